@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.core.titles import PER, metric_name
+from counterpoise.core.titles import BASELINE, PER, metric_name
 from counterpoise.report import figures, words
 from counterpoise.report.audit import measured_on
 from counterpoise.report.captioned import Figure, captioned
@@ -20,7 +20,7 @@ from counterpoise.report.curves import MOST_CLASSES
 from counterpoise.report.importance import importance_figure
 from counterpoise.report.marks import has_panels
 from counterpoise.report.region_figures import region_figures
-from counterpoise.report.series import block_of, drawn, folds_of, prevalence, rarest, styles
+from counterpoise.report.series import block_of, drawn, folds_of, prevalence, rarest, several_labels, styles
 from counterpoise.report.training_figures import training_figures
 
 Record = Mapping[str, Any]
@@ -68,16 +68,17 @@ def _drawings(record: Record) -> dict[str, Figure]:
 
 def precision_recall_figure(record: Record) -> Figure:
     """Return precision against recall, with a table of precisions at chosen recalls."""
-    many = has_panels(record)
-    caption = (
-        f"Higher is better. Each panel compares one class with all other classes{_whose(record)}. The "
-        "precision of random guessing equals the share of the class."
-        if many
-        else "Higher is better. Markers show each strategy at its own threshold (baseline: 0.5). The dashed line, "
-        f"{words.share(prevalence(record))}, is random guessing. Baseline and Tuned threshold use the same network, so "
-        "their curves nearly coincide."
-    )
-    caption = f"{caption} {BANDS}"
+    if has_panels(record):
+        labels = several_labels(record)
+        pair = "the rows with one label with the rows without it" if labels else "one class with all other classes"
+        what = f"Each panel compares {pair}{_whose(record)}. The precision of random guessing equals the share of the "
+        what += "label." if labels else "class."
+    else:
+        what = "Markers show each strategy at its own threshold (baseline: 0.5). The dashed line, "
+        what += f"{words.share(prevalence(record))}, is random guessing."
+        if {BASELINE, "threshold"} <= set(drawn(record)):
+            what += " Baseline and Tuned threshold use the same network, so their curves nearly coincide."
+    caption = f"Higher is better. {what} {BANDS}"
     rows = [[*who, *(_best_at(curve, r) for r in RECALLS)] for who, curve in _labeled_curves(record, "pr")]
     heads = [*who_heads(record), *(f"at recall {r:g}" for r in RECALLS)]
     return captioned(
@@ -200,9 +201,9 @@ def _main_scores(record: Record) -> list[Mapping[str, Any]]:
 
 
 def _whose(record: Record) -> str:
-    """Return a part of a caption that says which classes are drawn; "" if all are."""
-    many = len(record["data"]["classes"])
-    return f" (the {MOST_CLASSES} rarest of {many:,} classes)" if many > MOST_CLASSES else ""
+    """Return a part of a caption on which classes or labels are drawn; "" if all are."""
+    many, what = len(record["data"]["classes"]), "labels" if several_labels(record) else "classes"
+    return f" (the {MOST_CLASSES} rarest of {many:,} {what})" if many > MOST_CLASSES else ""
 
 
 def _labeled_curves(record: Record, kind: str) -> list[tuple[list[str], Mapping[str, Any]]]:

@@ -6,6 +6,7 @@ import pytest
 
 from counterpoise.core.errors import OptionError
 from counterpoise.report import figures, series, training_figures
+from counterpoise.report.figure_tables import all_figures
 
 SPECS = {
     spec.__name__: spec
@@ -49,6 +50,23 @@ def test_a_figure_stays_small_with_many_curves(seven_record):
 def test_no_curves_no_figure(binary_record):
     with pytest.raises(OptionError, match="no curves"):
         figures.roc_spec({k: v for k, v in binary_record.items() if k != "curves"})
+
+
+def test_the_caption_of_precision_names_no_strategy_and_no_class_that_is_not_there(binary_record, seven_record):
+    def caption(record):
+        return all_figures(record)["pr"]["caption"]
+
+    same = "Baseline and Tuned threshold use the same network"
+    assert same in caption(binary_record)
+    for name in ("none", "threshold"):
+        curves = {key: block for key, block in binary_record["curves"].items() if key != name}
+        assert same not in caption(binary_record | {"curves": curves})
+    assert "Each panel compares one class with all other classes. " in caption(seven_record)
+    labels = seven_record | {"data": seven_record["data"] | {"kind": "labels"}}
+    assert "Each panel compares the rows with one label with the rows without it. " in caption(labels)
+    assert "class" not in caption(labels)
+    many = [*labels["data"]["classes"], *({"label": f"x{k}", "count": 9, "share": 0.1} for k in range(8))]
+    assert "(the 12 rarest of 15 labels)" in caption(labels | {"data": labels["data"] | {"classes": many}})
 
 
 def test_a_still_is_svg_png_or_pdf(binary_record):
