@@ -126,6 +126,7 @@ class DiagnosisRecord:
 
     @property
     def minority_count(self) -> int:
+        """Number of rows of the class `minority`."""
         return next(c.count for c in self.classes if c.label == self.minority)
 
     def to_dict(self) -> dict[str, Any]:

@@ -48,6 +48,7 @@ class MemberDense(keras.layers.Layer):
         self.bias = self.add_weight(name="bias", shape=(self.members, self.units), initializer=uniform)
 
     def call(self, x: Tensor) -> Tensor:
+        """Return the output of each member, (N, k, units)."""
         h = ops.matmul(x, self.kernel)
         h = ops.expand_dims(h, 1) if len(x.shape) == 2 else h  # (N, 1, units), the same for all members
         return h * self.scale + self.bias
@@ -76,6 +77,7 @@ class MemberHead(keras.layers.Layer):
         self.bias = self.add_weight(name="bias", shape=(members, self.units), initializer="zeros")
 
     def call(self, x: Tensor) -> Tensor:
+        """Return the logits of each member, (N, k, units), from its own features (N, k, d)."""
         return ops.einsum("nkd,kdu->nku", x, self.kernel) + self.bias
 
     def compute_output_shape(self, shape: Any) -> tuple[Any, int, int]:
@@ -117,6 +119,7 @@ class PoolMembers(keras.layers.Layer):
         )
 
     def call(self, z: Tensor, training: bool = False) -> Tensor:
+        """Return z, the logits (N, k, units), in training or if `separate`, else the pooled ones (N, units)."""
         return z if training or self.separate else self.pooled(z)
 
     def pooled(self, z: Tensor) -> Tensor:
@@ -191,6 +194,7 @@ class BatchEnsembleLoss(keras.losses.Loss):
         return self.inner(y, y_pred, w)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """Return the loss as `__call__` does without weights; Keras requires this method."""
         return self(y_true, y_pred)
 
 

@@ -77,6 +77,7 @@ class BuiltIn:
 
     @property
     def name(self) -> str:
+        """Name of the network in messages and reports."""
         return self.build.__name__
 
     def __call__(self, spec: InputSpec, n_classes: int) -> keras.Model:

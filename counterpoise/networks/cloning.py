@@ -141,7 +141,7 @@ def without_activation(model: keras.Model) -> keras.Model | None:
     if isinstance(last, keras.Model):
         return None
 
-    def change(layer: keras.layers.Layer) -> keras.layers.Layer:
+    def bare_if_last(layer: keras.layers.Layer) -> keras.layers.Layer:
         if layer is not last:
             return layer
         if isinstance(layer, (keras.layers.Softmax, keras.layers.Activation)):
@@ -153,8 +153,8 @@ def without_activation(model: keras.Model) -> keras.Model | None:
 
     if isinstance(model, keras.Sequential):
         start = keras.Input(batch_shape=model.input_shape, dtype=model.inputs[0].dtype)
-        return keras.Sequential([start, *[change(x) for x in model.layers]])
-    return _clone_uncompiled(model, clone_function=change)
+        return keras.Sequential([start, *[bare_if_last(x) for x in model.layers]])
+    return _clone_uncompiled(model, clone_function=bare_if_last)
 
 
 def keras_text(error: Exception) -> str:

@@ -120,10 +120,12 @@ def transfer(
         return None if any(_draws_at_random(layer) for layer in features.layers if layer is not body) else features
 
     def build(spec: InputSpec, units: int) -> keras.Model:
+        """Return the whole network, from rows to logits."""
         features, _ = features_and_body(spec)
         return keras.Model(features.input, _dropout_and_logits(features.output, units), name="transfer")
 
     def head(spec: InputSpec, units: int) -> keras.Model:
+        """Return the head alone, from outputs of the frozen backbone to logits."""
         inputs = spec.inputs()
         return keras.Model(inputs, _dropout_and_logits(inputs, units), name="transfer")
 

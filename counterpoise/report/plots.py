@@ -114,4 +114,5 @@ class Plots:
         return Plot(importance_spec(importance))
 
     def _plot(self, make: Callable[..., Spec], strategies: Names) -> Plot:
+        """Return the figure that `make` draws of these strategies of the record."""
         return Plot(make(self._record, strategies))
