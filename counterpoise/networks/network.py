@@ -57,14 +57,7 @@ from counterpoise.networks.user_loss import (
     loss_label,
     single,
 )
-from counterpoise.networks.weights import (
-    fresh_state,
-    learned_once,
-    note_backend_use,
-    seeded,
-    set_state,
-    variable_indices,
-)
+from counterpoise.networks.weights import fresh_state, learn_once, note_backend_use, seeded, set_state, variable_indices
 from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
@@ -340,7 +333,7 @@ class Network:
         if self._encoder_config is not None:
             encoder = encoder_of_config(self._encoder_config)
             rows = rows if self.encoder_rows is None else self.encoder_rows
-            values = learned_once(
+            values = learn_once(
                 cache, x, rows, lambda: encoder.learned(take(without_picture(x), rows_to_learn_from(encoder, rows)))
             )
             for index, value in zip(self._encoder_indices, values, strict=True):

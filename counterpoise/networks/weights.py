@@ -135,7 +135,7 @@ def fresh_state(cache: dict[str, Any], make: Callable[[int], keras.Model], seed:
     return states[seed]
 
 
-def learned_once(cache: dict[str, Any], x: Any, rows: Array, learn: Callable[[], list[Array]]) -> list[Array]:
+def learn_once(cache: dict[str, Any], x: Any, rows: Array, learn: Callable[[], list[Array]]) -> list[Array]:
     """Return `learn()`, called once for each `x` and row numbers, and kept in `cache`.
 
     All strategies of a fold share the result, which must not be changed. A full cache is emptied.
