@@ -37,7 +37,7 @@ class Check:
         return asdict(self)
 
 
-def guard(record: DiagnosisRecord) -> tuple[Check, ...]:
+def leak_checks(record: DiagnosisRecord) -> tuple[Check, ...]:
     """Return every leakage check, in a fixed order.
 
     Example:
@@ -45,13 +45,13 @@ def guard(record: DiagnosisRecord) -> tuple[Check, ...]:
         >>> from counterpoise.diagnosis.measure import measure
         >>> import numpy as np
         >>> rows = Examples(np.arange(100.0)[:, None], np.repeat([0, 1], [90, 10]), ("no", "yes"))
-        >>> [check.status for check in guard(measure(rows))][-2:]
+        >>> [check.status for check in leak_checks(measure(rows))][-2:]
         ['handled', 'handled']
     """
     return tuple(check(record) for check in _CHECKS)
 
 
-def refuse(checks: Sequence[Check]) -> None:
+def refuse_leaks(checks: Sequence[Check]) -> None:
     """Raise a LeakError if a check has the status "look".
 
     Raises:

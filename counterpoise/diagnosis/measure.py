@@ -1,4 +1,4 @@
-"""Measures the imbalance. `show` prints the numbers, `advise` gives advice, and `guard` checks for leaks.
+"""Measures the imbalance. `show` prints the numbers, `advise` gives advice, and `leak_checks` checks for leaks.
 
 All rows are seen here, test rows too, because nothing is trained that a comparison uses. The fields of the record are
 the keys of `Diagnosis.to_dict` and of `counterpoise diagnose --json`.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from counterpoise.core.shown import shown
 from counterpoise.diagnosis.advise import Advice, advise
-from counterpoise.diagnosis.guard import Check, guard, refuse
+from counterpoise.diagnosis.guard import Check, leak_checks, refuse_leaks
 from counterpoise.diagnosis.measure import DiagnosisRecord
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Diagnosis:
     @property
     def checks(self) -> tuple[Check, ...]:
         """The leakage checks and their findings."""
-        return guard(self.record)
+        return leak_checks(self.record)
 
     def check(self) -> Diagnosis:
         """Raise an error if the data may leak, and return the diagnosis otherwise.
@@ -55,7 +55,7 @@ class Diagnosis:
             LeakError: A column alone predicts the label, many rows are repeated, or there are near-duplicates. The
                 message names all of them.
         """
-        refuse(self.checks)
+        refuse_leaks(self.checks)
         return self
 
     def to_dict(self) -> dict[str, Any]:

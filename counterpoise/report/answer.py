@@ -81,11 +81,11 @@ def _score_row(record: Record, baseline: Mapping[str, Any], row: Mapping[str, An
     """
     scores, gains = board.scores(record), board.gains(record)
     gain, interval = gains[row["strategy"]]
-    against = board.against(record, row) or {}
+    compared = board.vs_baseline(record, row) or {}
     sure = f"95% CI {interval.strip('[]').replace(', ', ' to ')}" if interval else ""
-    p = words.probability(against.get("p_holm"))
+    p = words.probability(compared.get("p_holm"))
     detail = ", ".join(text for text in (sure, f"Holm-adjusted p {p}" if p != words.NOTHING else "") if text)
-    same_network = against.get("p") == 1 and not against.get("difference")
+    same_network = compared.get("p") == 1 and not compared.get("difference")
     name = capital(metric_name(record["metric"]))
     line = _table_row(name, scores[baseline["strategy"]][0], scores[row["strategy"]][0], gain)
     return line | {"detail": "" if same_network else detail}

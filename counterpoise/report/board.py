@@ -54,11 +54,11 @@ def scores(record: Record) -> dict[str, tuple[str, str]]:
 def gains(record: Record) -> dict[str, tuple[str, str]]:
     """Return the difference of every strategy to the baseline, by rank, as text with its interval."""
     rows = ranked(record)
-    texts = columns.intervals((against(record, row) for row in rows), sign=True, at="difference")
+    texts = columns.intervals((vs_baseline(record, row) for row in rows), sign=True, at="difference")
     return dict(zip((row["strategy"] for row in rows), texts, strict=True))
 
 
-def against(record: Record, row: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def vs_baseline(record: Record, row: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the difference of a row to the baseline in the main metric, None for the baseline itself."""
     return (row.get("vs_none") or {}).get(record["metric"]) if row["strategy"] != BASELINE else None
 
@@ -124,7 +124,7 @@ def _board_row(record: Record, row: Mapping[str, Any], axis: Row, style: Any) ->
         "flags": flags(row),
         "tied": name in (verdict.get("not_different_from") or []),
         "bar": {k: _position(score.get(k), axis) for k in ("low", "mean", "high")},
-        "p": words.probability((against(record, row) or {}).get("p_holm")),
+        "p": words.probability((vs_baseline(record, row) or {}).get("p_holm")),
         "sort": {k: v if words.finite(v) else "" for k, v in _sort_values(record, row).items()},
     }
 
@@ -154,7 +154,7 @@ def _sort_values(record: Record, row: Mapping[str, Any]) -> Row:
     return {
         "rank": row.get("rank"),
         "value": mean(row, record["metric"]),
-        "gain": (against(record, row) or {}).get("difference"),
+        "gain": (vs_baseline(record, row) or {}).get("difference"),
         "recall": mean(row, "recall") if several_labels(record) else mine.get("recall"),
         "precision": mean(row, "precision") if several_labels(record) else mine.get("precision"),
         "seconds": row.get("seconds"),
