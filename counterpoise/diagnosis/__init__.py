@@ -1,4 +1,4 @@
-"""The diagnosis of data before any training (`cp.diagnosis`)."""
+"""The diagnosis of data before any training (`cp.diagnosis`): measured, then turned into advice and leakage checks."""
 
 from __future__ import annotations
 

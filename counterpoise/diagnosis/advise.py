@@ -1,4 +1,7 @@
-"""From measured numbers to advice. Each rule looks at one thing and returns early if it does not apply."""
+"""From measured numbers to advice. Each rule looks at one thing and returns early if it does not apply.
+
+Rules see the record alone, never the rows. Terminal, notebook, report, and `to_dict` show what they return.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +64,7 @@ def _too_few(r: DiagnosisRecord) -> Advice | None:
     return Advice(text, reason, evidence)
 
 
-def _leak(r: DiagnosisRecord) -> Advice | None:
+def _leaking_columns(r: DiagnosisRecord) -> Advice | None:
     """Advise to check columns that alone predict the label almost perfectly."""
     if not r.leaks:
         return None
@@ -78,7 +81,7 @@ def _leak(r: DiagnosisRecord) -> Advice | None:
     return Advice(text, reason, dict(r.leaks))
 
 
-def _measure_of_success(r: DiagnosisRecord) -> Advice | None:
+def _misleading_accuracy(r: DiagnosisRecord) -> Advice | None:
     """Advise against accuracy as a score if the ratio of the classes is 1.5 or more."""
     if r.imbalance_ratio < 1.5:
         return None
@@ -88,7 +91,7 @@ def _measure_of_success(r: DiagnosisRecord) -> Advice | None:
     return Advice(text, reason, {"majority_accuracy": r.majority_accuracy})
 
 
-def _first_remedy(r: DiagnosisRecord) -> Advice | None:
+def _threshold_first(r: DiagnosisRecord) -> Advice | None:
     """Advise to start with a tuned threshold; at a ratio below 3, to use no strategy."""
     evidence = {"imbalance_ratio": r.imbalance_ratio}
     if r.imbalance_ratio < 3:
@@ -102,7 +105,7 @@ def _first_remedy(r: DiagnosisRecord) -> Advice | None:
     return Advice("Compare every strategy with the baseline at a tuned threshold.", reason, evidence)
 
 
-def _precision(r: DiagnosisRecord) -> Advice | None:
+def _wide_intervals(r: DiagnosisRecord) -> Advice | None:
     """Advise to expect wide intervals if a recall of 0.8 is uncertain by more than 0.05."""
     if r.half_width_total <= 0.05:
         return None
@@ -172,7 +175,7 @@ def _more_rows(r: DiagnosisRecord) -> Advice | None:
     return None
 
 
-def _labels(r: DiagnosisRecord) -> Advice | None:
+def _suspicious_labels(r: DiagnosisRecord) -> Advice | None:
     """Advise to check labels if 5% or more of those of the rare class are contradicted.
 
     The quick model contradicts them; None if it was not trained.
@@ -205,7 +208,7 @@ def _overlap(r: DiagnosisRecord) -> Advice | None:
     return Advice(text, reason, {"overlap": r.quick.overlap, "roc_auc": r.quick.roc_auc})
 
 
-def _nearly_equal(r: DiagnosisRecord) -> Advice | None:
+def _near_duplicates(r: DiagnosisRecord) -> Advice | None:
     """Advise to keep near-duplicates together if 0.5% or more of the rows have one.
 
     Equal rows do not count here (see `_duplicates`).
@@ -245,7 +248,7 @@ def _conflicts(r: DiagnosisRecord) -> Advice | None:
     return Advice(text, reason, {"conflicting": r.conflicting})
 
 
-def _much_missing(r: DiagnosisRecord) -> Advice | None:
+def _missing_values(r: DiagnosisRecord) -> Advice | None:
     """Advise to check used columns that have no value in more than half of the rows."""
     much = {name: count for name, count in r.missing.items() if name in r.used and count > 0.5 * r.rows}
     if not much:
@@ -260,16 +263,16 @@ def _much_missing(r: DiagnosisRecord) -> Advice | None:
 
 _RULES: tuple[Callable[[DiagnosisRecord], Advice | None], ...] = (
     _too_few,
-    _leak,
-    _measure_of_success,
-    _first_remedy,
-    _precision,
+    _leaking_columns,
+    _misleading_accuracy,
+    _threshold_first,
+    _wide_intervals,
     _neighborhood,
     _overlap,
     _more_rows,
-    _labels,
+    _suspicious_labels,
     _duplicates,
-    _nearly_equal,
+    _near_duplicates,
     _conflicts,
-    _much_missing,
+    _missing_values,
 )

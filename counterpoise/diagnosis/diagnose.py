@@ -52,7 +52,7 @@ def diagnose(
 
 
 def before_comparison(examples: Examples, folds: int, duplicates: str, leaks: str) -> Diagnosis:
-    """Facts about the rows before training, with the leakage checks.
+    """Return facts about the rows before the training of `compare`, with the leakage checks.
 
     Args:
         examples: The rows.

@@ -1,4 +1,7 @@
-"""Rows as numbers for quick models: a table as it is, images and other arrays as points, texts as hashed n-grams."""
+"""Rows as numbers for quick models: a table as it is, images and other arrays as points, texts as hashed n-grams.
+
+Only `diagnosis.quick` trains on these features; networks and trees encode rows in `data/`.
+"""
 
 from __future__ import annotations
 
@@ -27,13 +30,13 @@ def quick_features(examples: Examples, rows: Array, seed: int) -> tuple[Any, Any
     """
     texts = texts_of(examples, rows)
     if texts is not None:
-        return _hashed(texts), _linear(seed), "logistic regression on hashed words"
+        return _hashed_words(texts), _linear_model(seed), "logistic regression on hashed words"
     if examples.schema is not None and IMAGE not in examples.x and len(rows) >= LEAST_FOR_TREES:
         arrays = named_parts(examples.schema, take(examples.x, rows))[0].values()
         columns = [np.asarray(array, np.float32) for array in arrays]
-        return np.concatenate(columns, axis=1), _trees(seed), "gradient-boosted trees"
+        return np.concatenate(columns, axis=1), _tree_model(seed), "gradient-boosted trees"
     points = points_of(examples, rows, seed)
-    return None if points is None else (points, _linear(seed), "logistic regression")
+    return None if points is None else (points, _linear_model(seed), "logistic regression")
 
 
 def texts_of(examples: Examples, rows: Array) -> list[str] | None:
@@ -47,21 +50,21 @@ def texts_of(examples: Examples, rows: Array) -> list[str] | None:
     return [str(text) for text in array[rows].reshape(-1)]
 
 
-def _hashed(texts: list[str]) -> Any:
+def _hashed_words(texts: list[str]) -> Any:
     """Return hashed words and pairs of words of texts, a sparse matrix (n, 65536)."""
     from sklearn.feature_extraction.text import HashingVectorizer
 
     return HashingVectorizer(n_features=1 << 16, ngram_range=(1, 2), alternate_sign=False).transform(texts)
 
 
-def _linear(seed: int) -> Any:
+def _linear_model(seed: int) -> Any:
     """Return an unfitted logistic regression."""
     from sklearn.linear_model import LogisticRegression
 
     return LogisticRegression(max_iter=200, random_state=seed)
 
 
-def _trees(seed: int) -> Any:
+def _tree_model(seed: int) -> Any:
     """Return an unfitted classifier of small boosted trees, which is quick rather than good."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 

@@ -1,4 +1,7 @@
-"""The leakage checks: what could carry the label, or a copy of a test row, into training; and what is done about it."""
+"""The leakage checks: what could carry the label, or a copy of a test row, into training; and what is done about it.
+
+Checks see the record alone. Name and status of a check are in the report and in `to_dict`.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from counterpoise.core.errors import LeakError
 from counterpoise.core.leaks import LEAK_ROC_AUC
 from counterpoise.diagnosis.measure import DiagnosisRecord
 
+#: Names of two checks, which `comparison.record` leaves out of its warnings.
 COLUMNS, REPEATS = "columns that predict the label alone", "duplicate rows"
 
 
@@ -33,21 +37,21 @@ class Check:
         return asdict(self)
 
 
-def guard(record: DiagnosisRecord) -> tuple[Check, ...]:
-    """Every leakage check, in a fixed order.
+def leak_checks(record: DiagnosisRecord) -> tuple[Check, ...]:
+    """Return every leakage check, in a fixed order.
 
     Example:
         >>> from counterpoise.core.examples import Examples
         >>> from counterpoise.diagnosis.measure import measure
         >>> import numpy as np
         >>> rows = Examples(np.arange(100.0)[:, None], np.repeat([0, 1], [90, 10]), ("no", "yes"))
-        >>> [check.status for check in guard(measure(rows))][-2:]
+        >>> [check.status for check in leak_checks(measure(rows))][-2:]
         ['handled', 'handled']
     """
     return tuple(check(record) for check in _CHECKS)
 
 
-def refuse(checks: Sequence[Check]) -> None:
+def refuse_leaks(checks: Sequence[Check]) -> None:
     """Raise a LeakError if a check has the status "look".
 
     Raises:
@@ -58,7 +62,7 @@ def refuse(checks: Sequence[Check]) -> None:
         raise LeakError(f"{len(bad)} possible leak{'s' * (len(bad) > 1)}. " + " ".join(bad))
 
 
-def _target_like(r: DiagnosisRecord) -> Check:
+def _leaking_columns(r: DiagnosisRecord) -> Check:
     """Check for columns that alone separate the classes almost perfectly, by their ROC AUC."""
     name = COLUMNS
     if r.leaks is None:
@@ -79,7 +83,7 @@ def _identifiers(r: DiagnosisRecord) -> Check:
     return Check("identifiers", "handled", f"{', '.join(map(repr, columns))} {verb}.", "Identifiers are left out.")
 
 
-def _repeats(r: DiagnosisRecord) -> Check:
+def _duplicate_rows(r: DiagnosisRecord) -> Check:
     """Check for rows with equal features; more than 1% that are not kept together need a look."""
     name = REPEATS
     if r.duplicates is None:
@@ -96,7 +100,7 @@ def _repeats(r: DiagnosisRecord) -> Check:
     return Check(name, "look" if r.duplicates > 0.01 * r.rows else "handled", finding, action)
 
 
-def _nearly_equal(r: DiagnosisRecord) -> Check:
+def _near_duplicates(r: DiagnosisRecord) -> Check:
     """Check for near-duplicates that are not equal rows.
 
     Those that are not kept together need a look.
@@ -146,10 +150,10 @@ def _thresholds(r: DiagnosisRecord) -> Check:
 
 
 _CHECKS: tuple[Callable[[DiagnosisRecord], Check], ...] = (
-    _target_like,
+    _leaking_columns,
     _identifiers,
-    _repeats,
-    _nearly_equal,
+    _duplicate_rows,
+    _near_duplicates,
     _groups,
     _time,
     _resampling,

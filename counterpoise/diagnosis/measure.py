@@ -1,4 +1,8 @@
-"""Measures the imbalance. `show` prints the numbers, and `advise` gives advice."""
+"""Measures the imbalance. `show` prints the numbers, `advise` gives advice, and `leak_checks` checks for leaks.
+
+All rows are seen here, test rows too, because nothing is trained that a comparison uses. The fields of the record are
+the keys of `Diagnosis.to_dict` and of `counterpoise diagnose --json`.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +35,8 @@ RECALL = 0.8
 MOST_COLUMNS = 2_000
 #: Images or texts that are compared with each other.
 MOST_COMPARED = 20_000
-_WHY = {
+#: Kind of a column that is left out -> the reason in words.
+_WHY_EXCLUDED = {
     "identifier": "looks like an identifier",
     "text": "is free text",
     "constant": "has one value",
@@ -116,11 +121,12 @@ class DiagnosisRecord:
 
     @property
     def prior(self) -> tuple[float, ...]:
-        """Class shares, in the order of the codes."""
+        """Shares of the classes, in the order of the codes."""
         return tuple(c.share for c in self.classes)
 
     @property
     def minority_count(self) -> int:
+        """Number of rows of the class `minority`."""
         return next(c.count for c in self.classes if c.label == self.minority)
 
     def to_dict(self) -> dict[str, Any]:
@@ -154,20 +160,20 @@ def measure(examples: Examples, folds: int = 5, quick: bool = False, near: bool 
             used=(), excluded={}, missing={}, kinds=None, leaks=None,
         )  # fmt: skip
     if examples.y.ndim > 1:
-        return _of_labels(examples, folds, quick, near)
+        return _labels_record(examples, folds, quick, near)
     code, schema = examples.positive, examples.schema
     return _record(
         examples, examples.counts, code, folds, quick if near is None else near,
         used=() if schema is None else tuple(c.name for c in schema.columns if c.used),
-        excluded={} if schema is None else {c.name: _WHY[c.kind] for c in schema.excluded},
+        excluded={} if schema is None else {c.name: _WHY_EXCLUDED[c.kind] for c in schema.excluded},
         missing={} if schema is None else {c.name: c.missing for c in schema.columns if c.missing},
-        kinds=minority_kinds(examples, code), leaks=_leaks(examples),
+        kinds=minority_kinds(examples, code), leaks=_leaking_columns(examples),
         quick=quick_look(examples, code) if quick else None,
     )  # fmt: skip
 
 
 def _record(examples: Examples, sizes: Array, code: int, folds: int, near: bool, **more: Any) -> DiagnosisRecord:
-    """Make the record for rows with one class each, or with a class per element.
+    """Return the record for rows with one class each, or with a class per element.
 
     Args:
         examples: The rows.
@@ -217,8 +223,8 @@ def _duplicates(examples: Examples) -> tuple[int | None, int | None]:
     return (None, None) if examples.duplicate_ids is None else count_duplicates(examples.duplicate_ids, examples.y)
 
 
-def _of_labels(examples: Examples, folds: int, quick: bool, near: bool | None) -> DiagnosisRecord:
-    """Make the record for several labels per row.
+def _labels_record(examples: Examples, folds: int, quick: bool, near: bool | None) -> DiagnosisRecord:
+    """Return the record for several labels per row.
 
     Two-class measures are computed for the rarest label, on the rows where it is known. In `classes`, each label has
     its number of positive rows, and their share of the rows where the label is known.
@@ -227,16 +233,16 @@ def _of_labels(examples: Examples, folds: int, quick: bool, near: bool | None) -
     known = examples.y >= 0
     rows, label = np.flatnonzero(known[:, rarest]), str(examples.classes[rarest])
     metadata = {name: getattr(examples, name) for name in ("groups", "time", "sample_weight", "duplicate_ids", "split")}
-    kept: dict[str, Any] = {name: None if values is None else values[rows] for name, values in metadata.items()}
-    one = replace(
+    of_rows: dict[str, Any] = {name: None if values is None else values[rows] for name, values in metadata.items()}
+    rarest_alone = replace(
         examples, x=subset(examples.x, rows), y=examples.y[rows, rarest], classes=(f"not {label}", label),
-        kind="one_of", units=None, **kept,
+        kind="one_of", units=None, **of_rows,
     )  # fmt: skip
     duplicates, conflicting = _duplicates(examples)
-    leaks = _leaks(examples)  # before those of one label: reading has just found the same, and that is kept
+    leaks = _leaking_columns(examples)  # before those of one label: reading has just found the same, and that is kept
     shares = zip(examples.classes, examples.counts, known.sum(axis=0), strict=True)
     return replace(
-        measure(one, folds, quick, near),
+        measure(rarest_alone, folds, quick, near),
         rows=len(examples),
         classes=tuple(ClassCount(str(name), int(n), float(n / max(1, of))) for name, n, of in shares),
         duplicates=duplicates,
@@ -248,7 +254,7 @@ def _of_labels(examples: Examples, folds: int, quick: bool, near: bool | None) -
 
 
 def _duplicates_within_groups(groups: Array | None, duplicate_ids: Array | None) -> bool:
-    """Whether equal rows (equal `duplicate_ids`, (N,)) are always in one group.
+    """Return whether equal rows (equal `duplicate_ids`, (N,)) are always in one group.
 
     The result is False if either array is None.
     """
@@ -260,9 +266,8 @@ def _duplicates_within_groups(groups: Array | None, duplicate_ids: Array | None)
 
 
 def _near_duplicates(examples: Examples) -> tuple[int | None, bool]:
-    """Count the rows that are nearly equal to an earlier row.
+    """Count the rows that are nearly equal to an earlier row, and return whether these are always in one group.
 
-    The second result is whether nearly equal rows are always in one group.
     At most `MOST_COMPARED` randomly drawn rows are compared. The result is (None, False) if the rows are not images or
     texts.
     """
@@ -300,12 +305,12 @@ def _n_columns(examples: Examples) -> int:
     return len(examples.x) if isinstance(examples.x, (dict, tuple)) else 1
 
 
-def _leaks(examples: Examples) -> dict[str, float] | None:
+def _leaking_columns(examples: Examples) -> dict[str, float] | None:
     """Return the name and ROC AUC of each column that alone nearly determines the label.
 
     The result is None if there are no columns, or more than `MOST_COLUMNS`.
     """
-    arrays, names = _columns(examples)
+    arrays, names = _testable_columns(examples)
     if not 0 < sum(map(len, names.values())) <= MOST_COLUMNS:
         return None
     return {
@@ -316,7 +321,7 @@ def _leaks(examples: Examples) -> dict[str, float] | None:
     }
 
 
-def _columns(examples: Examples) -> tuple[Mapping[str, np.ndarray], dict[str, list[str]]]:
+def _testable_columns(examples: Examples) -> tuple[Mapping[str, np.ndarray], dict[str, list[str]]]:
     """Return arrays (N, d) by name, and for each array the names of its d columns.
 
     The arrays are the parts of a table, or the numeric inputs with at most two axes as float64.

@@ -1,7 +1,8 @@
 """Which rows are nearly equal? Images by their thumbnails, texts by their shingles (numpy, scipy).
 
 Candidates share one of several short keys (locality-sensitive hashing); each pair is then held to a similarity:
-correlation of thumbnails for images, estimated Jaccard similarity of shingles for texts (Broder 1997).
+correlation of thumbnails for images, estimated Jaccard similarity of shingles for texts (Broder 1997). Names and seeds
+of the random draws are fixed, so that the groups are the same at each call.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ LEAST_CORRELATION = 0.995
 LEAST_JACCARD = 0.8
 #: Neighbors in the order of a key that a row is compared with.
 WINDOW = 12
+#: Side of a thumbnail, words of a shingle, minimal hashes of a text, and how many of these make one key.
 _SIDE, _SHINGLE, _HASHES, _BAND = 16, 3, 64, 4
 _PRIME = np.uint64(4_294_967_311)  # the first above 2**32
 
@@ -97,9 +99,7 @@ def _thumbnails(images: Array) -> Array:
 
 
 def _projection_keys(thumbs: Array) -> Array:
-    """Return 16 keys of 16 bits for each thumbnail, uint64 (N, 16).
-
-    A key has the signs of 16 random projections.
+    """Return 16 keys for each thumbnail, uint64 (N, 16), each with the signs of 16 random projections as bits.
 
     Rows with a correlation near 1 share most of the signs of a key.
     """
@@ -115,7 +115,7 @@ def _text_groups(texts: list[str]) -> Array:
     """
     rng = generator(0, "shingles")
     times, plus = (rng.integers(1, 1 << 31, _HASHES, dtype=np.uint64) for _ in range(2))
-    least = np.stack([_min_hashes(_shingles(text), times, plus) for text in texts])
+    least = np.stack([_minimal_hashes(_shingles(text), times, plus) for text in texts])
     keys = np.zeros((len(texts), _HASHES // _BAND), np.uint64)
     for i in range(_BAND):
         keys = keys * np.uint64(1_000_003) + least[:, i::_BAND]
@@ -124,18 +124,16 @@ def _text_groups(texts: list[str]) -> Array:
 
 
 def _shingles(text: str) -> Array:
-    """Return the distinct hashes of each three words in a row, sorted, uint64.
+    """Return the distinct hashes of each three consecutive words, sorted, uint64.
 
-    Case does not matter, and all digits are equal.
-
-    A text of fewer words is one shingle.
+    Case does not matter, all digits are equal, and a text of fewer words is one shingle.
     """
     words = re.sub(r"\d", "0", text.lower()).split()
     spans = [" ".join(words[i : i + _SHINGLE]) for i in range(max(1, len(words) - _SHINGLE + 1))]
     return np.array(sorted({zlib.crc32(span.encode()) for span in spans}), np.uint64)
 
 
-def _min_hashes(shingles: Array, times: Array, plus: Array) -> Array:
+def _minimal_hashes(shingles: Array, times: Array, plus: Array) -> Array:
     """Return the least of each of 64 hash functions over a set of shingles, uint64 (64,).
 
     `times` and `plus`, (64,) each, define the functions. Two sets share a value with the probability of their Jaccard

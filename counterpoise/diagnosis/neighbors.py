@@ -1,4 +1,7 @@
-"""The neighbors of rare rows by class (Napierala and Stefanowski 2016, section 3.1)."""
+"""The neighbors of rare rows by class (Napierala and Stefanowski 2016, section 3.1), and rows as points.
+
+`diagnosis.features` uses the same points. Each draw has its own number or name, so that none depends on another.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,14 @@ from counterpoise.core.seeds import generator
 from counterpoise.core.sources import Source
 
 NEIGHBORS = 5
+#: Rows among which neighbors are searched, for each of class and others; and rows whose neighbors are counted.
 MOST_OTHERS = 20_000
 MOST_MINORITY = 2_000
 #: More levels than this do not get a dummy column of their own.
 _MOST_LEVELS = 30
 #: More levels than this are free text or codes: no distance is taken from them.
 _TEXT_LEVELS = 500
+#: Wider points are projected, to this many numbers.
 _MOST_WIDTH = 512
 _PROJECTED = 128
 
@@ -44,21 +49,21 @@ def minority_kinds(examples: Examples, code: int, seed: int = 0) -> dict[str, in
         >>> minority_kinds(Examples(x, np.repeat([0, 1], [40, 10]), (0, 1)), 1)
         {'safe': 10, 'borderline': 0, 'rare': 0, 'outlier': 0}
     """
-    mine = _sample(np.flatnonzero(examples.y == code), MOST_OTHERS, seed, 0)
-    others = _sample(np.flatnonzero(examples.y != code), MOST_OTHERS, seed, 1)
+    mine = _sampled_rows(np.flatnonzero(examples.y == code), MOST_OTHERS, seed, 0)
+    others = _sampled_rows(np.flatnonzero(examples.y != code), MOST_OTHERS, seed, 1)
     if len(mine) <= NEIGHBORS or not len(others):
         return None
     points = points_of(examples, np.concatenate([mine, others]), seed)
     if points is None:
         return None
-    asked = _sample(np.arange(len(mine)), MOST_MINORITY, seed, 2)
+    queried = _sampled_rows(np.arange(len(mine)), MOST_MINORITY, seed, 2)
     # Shuffled, so that among equal rows no class comes first.
     order = generator(seed, "neighbors", 3).permutation(len(points))
     search = NearestNeighbors(n_neighbors=NEIGHBORS + 1, algorithm="brute").fit(points[order])
-    return _tally(order[search.kneighbors(points[asked], return_distance=False)], asked, len(mine))
+    return _kind_counts(order[search.kneighbors(points[queried], return_distance=False)], queried, len(mine))
 
 
-def _tally(near: np.ndarray, asked: np.ndarray, n_mine: int) -> dict[str, int]:
+def _kind_counts(near: np.ndarray, queried: np.ndarray, n_mine: int) -> dict[str, int]:
     """Count the rows of each kind by how many neighbors are of the class.
 
     Args:
@@ -66,7 +71,7 @@ def _tally(near: np.ndarray, asked: np.ndarray, n_mine: int) -> dict[str, int]:
         asked: int (K,), positions of these rows.
         n_mine: Rows of the class, which have the first positions.
     """
-    itself = near == asked[:, None]
+    itself = near == queried[:, None]
     # Among many equal rows, a row may be missing from its own neighbors: then the last one is left out.
     itself[~itself.any(axis=1), -1] = True
     friends = ((near < n_mine) & ~itself).sum(axis=1)
@@ -74,7 +79,7 @@ def _tally(near: np.ndarray, asked: np.ndarray, n_mine: int) -> dict[str, int]:
     return {kind: int(((friends >= low) & (friends <= high)).sum()) for kind, (low, high) in bounds.items()}
 
 
-def _sample(rows: np.ndarray, most: int, seed: int, which: int) -> np.ndarray:
+def _sampled_rows(rows: np.ndarray, most: int, seed: int, which: int) -> np.ndarray:
     """Draw at most `most` of the rows, sorted; `which` numbers the stream of draws."""
     if len(rows) <= most:
         return rows
@@ -94,13 +99,13 @@ def points_of(examples: Examples, rows: np.ndarray, seed: int) -> np.ndarray | N
             for j, column in enumerate(examples.schema.categorical)
             if len(column.levels) <= _TEXT_LEVELS
         ]
-        blocks += [_flat(x[IMAGE], rows, seed)] if IMAGE in x else []
+        blocks += [_flat_points(x[IMAGE], rows, seed)] if IMAGE in x else []
         return _projected(np.concatenate(blocks, axis=1), seed) if blocks else None
     inputs: list[Any] = list(x.values()) if isinstance(x, dict) else list(x) if isinstance(x, tuple) else [x]
     arrays: list[Any] = [values if isinstance(values, Source) else np.asarray(values) for values in inputs]
     if any(a.dtype.kind not in "biuf" for a in arrays):
         return None
-    return np.concatenate([_flat(a, rows, seed) for a in arrays], axis=1)
+    return np.concatenate([_flat_points(a, rows, seed) for a in arrays], axis=1)
 
 
 def _standardize(values: np.ndarray) -> np.ndarray:
@@ -123,6 +128,7 @@ def _one_hot(ids: np.ndarray) -> np.ndarray:
 
 
 def _projected(points: np.ndarray, seed: int) -> np.ndarray:
+    """Return points (n, d), projected at random to (n, 128) if they are wider than 512."""
     return points if points.shape[1] <= _MOST_WIDTH else points @ _projection(points.shape[1], seed)
 
 
@@ -132,7 +138,7 @@ def _projection(width: int, seed: int) -> np.ndarray:
     return drawn / np.float32(np.sqrt(_PROJECTED))
 
 
-def _flat(array: Any, rows: np.ndarray, seed: int) -> np.ndarray:
+def _flat_points(array: Any, rows: np.ndarray, seed: int) -> np.ndarray:
     """Flatten the selected rows of an array (N, ...) to points, float32 (len(rows), d).
 
     Narrow rows are standardized. Wide ones are projected at random, 256 rows at a time, so that images need little

@@ -1,4 +1,7 @@
-"""Labels that look wrong, by confident learning (Northcutt, Jiang and Chuang 2021) on out-of-fold scores."""
+"""Labels that look wrong, by confident learning (Northcutt, Jiang and Chuang 2021) on out-of-fold scores.
+
+Used for the quick model of a diagnosis, and for the images that a report of a comparison shows.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """The results of a quick model: overlap of the classes, suspicious labels, and the benefit of more positives.
 
 A scikit-learn model of a second is trained inside folds on a sample; every number comes from rows that it had not
-seen. Rows with equal features, or of one group, are never on both sides.
+seen. Rows with equal features, or of one group, are never on both sides. The model is not kept: a comparison uses none
+of it.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ def quick_look(examples: Examples, code: int, seed: int = 0) -> QuickLook | None
         The results, or None if a class has fewer than 5 rows, if the class of interest has fewer than 20, or if the
         rows cannot be converted to numbers.
     """
-    rows = _sample(examples, code, seed)
+    rows = _sampled_rows(examples, code, seed)
     y = examples.y[rows]
     counts = np.bincount(y, minlength=examples.n_classes)
     features = None if counts[code] < LEAST or counts.min() < FOLDS else quick_features(examples, rows, seed)
@@ -92,21 +93,21 @@ def quick_look(examples: Examples, code: int, seed: int = 0) -> QuickLook | None
         return None
     x, model, name = features
     fold = _group_folds(_group_numbers(examples, rows), y, seed)
-    weight = _weights(examples, y, code)
+    weight = _rows_represented(examples, y, code)
     proba, gains = np.zeros((len(y), examples.n_classes)), []
     for k in range(FOLDS):
         train, test = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
         proba[test] = _fitted_proba(model, x, y, train, test, examples.n_classes)
-        half = _halved(train, y, code, seed, k)
-        less = _fitted_proba(model, x, y, half, test, examples.n_classes)[:, code]
-        scores = [_ap(y[test] == code, p, weight[test]) for p in (proba[test][:, code], less)]
+        half = _without_half(train, y, code, seed, k)
+        halved_proba = _fitted_proba(model, x, y, half, test, examples.n_classes)[:, code]
+        scores = [_average_precision(y[test] == code, p, weight[test]) for p in (proba[test][:, code], halved_proba)]
         gains.append(scores[0] - scores[1])
     hit, score = y == code, proba[:, code]
     return QuickLook(
         model=name,
         rows=len(rows),
         positives=int(counts[code]),
-        average_precision=_ap(hit, score, weight),
+        average_precision=_average_precision(hit, score, weight),
         roc_auc=float(roc_auc_score(hit, score)),
         overlap=overlap(hit, score),
         doubling=_doubling(np.array(gains), int(counts[code] * (FOLDS - 1) / FOLDS)),
@@ -130,7 +131,7 @@ def overlap(hit: Array, score: Array) -> float:
     return float(1 - max(0.0, gap.max()))
 
 
-def _sample(examples: Examples, code: int, seed: int) -> Array:
+def _sampled_rows(examples: Examples, code: int, seed: int) -> Array:
     """Return the sampled rows, sorted: at most 2,000 of interest and 6,000 others."""
     chosen = []
     for which, (wanted, most) in enumerate(((examples.y == code, MOST_MINORITY), (examples.y != code, MOST_OTHERS))):
@@ -139,20 +140,21 @@ def _sample(examples: Examples, code: int, seed: int) -> Array:
     return np.sort(np.concatenate(chosen))
 
 
-def _weights(examples: Examples, y: Array, code: int) -> Array:
+def _rows_represented(examples: Examples, y: Array, code: int) -> Array:
     """Return how many rows each sampled row represents, float64 (n,).
 
-    `y` are the codes of the sampled rows. With these weights, scores have the class proportions of all rows.
+    `y` are the codes of the sampled rows, of the class of interest and of others. With these weights, scores have the
+    class proportions of all rows.
     """
-    share = [np.sum(examples.y == code) / max(1, np.sum(y == code)), np.sum(examples.y != code) / np.sum(y != code)]
-    return np.where(y == code, share[0], share[1])
+    all_mine, mine = examples.y == code, y == code
+    return np.where(mine, all_mine.sum() / mine.sum(), (~all_mine).sum() / (~mine).sum())
 
 
 def _group_numbers(examples: Examples, rows: Array) -> Array:
     """Return the group of each row: the user's, else its duplicates, else the row alone."""
-    for kept in (examples.groups, examples.duplicate_ids):
-        if kept is not None:
-            return kept[rows]
+    for numbers in (examples.groups, examples.duplicate_ids):
+        if numbers is not None:
+            return numbers[rows]
     return np.arange(len(rows))
 
 
@@ -173,8 +175,8 @@ def _group_folds(groups: Array, y: Array, seed: int) -> Array:
     return fold_of[group]
 
 
-def _halved(train: Array, y: Array, code: int, seed: int, k: int) -> Array:
-    """Return the training rows without half of the rows of interest.
+def _without_half(train: Array, y: Array, code: int, seed: int, k: int) -> Array:
+    """Return the training rows `train` without half of their rows of interest, sorted.
 
     `k` is the number of the fold, which seeds the draw.
     """
@@ -197,7 +199,7 @@ def _fitted_proba(model: Any, x: Any, y: Array, train: Array, test: Array, n_cla
     return out
 
 
-def _ap(hit: Array, score: Array, weight: Array) -> float:
+def _average_precision(hit: Array, score: Array, weight: Array) -> float:
     """Return the weighted average precision; nan if no row is of the class of interest."""
     return float(average_precision_score(hit, score, sample_weight=weight)) if hit.any() else float("nan")
 

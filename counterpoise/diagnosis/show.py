@@ -1,4 +1,7 @@
-"""A diagnosis to look at: plain text, rich tables and HTML, all from one record."""
+"""A diagnosis to look at: plain text, rich tables and HTML, all from one record.
+
+All forms share the lines of `_facts`, which the report of a comparison shows too.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from counterpoise.core.terminal_text import terminal_text
 from counterpoise.diagnosis.advise import Advice, advise
-from counterpoise.diagnosis.guard import Check, guard, refuse
+from counterpoise.diagnosis.guard import Check, leak_checks, refuse_leaks
 from counterpoise.diagnosis.measure import DiagnosisRecord
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
+#: Classes that are listed one by one.
 _MOST_CLASSES = 20
 
 
@@ -42,7 +46,7 @@ class Diagnosis:
     @property
     def checks(self) -> tuple[Check, ...]:
         """The leakage checks and their findings."""
-        return guard(self.record)
+        return leak_checks(self.record)
 
     def check(self) -> Diagnosis:
         """Raise an error if the data may leak, and return the diagnosis otherwise.
@@ -51,7 +55,7 @@ class Diagnosis:
             LeakError: A column alone predicts the label, many rows are repeated, or there are near-duplicates. The
                 message names all of them.
         """
-        refuse(self.checks)
+        refuse_leaks(self.checks)
         return self
 
     def to_dict(self) -> dict[str, Any]:
@@ -126,11 +130,11 @@ def _class_rows(r: DiagnosisRecord) -> list[tuple[str, str, str]]:
 
 
 def _facts(r: DiagnosisRecord) -> Iterator[tuple[str, str]]:
-    """Name and value of each line of the short summary."""
+    """Yield name and value of each line of the short summary."""
     yield "rows", f"{r.rows:,}"
     yield "columns", f"{r.columns:,}" + (f" ({len(r.used):,} used)" if r.used else "")
     for reason in dict.fromkeys(r.excluded.values()):
-        yield "left out", f"{_first_names([n for n, why in r.excluded.items() if why == reason])}: {reason}"
+        yield "left out", f"{_listed_names([n for n, why in r.excluded.items() if why == reason])}: {reason}"
     if r.missing:
         yield "missing values", _most_missing(r)
     yield "rare class", r.minority
@@ -178,7 +182,7 @@ def _quick_facts(r: DiagnosisRecord) -> Iterator[tuple[str, str]]:
     yield "doubling the positives", f"changed average precision by {d.gain:+.3f} [{d.low:+.3f}, {d.high:+.3f}]"
 
 
-def _first_names(names: Sequence[str]) -> str:
+def _listed_names(names: Sequence[str]) -> str:
     """Return the first 8 names as text, and of more also how many there are."""
     return ", ".join(names[:8]) + (f", ... ({len(names)} columns)" if len(names) > 8 else "")
 

@@ -1,4 +1,7 @@
-"""Networks, built-in or passed by a user: encoder, head, weights and losses (`cp.networks`)."""
+"""Networks, built-in or passed by a user: encoder, head, weights and losses (`cp.networks`).
+
+`network.Network` joins the parts. Training itself is in `engines/`, and what is saved in a file is in `classifier/`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Layers that change pictures at random while a network trains, between its encoder and the user's model."""
+"""Layers that change pictures at random while a network trains, between its encoder and the user's model.
+
+They are layers of the network, so they are in its saved file too, but they act only while it trains.
+"""
 
 from __future__ import annotations
 
@@ -63,23 +66,23 @@ class Augmentation:
         """
         if gray and not isinstance(h, (dict, tuple, list)) and len(h.shape) == 3:
             sides = tuple(h.shape[1:])
-            return keras.layers.Reshape(sides)(self._changed(keras.layers.Reshape((*sides, 1))(h)))
+            return keras.layers.Reshape(sides)(self._augmented(keras.layers.Reshape((*sides, 1))(h)))
         if not any(len(tensor.shape) == 4 for tensor in leaves(h)):
             shapes = ", ".join(str(tuple(tensor.shape[1:])) for tensor in leaves(h))
             raise ModelError(
                 "augment, flip, and contrast are for images (height, width, channels), but the rows have shape "
                 f"{shapes}. Leave these arguments out."
             )
-        return mapped(lambda tensor: self._changed(tensor) if len(tensor.shape) == 4 else tensor, h)
+        return mapped(lambda tensor: self._augmented(tensor) if len(tensor.shape) == 4 else tensor, h)
 
-    def _changed(self, h: Any) -> Any:
+    def _augmented(self, h: Any) -> Any:
         """Pass images through new layers.
 
         Raises:
             ModelError: The layers change the shape of the images.
         """
         out = h
-        for layer in self._made():
+        for layer in self._new_layers():
             out = layer(out)
         if tuple(out.shape) != tuple(h.shape):
             raise ModelError(
@@ -88,6 +91,6 @@ class Augmentation:
             )
         return out
 
-    def _made(self) -> Sequence[keras.layers.Layer]:
+    def _new_layers(self) -> Sequence[keras.layers.Layer]:
         """Make new layers, without names, so that several networks can have them."""
         return [kind.from_config({**config, "name": None}) for kind, config in self._recipes]

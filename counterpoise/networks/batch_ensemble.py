@@ -4,6 +4,9 @@ A network of k *members* sends each row through k members that share their matri
 (Wen, Tran and Ba 2020, "BatchEnsemble"; Gorishniy et al. 2025, "TabM"). While it trains, its output is the logits of
 every member, (N, k, units), and the loss is the mean over members, so that the members differ. Otherwise its
 output is one row of logits, (N, units): each member's training shift is removed, and their probabilities are averaged.
+
+Kept: saved models contain the names of the four registered classes, their `get_config`, and the order of their weights.
+`networks.member_outputs` does the same as `PoolMembers.pooled` in NumPy, one strategy at a time.
 """
 
 from __future__ import annotations
@@ -38,13 +41,14 @@ class MemberDense(keras.layers.Layer):
     def build(self, shape: Any) -> None:
         """Make the shared matrix (d, units), and the scale and bias of each member (k, units)."""
         width, spread = int(shape[-1]), 1.0 / math.sqrt(int(shape[-1]))
-        even = keras.initializers.RandomUniform(-spread, spread)
+        uniform = keras.initializers.RandomUniform(-spread, spread)
         start = RandomSigns() if self.scales == "random" else "ones"
-        self.kernel = self.add_weight(name="kernel", shape=(width, self.units), initializer=even)
+        self.kernel = self.add_weight(name="kernel", shape=(width, self.units), initializer=uniform)
         self.scale = self.add_weight(name="scale", shape=(self.members, self.units), initializer=start)
-        self.bias = self.add_weight(name="bias", shape=(self.members, self.units), initializer=even)
+        self.bias = self.add_weight(name="bias", shape=(self.members, self.units), initializer=uniform)
 
     def call(self, x: Tensor) -> Tensor:
+        """Return the output of each member, (N, k, units)."""
         h = ops.matmul(x, self.kernel)
         h = ops.expand_dims(h, 1) if len(x.shape) == 2 else h  # (N, 1, units), the same for all members
         return h * self.scale + self.bias
@@ -68,11 +72,12 @@ class MemberHead(keras.layers.Layer):
     def build(self, shape: Any) -> None:
         """Make the matrix (k, d, units) and the bias (k, units) of all members."""
         members, width = int(shape[1]), int(shape[2])
-        even = keras.initializers.RandomUniform(-1.0 / math.sqrt(width), 1.0 / math.sqrt(width))
-        self.kernel = self.add_weight(name="kernel", shape=(members, width, self.units), initializer=even)
+        uniform = keras.initializers.RandomUniform(-1.0 / math.sqrt(width), 1.0 / math.sqrt(width))
+        self.kernel = self.add_weight(name="kernel", shape=(members, width, self.units), initializer=uniform)
         self.bias = self.add_weight(name="bias", shape=(members, self.units), initializer="zeros")
 
     def call(self, x: Tensor) -> Tensor:
+        """Return the logits of each member, (N, k, units), from its own features (N, k, d)."""
         return ops.einsum("nkd,kdu->nku", x, self.kernel) + self.bias
 
     def compute_output_shape(self, shape: Any) -> tuple[Any, int, int]:
@@ -114,6 +119,7 @@ class PoolMembers(keras.layers.Layer):
         )
 
     def call(self, z: Tensor, training: bool = False) -> Tensor:
+        """Return z, the logits (N, k, units), in training or if `separate`, else the pooled ones (N, units)."""
         return z if training or self.separate else self.pooled(z)
 
     def pooled(self, z: Tensor) -> Tensor:
@@ -139,7 +145,7 @@ class PoolMembers(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="counterpoise")
 class RandomSigns(keras.initializers.RandomUniform):
-    """-1 or 1, each with probability one half."""
+    """The initializer of the scales of `MemberDense`: -1 or 1, each with probability one half."""
 
     def __init__(self, minval: float = -1.0, maxval: float = 1.0, seed: Any = None) -> None:
         super().__init__(minval, maxval, seed)
@@ -171,7 +177,7 @@ class BatchEnsembleLoss(keras.losses.Loss):
         """
         if len(y_pred.shape) == 2:
             as_given = sample_weight is None or self.independent
-            return self.inner(y_true, y_pred, sample_weight if as_given else _of_row(sample_weight))
+            return self.inner(y_true, y_pred, sample_weight if as_given else _mean_over_members(sample_weight))
         n_members = y_pred.shape[1]
         if self.independent:
             y, w = (
@@ -188,6 +194,7 @@ class BatchEnsembleLoss(keras.losses.Loss):
         return self.inner(y, y_pred, w)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """Return the loss as `__call__` does without weights; Keras requires this method."""
         return self(y_true, y_pred)
 
 
@@ -201,7 +208,7 @@ def _per_member(values: Any, n_members: int) -> Tensor:
     return values if wide else ops.repeat(ops.reshape(values, (-1, 1)), n_members, axis=1)
 
 
-def _of_row(weights: Any) -> Tensor:
+def _mean_over_members(weights: Any) -> Tensor:
     """Return weights (N,), (N, 1) or (N, k) as a tensor (N,), the mean over the members."""
     weights = ops.convert_to_tensor(weights)
     return weights if len(weights.shape) == 1 else ops.mean(weights, axis=1)

@@ -1,4 +1,8 @@
-"""Built-in networks, by name."""
+"""Built-in networks, by name (`BUILT_IN`), each with its recipe, and the choice of one for some rows.
+
+Changes to layers or recipes change results: the store of a comparison is then refused (`comparison.manifest`), and
+`docs/explanation/measurements.md` has to be measured again. Saved models contain their own layers, so they stay.
+"""
 
 from __future__ import annotations
 
@@ -73,6 +77,7 @@ class BuiltIn:
 
     @property
     def name(self) -> str:
+        """Name of the network in messages and reports."""
         return self.build.__name__
 
     def __call__(self, spec: InputSpec, n_classes: int) -> keras.Model:
@@ -90,7 +95,7 @@ def mlp(spec: InputSpec, units: int) -> keras.Model:
     inputs = spec.inputs()
     h = keras.layers.Dense(128, activation="relu")(inputs)
     h = keras.layers.Dense(64, activation="relu")(h)
-    return keras.Model(inputs, _head(h, units), name="mlp")
+    return keras.Model(inputs, _logits_layer(h, units), name="mlp")
 
 
 def cnn(spec: InputSpec, units: int) -> keras.Model:
@@ -140,7 +145,7 @@ def cnn(spec: InputSpec, units: int) -> keras.Model:
     h = keras.layers.Dropout(CNN_DROPOUT)(keras.layers.GlobalAveragePooling2D()(_normalized(h)))
     if numbers:
         h = keras.layers.Dense(64, activation="relu")(keras.layers.Concatenate()([h, *numbers]))
-    return keras.Model(inputs, _head(h, units), name="cnn")
+    return keras.Model(inputs, _logits_layer(h, units), name="cnn")
 
 
 def _pictures_and_numbers(inputs: Any) -> tuple[Any, list[Any]]:
@@ -156,12 +161,12 @@ def _pictures_and_numbers(inputs: Any) -> tuple[Any, list[Any]]:
 
 
 def _convolved(h: Any, width: int) -> Any:
-    """Return a convolution 3 x 3 of the same size without bias."""
+    """Return images (N, height, width, `width`) after a convolution 3 x 3 of the same size without bias."""
     return keras.layers.Conv2D(width, 3, padding="same", use_bias=False)(h)
 
 
 def _normalized(h: Any) -> Any:
-    """Return channels normalized in groups, and then ReLU."""
+    """Return images with channels normalized in groups of one image, and then ReLU."""
     return keras.layers.ReLU()(keras.layers.GroupNormalization(CNN_GROUPS)(h))
 
 
@@ -216,7 +221,7 @@ def text(spec: InputSpec, units: int) -> keras.Model:
     h = keras.layers.Embedding(WORDS + 2, 32, mask_zero=True)(inputs)
     h = keras.layers.Dropout(0.2)(keras.layers.GlobalAveragePooling1D()(h))
     h = keras.layers.Dense(64, activation="relu")(h)
-    return keras.Model(inputs, _head(h, units), name="text")
+    return keras.Model(inputs, _logits_layer(h, units), name="text")
 
 
 def check_table(name: str, spec: InputSpec) -> None:
@@ -228,7 +233,7 @@ def check_table(name: str, spec: InputSpec) -> None:
         )
 
 
-def _head(h: Any, units: int) -> Any:
+def _logits_layer(h: Any, units: int) -> Any:
     """Return the layer of logits, one for each unit."""
     return keras.layers.Dense(units, name="logits")(h)
 

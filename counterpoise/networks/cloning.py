@@ -1,4 +1,8 @@
-"""A user's Keras model copied: same layers, own weights, what its preprocessing learned kept."""
+"""A user's Keras model copied: same layers, own weights, what its preprocessing learned kept.
+
+Also what can be seen of a model that others made (its kind, last activation, own training step), and the messages of
+Keras errors, because copying and loading fail with these.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +20,13 @@ saved_names.register_stand_ins()  # whoever copies or reads a model may meet any
 
 
 def clone(model: keras.Model, keep: bool) -> keras.Model:
-    """A copy with the model's weights (`keep`) or new ones; layers that were adapted stay adapted.
+    """Return a copy with the model's weights (`keep`) or new ones; layers that were adapted stay adapted.
 
     Raises:
         ModelError: the model's class cannot be made again from its configuration.
     """
     try:
-        copy = _copied(model)
+        copy = _new_copy(model)
         keep_adapted(model, copy)
     except Exception as error:
         raise ModelError(
@@ -34,20 +38,20 @@ def clone(model: keras.Model, keep: bool) -> keras.Model:
     return copy
 
 
-def _copied(model: keras.Model) -> keras.Model:
+def _new_copy(model: keras.Model) -> keras.Model:
     """Return a model of the same structure with new weights.
 
     A model of a class of its own is made again from its configuration, and called on the inputs to get its weights.
     """
     if plain(model):
-        return _structure(model)
-    copy = _made_again(model)
+        return _clone_uncompiled(model)
+    copy = _from_own_config(model)
     if model.built and not copy.built and getattr(model, "inputs", None):
         copy(model.inputs)
     return copy
 
 
-def _made_again(model: keras.Model) -> keras.Model:
+def _from_own_config(model: keras.Model) -> keras.Model:
     """Return a model of the same class, made from its configuration."""
     config = model.get_config()
     try:
@@ -56,8 +60,8 @@ def _made_again(model: keras.Model) -> keras.Model:
         return type(model)(**{k: v for k, v in config.items() if k not in ("name", "trainable", "dtype")})
 
 
-def _structure(model: keras.Model, **how: Any) -> keras.Model:
-    """Keras's `clone_model` without its repetition of `compile`, which fails on a loss that has no configuration.
+def _clone_uncompiled(model: keras.Model, **how: Any) -> keras.Model:
+    """Return Keras's `clone_model` without its repetition of `compile`, which fails on a loss without configuration.
 
     It is shown a shadow that is not compiled: the model itself may be in use in other threads.
     """
@@ -82,11 +86,11 @@ def keep_adapted(model: Any, copy: Any) -> None:
     """
     for layer, other in zip(getattr(model, "layers", ()), getattr(copy, "layers", ()), strict=True):
         if hasattr(layer, "adapt"):
-            _hand_over(layer, other)
+            _copy_adapted(layer, other)
         keep_adapted(layer, other)
 
 
-def _hand_over(layer: keras.layers.Layer, other: keras.layers.Layer) -> None:
+def _copy_adapted(layer: keras.layers.Layer, other: keras.layers.Layer) -> None:
     """Give `other` what `layer` learned from data: its variables, and files of vocabularies."""
     if layer.built and not other.built:
         other.build_from_config(layer.get_build_config())
@@ -100,12 +104,12 @@ def _hand_over(layer: keras.layers.Layer, other: keras.layers.Layer) -> None:
 
 
 def plain(model: keras.Model) -> bool:
-    """Whether the model is built of visible layers and nothing else."""
+    """Return whether the model is a Sequential or functional one: its layers are all that it computes."""
     return type(model) is keras.Sequential or type(model).__name__ == "Functional"
 
 
 def custom_train_step(model: keras.Model) -> str | None:
-    """Name of the training method that the model's class replaces, or None."""
+    """Return the name of the training method that the model's class replaces, or None."""
     for name in ("train_step", "compute_loss"):
         if getattr(type(model), name) is not getattr(keras.Model, name):
             return name
@@ -113,7 +117,7 @@ def custom_train_step(model: keras.Model) -> str | None:
 
 
 def last_activation(model: keras.Model) -> str | None:
-    """Name of the activation of the last layer, or None when there is none to be seen."""
+    """Return the name of the activation of the last layer, or None if it cannot be seen."""
     layers = getattr(model, "layers", [])
     if not layers:
         return None
@@ -137,7 +141,7 @@ def without_activation(model: keras.Model) -> keras.Model | None:
     if isinstance(last, keras.Model):
         return None
 
-    def change(layer: keras.layers.Layer) -> keras.layers.Layer:
+    def bare_if_last(layer: keras.layers.Layer) -> keras.layers.Layer:
         if layer is not last:
             return layer
         if isinstance(layer, (keras.layers.Softmax, keras.layers.Activation)):
@@ -149,12 +153,12 @@ def without_activation(model: keras.Model) -> keras.Model | None:
 
     if isinstance(model, keras.Sequential):
         start = keras.Input(batch_shape=model.input_shape, dtype=model.inputs[0].dtype)
-        return keras.Sequential([start, *[change(x) for x in model.layers]])
-    return _structure(model, clone_function=change)
+        return keras.Sequential([start, *[bare_if_last(x) for x in model.layers]])
+    return _clone_uncompiled(model, clone_function=bare_if_last)
 
 
 def keras_text(error: Exception) -> str:
-    """The message of a Keras error on one line: without blank lines and the list of arguments at its end.
+    """Return the message of a Keras error on one line, without the list of arguments at its end.
 
     A class that a file names and nobody registered is named first: Keras says so at the end of a long text. Of a
     Lambda layer it names the remedy, because Keras advises to switch the safe mode off.

@@ -1,4 +1,8 @@
-"""Compile any Keras model with weights for its rare classes: one line, no `class_weight`."""
+"""Compile any Keras model with weights for its rare classes: one line, no `class_weight`.
+
+The public function is `cp.compile_balanced`; nothing here trains. Weights are those of `plans.tables`, and losses those
+of `losses.weighted`, which saved models name.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,7 @@ from counterpoise.networks.cloning import keras_text, last_activation, plain
 from counterpoise.networks.head import init_output_bias
 from counterpoise.plans.weight_table import weights_from_counts
 
+#: Arguments that may have an entry for each output.
 _PER_OUTPUT = ("counts", "scheme", "rows", "loss", "ignore_class")
 
 
@@ -69,11 +74,11 @@ def compile_balanced(
         >>> compile_balanced(model, counts=[90, 10]).loss.weights.round(4).tolist()
         [0.5556, 5.0]
     """
-    structure = _structure(model)
-    outputs = _named(model, structure)
+    structure = _symbolic_outputs(model)
+    outputs = _named_outputs(model, structure)
     options = {"counts": counts, "scheme": scheme, "rows": rows, "loss": loss, "ignore_class": ignore_class}
-    keyed = _by_output(options, [name for name, _ in outputs])
-    losses = {name: _loss_of(tensor, output=output, **keyed[name]) for name, tensor in outputs}
+    keyed = _options_by_output(options, [name for name, _ in outputs])
+    losses = {name: _output_loss(tensor, output=output, **keyed[name]) for name, tensor in outputs}
     if init_bias:
         if len(outputs) > 1:
             raise OptionError(
@@ -85,7 +90,7 @@ def compile_balanced(
     return model
 
 
-def _structure(model: keras.Model) -> Any:
+def _symbolic_outputs(model: keras.Model) -> Any:
     """Return the outputs of the model as symbolic tensors in their structure.
 
     A subclassed model is called on symbolic inputs of the shapes it was built with.
@@ -96,11 +101,11 @@ def _structure(model: keras.Model) -> Any:
     if model.built and hasattr(model, "outputs"):
         return getattr(model, "_outputs_struct", model.outputs)
     shapes = (model.get_build_config() or {}) if model.built else {}
-    given = list(shapes.get("shapes_dict", shapes).values())
-    if not given:
+    input_shapes = list(shapes.get("shapes_dict", shapes).values())
+    if not input_shapes:
         raise ModelError(f"The model {model.name!r} is not built. Add keras.Input, or call the model once.")
     try:
-        return model(*map(_symbolic, given))
+        return model(*map(_symbolic, input_shapes))
     except Exception as error:
         raise ModelError(f"The outputs of the model {model.name!r} cannot be computed: {keras_text(error)}") from error
 
@@ -114,7 +119,7 @@ def _symbolic(shape: Any) -> Any:
     return keras.KerasTensor((None, *shape[1:]))
 
 
-def _named(model: keras.Model, structure: Any) -> list[tuple[str, Any]]:
+def _named_outputs(model: keras.Model, structure: Any) -> list[tuple[str, Any]]:
     """Return (name, tensor) of each output; the names are numbered if the model has none."""
     if isinstance(structure, Mapping):
         return list(structure.items())
@@ -130,7 +135,7 @@ def _in_structure(structure: Any, losses: Mapping[str, Any]) -> Any:
     return list(losses.values()) if len(losses) > 1 else next(iter(losses.values()))
 
 
-def _by_output(options: Mapping[str, Any], names: Sequence[str]) -> dict[str, dict[str, Any]]:
+def _options_by_output(options: Mapping[str, Any], names: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return output name -> its options.
 
     Counts of a single output go to the first one; several outputs then raise an OptionError. If `counts` has an entry
@@ -138,7 +143,7 @@ def _by_output(options: Mapping[str, Any], names: Sequence[str]) -> dict[str, di
     """
     counts = options["counts"]
     per_output = list(counts.values()) if isinstance(counts, Mapping) else counts
-    if not (isinstance(per_output, (list, tuple)) and len(per_output) > 0 and all(map(_of_an_output, per_output))):
+    if not (isinstance(per_output, (list, tuple)) and len(per_output) > 0 and all(map(_is_for_output, per_output))):
         if len(names) > 1:
             raise OptionError(
                 f"The model has outputs {list(names)}. Expected counts for each output, as a dict or list."
@@ -150,7 +155,7 @@ def _by_output(options: Mapping[str, Any], names: Sequence[str]) -> dict[str, di
     }
 
 
-def _of_an_output(counts: Any) -> bool:
+def _is_for_output(counts: Any) -> bool:
     """Return whether an entry of `counts` is for a whole output (or None), not for one class."""
     return counts is None or isinstance(counts, Mapping) or np.ndim(counts) > 0
 
@@ -177,7 +182,7 @@ def _option_of_output(word: str, option: Any, name: str, index: int, names: Sequ
     return option
 
 
-def _loss_of(tensor: Any, *, counts: Any, scheme: Any, rows: Any, loss: Any, ignore_class: Any, output: str) -> Any:
+def _output_loss(tensor: Any, *, counts: Any, scheme: Any, rows: Any, loss: Any, ignore_class: Any, output: str) -> Any:
     """Return the loss of one output: weighted by class or label, or without counts the user's.
 
     The options are those of `compile_balanced` for this output, and `tensor` is the output.
@@ -210,10 +215,10 @@ def _loss_of(tensor: Any, *, counts: Any, scheme: Any, rows: Any, loss: Any, ign
                 "With rows=, the loss is the weighted binary cross-entropy of each label. Leave loss out."
             )
         return LabelWeighted(weights, **options)
-    return ClassWeighted(weights, None if loss is None else _read_as(loss, options), **options)
+    return ClassWeighted(weights, None if loss is None else _with_options(loss, options), **options)
 
 
-def _read_as(loss: Any, options: Mapping[str, Any]) -> Any:
+def _with_options(loss: Any, options: Mapping[str, Any]) -> Any:
     """Return a loss of `cp.losses` again with these options (logits or not, ignored class).
 
     Other losses are returned as they are; `ClassWeighted` refuses them.
@@ -236,7 +241,7 @@ def _is_logits(tensor: Any, output: str) -> bool:
     if output != "auto":
         return output == "logits"
     layer = tensor._keras_history.operation
-    activation = _of_model(layer, tensor) if isinstance(layer, keras.Model) else _activation(layer)
+    activation = _model_activation(layer, tensor) if isinstance(layer, keras.Model) else _layer_activation(layer)
     if activation in ("softmax", "sigmoid"):
         return False
     if activation == "linear":
@@ -247,7 +252,7 @@ def _is_logits(tensor: Any, output: str) -> bool:
     )
 
 
-def _of_model(model: keras.Model, tensor: Any) -> str | None:
+def _model_activation(model: keras.Model, tensor: Any) -> str | None:
     """Return the activation at the end of a model, or None if it is not certain.
 
     In a subclass, the layer that was made last counts as the last one if its units are those of the only output.
@@ -258,7 +263,7 @@ def _of_model(model: keras.Model, tensor: Any) -> str | None:
     return last_activation(model) if alone and getattr(last, "units", None) == tensor.shape[-1] else None
 
 
-def _activation(layer: Any) -> str | None:
+def _layer_activation(layer: Any) -> str | None:
     """Return the name of a layer's activation, or None; look inside `TimeDistributed`."""
     if isinstance(layer, keras.layers.Softmax):
         return "softmax"

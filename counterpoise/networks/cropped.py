@@ -1,4 +1,7 @@
-"""A network of images on parts of them: the same layers and weights, inputs of smaller sides."""
+"""A network of images on parts of them: the same layers and weights, inputs of smaller sides.
+
+For the strategy "crops" (`engines.cropping`): weights are shared, so training the smaller model trains the whole one.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +28,8 @@ def cropped(model: keras.Model) -> keras.Model:
         (None, 5, 6, 1)
     """
     sides = tuple(model.output.shape[1:-1])
-    size = tuple(_smallest(model, sides, axis) for axis in range(len(sides)))
-    smaller = _at_size(model, size) if size != sides else None
+    size = tuple(_smallest_side(model, sides, axis) for axis in range(len(sides)))
+    smaller = _model_at_size(model, size) if size != sides else None
     if smaller is None:
         text = " x ".join(map(str, sides))
         raise ModelError(
@@ -36,18 +39,18 @@ def cropped(model: keras.Model) -> keras.Model:
     return smaller
 
 
-def _smallest(model: keras.Model, sides: tuple[int, ...], axis: int) -> int:
+def _smallest_side(model: keras.Model, sides: tuple[int, ...], axis: int) -> int:
     """Return the smallest size of one side, at least half of it, that the network takes.
 
     Each size is tried with all other sides as they are. If no smaller one fits, return the given one.
     """
     for side in range(-(-sides[axis] // 2), sides[axis]):
-        if _at_size(model, (*sides[:axis], side, *sides[axis + 1 :])) is not None:
+        if _model_at_size(model, (*sides[:axis], side, *sides[axis + 1 :])) is not None:
             return side
     return sides[axis]
 
 
-def _at_size(model: keras.Model, size: tuple[int, ...]) -> keras.Model | None:
+def _model_at_size(model: keras.Model, size: tuple[int, ...]) -> keras.Model | None:
     """Return the model on inputs of this size, or None.
 
     None means that its layers do not take the size, would get new weights, or give outputs of another size.

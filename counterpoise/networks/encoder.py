@@ -1,4 +1,8 @@
-"""The encoder in front of a network, which learns from the training rows: of a table, of texts or of pictures."""
+"""The encoder in front of a network, which learns from the training rows: of a table, of texts or of pictures.
+
+`Network` finds it as the layer "encoder", and saved models contain it with its configuration. It learns from the
+training rows of a fold alone, and what it learned is part of the network's variables (see `Network.initial_state`).
+"""
 
 from __future__ import annotations
 
@@ -60,7 +64,7 @@ def bins_for(columns: int, wanted: int) -> int:
 
 
 def encoder_of_config(config: Mapping[str, Any]) -> Encoder:
-    """Return a new encoder layer from the configuration (`get_config`) of one."""
+    """Return a new encoder layer from the configuration (`get_config`) of one, whose keys show its class."""
     kind = WordIds if "words" in config else PixelRange if "pictures" in config else TableEncoder
     return kind.from_config(dict(config))
 
@@ -97,10 +101,13 @@ def encoded(encoder: Encoder, inputs: Any) -> Any:
     return {IMAGE: inputs[IMAGE], COLUMNS: row} if has_picture(inputs) else row
 
 
-def spec_behind(encoded: Any) -> InputSpec:
-    """Return shapes and dtypes (without the row axis) of the output of `encoded`."""
-    if isinstance(encoded, Mapping):
-        shapes = {name: tuple(tensor.shape[1:]) for name, tensor in encoded.items()}
+def spec_behind(row: Any) -> InputSpec:
+    """Return the spec of encoded rows, `row` being what `encoded` returned: shapes, dtypes, and `peak`.
+
+    `peak` is 255 for images, alone or with columns, and else 1. `InputSpec.behind` adds the fields of the target.
+    """
+    if isinstance(row, Mapping):
+        shapes = {name: tuple(tensor.shape[1:]) for name, tensor in row.items()}
         return InputSpec(shapes, dict.fromkeys(shapes, "float32"), PixelRange.peak)
-    peak = PixelRange.peak if len(encoded.shape) == 4 else 1.0  # images have four axes
-    return InputSpec(tuple(encoded.shape[1:]), "int32" if str(encoded.dtype) == "int32" else "float32", peak)
+    peak = PixelRange.peak if len(row.shape) == 4 else 1.0  # images have four axes
+    return InputSpec(tuple(row.shape[1:]), "int32" if str(row.dtype) == "int32" else "float32", peak)

@@ -1,4 +1,4 @@
-"""Rows through trained networks, batch by batch."""
+"""Rows through trained networks, batch by batch: for classifiers, frozen bodies, and whole rows of the pipeline."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def forward(members: keras.Model) -> Callable[[Any], list[Array]]:
     On TensorFlow the function is traced once for batches of any length, because Keras' `predict_on_batch` warns of
     repeated traces when a process has used five models.
     """
-    call = _traced(members) if keras.backend.backend() == "tensorflow" else members.predict_on_batch
+    predict = _traced(members) if keras.backend.backend() == "tensorflow" else members.predict_on_batch
 
     def logits(batch: Any) -> list[Array]:
         """Return the logits of one batch, one array per member."""
         note_backend_use()
-        out = call(keras.tree.map_structure(keras.ops.convert_to_tensor, batch))
+        out = predict(keras.tree.map_structure(keras.ops.convert_to_tensor, batch))
         return [np.asarray(z) for z in (out if isinstance(out, (list, tuple)) else [out])]
 
     return logits

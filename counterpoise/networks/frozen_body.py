@@ -1,7 +1,7 @@
 """Networks of which training changes only a head: the frozen body before it sees every row once, not at every step.
 
 The rows are replaced by the output of the body, the head is trained on these as any network is on its rows, and
-body and head are one model again at the end.
+body and head are one model again at the end. Only networks of `networks.transfer` have such a body.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def network_for(
         model: The model. examples: The rows. callbacks: Those of the user. verbose: Of the progress bar.
         **options: Options of `Network`.
     """
-    moving = callbacks or asked_for(options)  # then the body sees other rows at every step
-    frozen = model.frozen if isinstance(model, BuiltIn) and not moving else None
+    whole = callbacks or asked_for(options)  # then the whole model sees other rows at every step
+    frozen = model.frozen if isinstance(model, BuiltIn) and not whole else None
     with seeded(0):
         body = frozen.body(spec_of(examples)) if frozen else None
     if frozen is None or body is None:

@@ -1,4 +1,8 @@
-"""The head of a classifier: the layer whose kernel and bias make the logits, and its bias set from the prior."""
+"""The head of a classifier: the layer whose kernel and bias make the logits, and its bias set from the prior.
+
+For models that a user trains (`cp.networks`, `cp.compile_balanced`): the head is found by the types of layers. The
+training of `fit` and `compare` finds its output bias by trial instead (`networks.output_bias`).
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from counterpoise.core.per_class import in_class_order, in_unit_order
 Array = np.ndarray
 
 #: Layers that may stand behind the head without changing what a bias means.
-_BEHIND = (
+_MAY_FOLLOW = (
     keras.layers.Softmax,
     keras.layers.Activation,
     keras.layers.Dropout,
@@ -43,12 +47,12 @@ def find_head(model: keras.Model, layer: str | None = None) -> Any:
         'out'
     """
     if layer is not None:
-        return _unwrapped(_named(model, layer))
-    for candidate in reversed(_flat(model)):
-        inner = _unwrapped(candidate)
+        return _inner_layer(_layer_named(model, layer))
+    for candidate in reversed(_flat_layers(model)):
+        inner = _inner_layer(candidate)
         if _has_kernel(inner):
-            return _checked(inner, candidate)
-        if not (isinstance(candidate, _BEHIND) or type(candidate).__name__ == "ProbabilityToLogit"):
+            return _with_known_activation(inner, candidate)
+        if not (isinstance(candidate, _MAY_FOLLOW) or type(candidate).__name__ == "ProbabilityToLogit"):
             raise ModelError(
                 f"The output comes from layer {candidate.name!r} ({type(candidate).__name__}). Expected a Dense or "
                 f"convolution layer, followed only by activations. Name the head with layer=."
@@ -59,39 +63,41 @@ def find_head(model: keras.Model, layer: str | None = None) -> Any:
     )
 
 
-def _flat(model: keras.Model) -> list[Any]:
+def _flat_layers(model: keras.Model) -> list[Any]:
     """Return all layers in order, with the layers of inner models in place of these models."""
     out: list[Any] = []
     for layer in getattr(model, "layers", []):
-        out.extend(_flat(layer) if isinstance(layer, keras.Model) else [layer])
+        out.extend(_flat_layers(layer) if isinstance(layer, keras.Model) else [layer])
     return out
 
 
-def _unwrapped(layer: Any) -> Any:
+def _inner_layer(layer: Any) -> Any:
+    """Return the layer inside a `TimeDistributed`; any other layer is returned as it is."""
     return layer.layer if isinstance(layer, keras.layers.TimeDistributed) else layer
 
 
 def _has_kernel(layer: Any) -> bool:
+    """Return whether a layer has a bias and a kernel, which Keras calls `_kernel` in some layers."""
     return hasattr(layer, "bias") and (hasattr(layer, "kernel") or hasattr(layer, "_kernel"))
 
 
-def _named(model: keras.Model, name: str) -> Any:
+def _layer_named(model: keras.Model, name: str) -> Any:
     """Return the layer of a name, also in inner models.
 
     Raises:
         ModelError: There is no such layer, or it has no kernel.
     """
-    layers = {layer.name: layer for layer in _flat(model)}
+    layers = {layer.name: layer for layer in _flat_layers(model)}
     if name not in layers:
         raise ModelError(f"The model has no layer {name!r}.{did_you_mean(name, layers)}")
-    if not _has_kernel(_unwrapped(layers[name])):
+    if not _has_kernel(_inner_layer(layers[name])):
         raise ModelError(
             f"Layer {name!r} ({type(layers[name]).__name__}) has no kernel. Name a Dense or convolution layer."
         )
     return layers[name]
 
 
-def _checked(layer: Any, shown: Any) -> Any:
+def _with_known_activation(layer: Any, shown: Any) -> Any:
     """Return the layer, if its activation is one that ends a classifier.
 
     `shown` is the layer to name in the message: the same one, or the `TimeDistributed` around it.
@@ -109,7 +115,7 @@ def _checked(layer: Any, shown: Any) -> Any:
 
 
 def prior_logits(counts: Any, units: int, rows: float | None = None) -> Array:
-    """The constants that a model without inputs should predict, float64 (units,).
+    """Return the constants that a model without inputs should predict, float64 (units,).
 
     C units: log(n_c / n). One unit: log(n_1 / n_0). With `rows` (independent labels): log(n_l / (rows - n_l)).
 

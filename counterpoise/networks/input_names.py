@@ -1,4 +1,7 @@
-"""Inputs of networks: the names that users gave them, tensors passed by name, and fresh inputs like others."""
+"""Inputs of networks: the names that users gave them, tensors passed by name, and new inputs like others.
+
+Saved models and exports keep these names, and callers pass rows by them.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ MADE_UP = re.compile(r"(keras_tensor|input_layer|input_\d+)(_\d+)?")
 
 
 def own_name(tensor: Any) -> str | None:
-    """The name that somebody gave an input; None where Keras made one up.
+    """Return the name that somebody gave an input, or None if Keras made it up.
 
     Example:
         >>> own_name(keras.Input((2,), name="pixels")), own_name(keras.Input((2,)))
@@ -25,7 +28,7 @@ def own_name(tensor: Any) -> str | None:
 
 
 def like(tensors: Any, taken: Sequence[str] = ()) -> Any:
-    """Fresh symbolic inputs with the shapes, dtypes and names of `tensors`, but for names that are `taken`."""
+    """Return new symbolic inputs with the shapes, dtypes and names of `tensors`, but without names that are `taken`."""
     if isinstance(tensors, Mapping):
         return {k: like(t, taken) for k, t in tensors.items()}
     if isinstance(tensors, (list, tuple)):

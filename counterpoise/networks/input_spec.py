@@ -1,4 +1,7 @@
-"""The inputs of a network: shapes and types of the rows, as a builder receives them."""
+"""The inputs of a network: shapes and types of the rows, as a builder receives them.
+
+`InputSpec` is public: builders of users read its attributes. Forests take their inputs from `spec_of` too.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from counterpoise.core.errors import DataError
 from counterpoise.core.examples import Examples
 from counterpoise.targets.kinds import target_of
 
-#: Layers around a user's model: no input can bear these names.
+#: Layers around a user's model: no input can have these names. Saved files are read by the first two.
 OWN_LAYERS = ("members", "rule", "as_float32", "to_logit")
 
 
@@ -79,11 +82,11 @@ def spec_of(examples: Examples) -> InputSpec:
     if isinstance(x, Mapping):
         _check_names(x)
         shapes = {k: tuple(v.shape[1:]) for k, v in x.items()}
-        return InputSpec(shapes, {k: _dtype(v) for k, v in x.items()}, **kind)
+        return InputSpec(shapes, {k: _input_dtype(v) for k, v in x.items()}, **kind)
     if isinstance(x, (tuple, list)):
-        return InputSpec(tuple(tuple(v.shape[1:]) for v in x), tuple(map(_dtype, x)), **kind)
+        return InputSpec(tuple(tuple(v.shape[1:]) for v in x), tuple(map(_input_dtype, x)), **kind)
     pixels = x.dtype == np.uint8 or (examples.pictures is not None and x.ndim == 4)
-    return InputSpec(tuple(x.shape[1:]), _dtype(x), 255.0 if pixels else 1.0, **kind)
+    return InputSpec(tuple(x.shape[1:]), _input_dtype(x), 255.0 if pixels else 1.0, **kind)
 
 
 def _check_names(x: Mapping[str, Any]) -> None:
@@ -96,7 +99,7 @@ def _check_names(x: Mapping[str, Any]) -> None:
             raise DataError(f"An input has the name {name!r}. Expected a name without '/'. Rename the key of the dict.")
 
 
-def _dtype(array: Any) -> str:
+def _input_dtype(array: Any) -> str:
     """Return the dtype that the network receives: "float32", "int32", or "string" for text."""
     kind = np.dtype(array.dtype).kind
     return {"f": "float32", "i": "int32", "u": "float32", "b": "float32"}.get(kind, "string")

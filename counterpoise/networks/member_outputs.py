@@ -1,4 +1,8 @@
-"""Predictions of the member strategies of one batch ensemble, each by itself."""
+"""Predictions of the member strategies of one batch ensemble, each by itself.
+
+The NumPy form of `PoolMembers.pooled` for a part of the members. `pipeline.stages` scores by it the test rows of
+strategies that were trained in one network, and `strategy_weights` gives the pooled mean of all back.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +33,8 @@ def score_members(member: Member, job: Job, examples: Examples, network: Network
     pool: Any = pool_of(model)
     pool.separate = True  # the model then returns the logits of each member, not their mean
     shifts = np.asarray(pool.log_shifts)
-    proba = [
-        _by_strategy(_logits(model, examples.x, rows), shifts, strategies) for rows in chunks(examples.x, job.score)
-    ]
-    return np.concatenate(proba, axis=1)
+    logits = (_member_logits(model, examples.x, rows) for rows in chunks(examples.x, job.score))
+    return np.concatenate([_strategy_proba(z, shifts, strategies) for z in logits], axis=1)
 
 
 def strategy_weights(n_members: int, strategies: int) -> Array:
@@ -45,12 +47,12 @@ def strategy_weights(n_members: int, strategies: int) -> Array:
     return np.bincount(np.arange(n_members) % strategies, minlength=strategies) / n_members
 
 
-def _logits(model: Any, x: Any, rows: Array) -> Array:
+def _member_logits(model: Any, x: Any, rows: Array) -> Array:
     """Return the logits of each member for some rows, float64 (n, members, units)."""
     return np.asarray(keras.ops.convert_to_numpy(model(fed(take(x, rows)), training=False)), dtype=np.float64)
 
 
-def _by_strategy(logits: Array, shifts: Array, strategies: int) -> Array:
+def _strategy_proba(logits: Array, shifts: Array, strategies: int) -> Array:
     """Turn logits (N, k, units) of k members into probabilities float32 (K, N, C).
 
     The probabilities are those of K member strategies, each the mean of its members.

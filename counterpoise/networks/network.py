@@ -2,6 +2,9 @@
 
 `Network` is the recipe; `fresh(seed)` makes one with initial weights that depend on the seed alone. Whatever the
 user's model ends in (softmax, sigmoid or logits), ours ends in logits, because corrections are additions there.
+
+Kept: `Network` is a `core.model.Model`, and goes pickled to other processes. The store of a comparison contains weights
+in the order of the network's variables, and is refused if layers or initial weights of a seed are others than before.
 """
 
 from __future__ import annotations
@@ -54,7 +57,7 @@ from counterpoise.networks.user_loss import (
     loss_label,
     single,
 )
-from counterpoise.networks.weights import fresh_state, learned, note_backend_use, seeded, set_state, variable_indices
+from counterpoise.networks.weights import fresh_state, learn_once, note_backend_use, seeded, set_state, variable_indices
 from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
@@ -94,6 +97,9 @@ class Network:
         flip, contrast: What is added to that (see `feed.small_moves`); None: nothing.
 
     Attributes:
+        model: The Keras model of the user, a builder, or a `BuiltIn`.
+        given: Whether `model` is the user's own Keras model.
+        keep: Whether networks start from the weights of that model.
         target: What its output is for (see `core.target`).
         elements: Shape of the elements of a row that have an output of their own; (): the row has one.
         units: 1 or C, or one per label: width of the logits.
@@ -207,7 +213,7 @@ class Network:
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe of a built-in network, else the plain one."""
+        """Recipe of a built-in network, else `PLAIN`."""
         return self.model.recipe if isinstance(self.model, BuiltIn) else PLAIN
 
     @property
@@ -265,7 +271,7 @@ class Network:
             logger.warning("%s", sentence)
 
     def fresh(self, seed: int) -> keras.Model:
-        """A new network, inputs to logits (float32), with initial weights that depend on `seed` alone."""
+        """Return a new network, inputs to logits (float32), with initial weights that depend on `seed` alone."""
         return self.assembled(seed).model
 
     def spare(self, keep: bool = False) -> keras.Model:
@@ -284,14 +290,14 @@ class Network:
         """
         with seeded(seed):
             if self._encoder_config is None:
-                inner = self._inner(self.raw_spec)
+                inner = self._new_inner(self.raw_spec)
                 inputs = h = self.raw_spec.inputs(input_names(inner))
             else:
                 inputs = self.raw_spec.inputs()
                 h = encoded(encoder_of_config(self._encoder_config), inputs)
-                inner = self._inner(self.raw_spec.behind(spec_behind(h)))
+                inner = self._new_inner(self.raw_spec.behind(spec_behind(h)))
             seen = self._augmentation(h, gray=self.for_pictures) if self._augmentation else h
-            logits = self._logits(inner, seen)
+            logits = self._inner_logits(inner, seen)
         check_units(logits, self.target, self.classes, self.elements)
         logits = keras.layers.Activation("linear", dtype="float32", name="as_float32")(logits)
         encoder = None if h is inputs else keras.Model(inputs, h, name="encoder")
@@ -316,22 +322,18 @@ class Network:
     ) -> list[Array]:
         """Return values of all variables, in Keras order, for a training with this seed.
 
-        They are those of `fresh(seed)`, with the output bias and the encoder set.
-
-        The encoder's are learned from the training rows `rows` of `x`.
+        They are those of `fresh(seed)`, but those of the encoder are learned from the training rows `rows` of `x`, and
+        those of random layers (Dropout) depend on `seed` too, so that members do not share their masks.
 
         `member_shifts` (members, C) are the training shifts that the network itself is to remove; None: none. `bias`,
         (units,) or (members, units), is where its output starts; None: where the model has it.
-
-        A layer that was given a random seed of its own (Dropout) draws from (`seed`, that seed), so that members do
-        not share their masks.
         """
         cache = self.cache if self.clone else {}
         state = list(fresh_state(cache, self.fresh, seed))
         if self._encoder_config is not None:
             encoder = encoder_of_config(self._encoder_config)
             rows = rows if self.encoder_rows is None else self.encoder_rows
-            values = learned(
+            values = learn_once(
                 cache, x, rows, lambda: encoder.learned(take(without_picture(x), rows_to_learn_from(encoder, rows)))
             )
             for index, value in zip(self._encoder_indices, values, strict=True):
@@ -353,8 +355,8 @@ class Network:
         """Return what is pickled: all but the cache and the frozen body."""
         return {**self.__dict__, "cache": {}, "body": None}
 
-    def _inner(self, spec: InputSpec) -> keras.Model:
-        """Return the model without what is put around it: built, cloned, or the original.
+    def _new_inner(self, spec: InputSpec) -> keras.Model:
+        """Return the user's model for rows of this spec, without what is put around it: built, cloned, or the original.
 
         Raises:
             ModelError: A builder returned something else than a Keras model.
@@ -366,7 +368,7 @@ class Network:
             return inner
         return self.model if not self.clone else cloned(self.model, self.keep)
 
-    def _logits(self, inner: keras.Model, h: Any) -> Any:
+    def _inner_logits(self, inner: keras.Model, h: Any) -> Any:
         """Return the logits of the inner model on inputs `h`, a Keras tensor or several.
 
         They are its output, what is before its last activation, or the logits that its probabilities mean.

@@ -9,7 +9,7 @@ import keras
 
 from counterpoise.core.errors import OptionError, did_you_mean
 
-#: Share of its largest value below which a learning rate moves nothing worth waiting for.
+#: Share of its largest value below which a learning rate counts as almost 0.
 AT_REST = 0.05
 #: Keras callbacks that set the learning rate.
 SETTERS = (keras.callbacks.ReduceLROnPlateau, keras.callbacks.LearningRateScheduler)
@@ -21,11 +21,11 @@ def check_callbacks(callbacks: Any) -> tuple[Any, ...]:
     Raises:
         OptionError: something is no Keras callback.
     """
-    given = tuple(callbacks) if isinstance(callbacks, Iterable) else (callbacks,)
-    for one in given:
-        if not isinstance(one, keras.callbacks.Callback):
-            raise OptionError(f"callbacks contains {type(one).__name__}. Expected Keras callbacks.")
-    return given
+    listed = tuple(callbacks) if isinstance(callbacks, Iterable) else (callbacks,)
+    for callback in listed:
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise OptionError(f"callbacks contains {type(callback).__name__}. Expected Keras callbacks.")
+    return listed
 
 
 def check_rate(optimizer: keras.optimizers.Optimizer, plateau: int | None, callbacks: Iterable[Any] = ()) -> None:
@@ -45,7 +45,7 @@ def check_rate(optimizer: keras.optimizers.Optimizer, plateau: int | None, callb
 
 
 def has_schedule(optimizer: keras.optimizers.Optimizer) -> bool:
-    """Whether a schedule decides the learning rate of an optimizer.
+    """Return whether a schedule decides the learning rate of an optimizer.
 
     Example:
         >>> decay = keras.optimizers.schedules.CosineDecay(0.1, decay_steps=100)

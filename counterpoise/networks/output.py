@@ -1,4 +1,7 @@
-"""The output of a user's model: logits or probabilities, and in how many units."""
+"""The output of a user's model: logits or probabilities, and in how many units.
+
+Saved models contain `ProbabilityToLogit` by its name and `get_config`.
+"""
 
 from __future__ import annotations
 

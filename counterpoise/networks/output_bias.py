@@ -2,6 +2,7 @@
 
 Name and type of a layer do not show which one that is: a normalization may stand behind it, or it may be used twice.
 So the bias is moved by a little, and it counts when the logits move by exactly that, in prediction and in training.
+Used by `Network` alone; functions for models of users find the head by its type (`networks.head`).
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ Array = np.ndarray
 #: Layers that are tried, from the output on.
 TRIED = 3
 #: What the logits may differ by from what the bias was moved by: 16-bit layers round.
-NEAR = 0.02
-_FIXED = (keras.initializers.Zeros, keras.initializers.Ones, keras.initializers.Constant)
+TOLERANCE = 0.02
+#: Initializers that give a fixed value, so that a changed one can be seen.
+_FIXED_STARTS = (keras.initializers.Zeros, keras.initializers.Ones, keras.initializers.Constant)
 
 
 @dataclass(frozen=True)
@@ -72,18 +74,19 @@ def find_output_bias(network: Network) -> OutputBias:
         return OutputBias(reason="the model computes its loss itself (compute_loss)")
     model = network.spare(keep=True)
     # At most `TRIED` layers with a bias of the right shape, from the output on.
-    tried = [layer for _, layer in zip(range(TRIED), _candidates(model, network), strict=False)]
+    tried = [layer for _, layer in zip(range(TRIED), _bias_layers(model, network), strict=False)]
     head = next((layer for layer in tried if _moves_the_logits(model, layer, network)), None)
     if head is None:
         return OutputBias(reason=_why_none(tried))
     # Weights that were loaded show in a changed bias along with another changed variable; a bias alone was set.
-    if _moved(head, head.bias) and any(_moved(*one) for one in _variables(model) if one[1] is not head.bias):
+    others = ((layer, variable) for layer, variable in _layer_variables(model) if variable is not head.bias)
+    if _left_its_start(head, head.bias) and any(_left_its_start(*other) for other in others):
         return OutputBias(reason="the weights of the model were loaded or trained")
     given = bool(np.any(np.asarray(keras.ops.convert_to_numpy(head.bias)) != 0))
     return OutputBias(variable_indices(model, [head.bias])[0], str(head.name), given)
 
 
-def _candidates(model: keras.Model, network: Network) -> Iterator[Any]:
+def _bias_layers(model: keras.Model, network: Network) -> Iterator[Any]:
     """Yield layers whose trainable bias has the shape of the output, the last first.
 
     The shape is (units,), or (members, units) of several networks in one.
@@ -105,7 +108,7 @@ def _moves_the_logits(model: keras.Model, layer: Any, network: Network) -> bool:
     False for a layer that is called more than once, whatever becomes of its outputs: its bias is no constant then.
     The weights of the model are restored.
     """
-    state, rows = state_of(model), fed(_rows(network))
+    state, rows = state_of(model), fed(_trial_rows(network))
     # What is added differs from unit to unit, so that units in another order show.
     index, step = variable_indices(model, [layer.bias])[0], np.linspace(0.5, 1.0, layer.bias.shape[-1])
 
@@ -115,7 +118,7 @@ def _moves_the_logits(model: keras.Model, layer: Any, network: Network) -> bool:
         return np.asarray(keras.ops.convert_to_numpy(model(rows, training=training)), dtype=np.float64)
 
     try:
-        with _calls_of(layer) as calls:
+        with _counted_calls(layer) as calls:
             gaps = [logits(training, step) - logits(training, 0.0) - step for training in (False, True)]
     except Exception:  # a layer of the user's may refuse rows that are none
         return False
@@ -124,12 +127,12 @@ def _moves_the_logits(model: keras.Model, layer: Any, network: Network) -> bool:
     # With several units, gaps are compared with that of the first unit.
     off = [gap - (gap[..., :1] if gap.shape[-1] > 1 else 0.0) for gap in gaps]
     # The layer must be called once in each of the four passes.
-    return len(calls) == 2 * len(gaps) and all(np.all(np.abs(one) < NEAR) for one in off)
+    return len(calls) == 2 * len(gaps) and all(np.all(np.abs(one) < TOLERANCE) for one in off)
 
 
 @contextlib.contextmanager
-def _calls_of(layer: Any) -> Iterator[list[None]]:
-    """Count the calls of a layer within a `with` block: the list gets one entry for each call."""
+def _counted_calls(layer: Any) -> Iterator[list[None]]:
+    """Yield a list that gets one entry for each call of a layer within the `with` block."""
     original, own, calls = layer.call, "call" in vars(layer), list[None]()
 
     def counted(*args: Any, **how: Any) -> Any:
@@ -147,11 +150,8 @@ def _calls_of(layer: Any) -> Iterator[list[None]]:
             del layer.call  # the method of its class again
 
 
-def _rows(network: Network) -> Any:
-    """Return two rows of no meaning in the form of the data.
-
-    They are numbers at random, ones, or a letter.
-    """
+def _trial_rows(network: Network) -> Any:
+    """Return two rows in the form of the data to try the network on: random numbers, ones, or a letter."""
     rng = np.random.default_rng(0)
 
     def example_rows(tensor: Any) -> Array:
@@ -174,22 +174,20 @@ def _why_none(tried: list[Any]) -> str:
     )
 
 
-def _variables(model: keras.Model) -> Iterator[tuple[Any, Any]]:
+def _layer_variables(model: keras.Model) -> Iterator[tuple[Any, Any]]:
     """Yield each variable of a model along with the layer that holds it."""
     for layer in model._flatten_layers():
         for variable in layer._trainable_variables + layer._non_trainable_variables:
             yield layer, variable
 
 
-def _moved(layer: Any, variable: Any) -> bool:
-    """Return whether a variable that starts at a fixed value is no longer there.
+def _left_its_start(layer: Any, variable: Any) -> bool:
+    """Return whether a variable of a layer no longer has the fixed value that it starts at (`_FIXED_STARTS`).
 
-    Fixed are zeros, ones and constants.
-
-    False for a variable that starts at random, of which that cannot be seen.
+    False for a variable that starts at random, because that cannot be seen.
     """
     start = getattr(layer, f"{variable.name}_initializer", None)
-    if not isinstance(start, _FIXED):
+    if not isinstance(start, _FIXED_STARTS):
         return False
     now, then = (keras.ops.convert_to_numpy(one) for one in (variable, start(variable.shape, dtype=variable.dtype)))
     return not np.allclose(now, then)

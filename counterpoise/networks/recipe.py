@@ -1,4 +1,7 @@
-"""Options of training with few rows of a class."""
+"""Options of training with few rows of a class: `Recipe`, which is public (`cp.Recipe`).
+
+Its fields are part of the settings of a run (`pipeline.settings`): with others, finished fits are not used again.
+"""
 
 from __future__ import annotations
 

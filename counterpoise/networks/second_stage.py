@@ -6,6 +6,8 @@ here do not change the features, take milliseconds, and report how the prior cha
 - `retrain_head` (cRT): a fresh head, trained on class-balanced rows; with `scale_only` (LWS) one factor for each class.
 - `tau_normalize`: class weights of the head divided by their own length to the power tau; nothing is trained.
 
+`engines.finishing` applies both to trained members, so the order of random draws here decides results of comparisons.
+
 Source: Kang et al., "Decoupling Representation and Classifier for Long-Tailed Recognition" (ICLR 2020).
 """
 
@@ -111,18 +113,19 @@ def retrain_head(
         >>> change.layer, change.log_shift.round(3).tolist()
         ('top', [-0.549, 0.549])
     """
-    head, plan = dense_head(model, layer), oversample(y, classes=range(_classes(model, layer)))
+    head = dense_head(model, layer)
+    plan = oversample(y, classes=range(max(2, int(head.units))))
     if scale_only and head.units < 2:
-        raise _one_unit(head, "Learnable scaling")
+        raise _one_unit_error(head, "Learnable scaling")
     kernel, *bias = head.get_weights()
     features = head_inputs(model, x, layer)
-    top: Any = _Scale()
+    top: Any = _ClassScale()
     if scale_only:
         features = (features @ kernel + (bias[0] if bias else 0.0)).astype(np.float32)
     else:
         start = keras.initializers.GlorotUniform(seed=seeds.integer(seed, "head"))
         top = keras.layers.Dense(head.units, use_bias=bool(bias), kernel_initializer=start)
-    steps = _train(top, features, np.asarray(y), plan, epochs, batch_size, learning_rate, seed)
+    steps = _train_head(top, features, np.asarray(y), plan, epochs, batch_size, learning_rate, seed)
     trained = top.get_weights()  # kernel and bias of the new head; with `scale_only` the factors (C,)
     head.set_weights([values * trained[0] for values in (kernel, *bias)] if scale_only else trained)
     return HeadChange(str(head.name), plan.log_shift, steps)
@@ -155,14 +158,14 @@ def tau_normalize(
     head = dense_head(model, layer)
     tau = check_range(tau, "tau", low=0.0)
     if head.units < 2:
-        raise _one_unit(head, "Tau normalization")
+        raise _one_unit_error(head, "Tau normalization")
     kernel, *bias = head.get_weights()
     length = np.maximum(np.linalg.norm(kernel, axis=0), np.finfo(np.float32).tiny)
     head.set_weights([kernel / length**tau, *(b if keep_bias else np.zeros_like(b) for b in bias)])
     return HeadChange(str(head.name), None)
 
 
-class _Scale(keras.layers.Layer):
+class _ClassScale(keras.layers.Layer):
     """Multiplies logits (..., C) by one trained factor per class, which starts at 1."""
 
     def build(self, shape: Any) -> None:
@@ -172,7 +175,7 @@ class _Scale(keras.layers.Layer):
         return z * self.factor
 
 
-def _train(
+def _train_head(
     top: Any, features: Array, y: Array, plan: Plan, epochs: int, batch_size: int, rate: float, seed: int
 ) -> int:
     """Train the layer `top` on frozen features (N, d), and return the number of steps.
@@ -188,13 +191,13 @@ def _train(
     model = keras.Sequential([keras.Input(features.shape[1:]), top])
     model.compile(keras.optimizers.Adam(rate), CrossEntropy())
     steps = -(-len(plan) // batch_size)  # rounded up
-    batches = _batches(features, y, plan, batch_size, seed)
+    batches = _plan_batches(features, y, plan, batch_size, seed)
     # One call: each call of `fit` takes longer than the steps of a small epoch.
     model.fit(batches, epochs=epochs, steps_per_epoch=steps, shuffle=False, verbose=0)
     return epochs * steps
 
 
-def _batches(features: Array, y: Array, plan: Plan, batch_size: int, seed: int) -> Iterator[tuple[Array, Array]]:
+def _plan_batches(features: Array, y: Array, plan: Plan, batch_size: int, seed: int) -> Iterator[tuple[Array, Array]]:
     """Yield (features, labels) of each batch of the plan, epoch after epoch, without end."""
     for epoch in itertools.count():
         rows = plan.rows(epoch, seed)
@@ -204,7 +207,9 @@ def _batches(features: Array, y: Array, plan: Plan, batch_size: int, seed: int) 
 
 
 def dense_head(model: keras.Model, layer: str | None = None) -> Any:
-    """Return the head of a model (`find_head`), which must be a Dense layer.
+    """Return the head of a model (`find_head`), which must be a Dense layer to be retrained or rescaled.
+
+    `engines.finishing` calls it before any training, so that a model without such a head is refused at once.
 
     Raises:
         ModelError: The head is another kind of layer, or the model has no head.
@@ -215,12 +220,8 @@ def dense_head(model: keras.Model, layer: str | None = None) -> Any:
     return head
 
 
-def _one_unit(head: Any, step: str) -> ModelError:
-    """Return (not raise) the error for a head with one unit; `step` is the function that needs more."""
+def _one_unit_error(head: Any, step: str) -> ModelError:
+    """Return (not raise) the error for a head with one unit; `step` is what needs more, in words."""
     return ModelError(
         f"The head {head.name!r} has one unit. {step} needs one unit per class. Change the last layer of the model."
     )
-
-
-def _classes(model: keras.Model, layer: str | None) -> int:
-    return max(2, int(find_head(model, layer).units))

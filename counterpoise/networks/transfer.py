@@ -1,4 +1,8 @@
-"""Transfer: a backbone that others trained, a new head, and one training that frees the last layers late and slowly."""
+"""Transfer: a backbone that others trained, a new head, and one training that frees the last layers late and slowly.
+
+`transfer` is public and returns a `BuiltIn`. The backbone runs inside or, if frozen, before the training
+(`networks.frozen_body`). A saved model contains both backbone and head.
+"""
 
 from __future__ import annotations
 
@@ -107,34 +111,36 @@ def transfer(
         """Return a model from rows to the output of the backbone, and its copy of the backbone."""
         inputs = spec.inputs()
         body = _partly_frozen(clone(backbone, keep=True), last)
-        pictures = _pictures(inputs, spec, body.input_shape, preprocess)
-        return keras.Model(inputs, _pooled(body(pictures, training=False)), name="backbone_features"), body
+        pictures = _images_for_backbone(inputs, spec, body.input_shape, preprocess)
+        return keras.Model(inputs, _mean_over_places(body(pictures, training=False)), name="backbone_features"), body
 
     def frozen_features(spec: InputSpec) -> keras.Model | None:
         """Return the model of features; None if its preprocessing draws random numbers."""
         features, body = features_and_body(spec)
-        return None if any(_at_random(layer) for layer in features.layers if layer is not body) else features
+        return None if any(_draws_at_random(layer) for layer in features.layers if layer is not body) else features
 
     def build(spec: InputSpec, units: int) -> keras.Model:
+        """Return the whole network, from rows to logits."""
         features, _ = features_and_body(spec)
-        return keras.Model(features.input, _logits(features.output, units), name="transfer")
+        return keras.Model(features.input, _dropout_and_logits(features.output, units), name="transfer")
 
     def head(spec: InputSpec, units: int) -> keras.Model:
+        """Return the head alone, from outputs of the frozen backbone to logits."""
         inputs = spec.inputs()
-        return keras.Model(inputs, _logits(inputs, units), name="transfer")
+        return keras.Model(inputs, _dropout_and_logits(inputs, units), name="transfer")
 
     build.__name__ = head.__name__ = f"transfer of {backbone.name}"
     optimizer = partial(LateAndSlow, learning_rate, still=still, rate=rate)
     return BuiltIn(build, optimizer=optimizer, frozen=None if last else Frozen(frozen_features, head))
 
 
-def _at_random(layer: keras.layers.Layer) -> bool:
+def _draws_at_random(layer: keras.layers.Layer) -> bool:
     """Return whether a layer, or a layer in it, draws random numbers."""
     return any("seed_generator" in variable.path for variable in layer.variables)
 
 
-def _logits(h: Any, units: int) -> Any:
-    """Return logits of the features, with dropout in front."""
+def _dropout_and_logits(h: Any, units: int) -> Any:
+    """Return logits (N, units) of features, with dropout in front."""
     h = keras.layers.Dropout(DROPOUT)(h)
     return keras.layers.Dense(units, name="logits")(h)
 
@@ -151,7 +157,7 @@ def _partly_frozen(body: keras.Model, last: int) -> keras.Model:
     return body
 
 
-def _pictures(inputs: Any, spec: InputSpec, wanted: tuple[Any, ...], preprocess: Any) -> Any:
+def _images_for_backbone(inputs: Any, spec: InputSpec, wanted: tuple[Any, ...], preprocess: Any) -> Any:
     """Return rows as images of the size, the channels and the range that the backbone takes.
 
     Pixels are scaled to -1 .. 1, or to 0 .. 255 for `preprocess`. Rows that are no images raise a ModelError.
@@ -172,7 +178,7 @@ def _pictures(inputs: Any, spec: InputSpec, wanted: tuple[Any, ...], preprocess:
     return preprocess(keras.layers.Rescaling(255.0 / spec.peak)(h))
 
 
-def _pooled(h: Any) -> Any:
+def _mean_over_places(h: Any) -> Any:
     """Return the mean over places, (N, units); a ModelError for outputs of another form."""
     if not hasattr(h, "shape") or len(h.shape) not in (2, 3, 4):
         raise ModelError(

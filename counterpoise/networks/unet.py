@@ -1,4 +1,4 @@
-"""The built-in network for masks: a small U-Net, logits for each pixel."""
+"""The built-in network for masks: a small U-Net, logits for each pixel (see `networks.built_in` for what is kept)."""
 
 from __future__ import annotations
 
@@ -54,15 +54,15 @@ def unet(spec: InputSpec, units: int) -> keras.Model:
     missing = [-side % 2**depth for side in shape[:2]]  # pixels up to the next multiple of 2**depth
     edges = tuple((0, n) for n in missing)
     h = keras.layers.ZeroPadding2D(edges)(h) if any(missing) else h
-    ways = []
+    skips = []
     for width in WIDTHS[:depth]:
         h = _block(h, width)
-        ways.append(h)
+        skips.append(h)
         h = keras.layers.MaxPooling2D(2)(h)
     h = keras.layers.Dropout(DROPOUT)(_block(h, WIDTHS[depth]))
-    for width, way in zip(WIDTHS[:depth][::-1], ways[::-1], strict=True):
+    for width, skip in zip(WIDTHS[:depth][::-1], skips[::-1], strict=True):
         h = keras.layers.UpSampling2D(2)(h)
-        h = _block(keras.layers.Concatenate()([h, way]), width)
+        h = _block(keras.layers.Concatenate()([h, skip]), width)
     h = keras.layers.Cropping2D(edges)(h) if any(missing) else h
     return keras.Model(inputs, keras.layers.Dense(units, name="logits")(h), name="unet")
 

@@ -2,6 +2,7 @@
 
 Inside, targets are codes and outputs are logits. A loss of the user's expects the targets that their own code gave it
 (one-hot rows, a column, codes) and what their own model puts out (probabilities or logits): `ModelLoss` hands it both.
+Both engines, metrics of the compiled model, and training steps of its own class take the form of targets from here.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from keras import ops
 from counterpoise.core.errors import ModelError
 from counterpoise.networks.cloning import keras_text
 
+#: Keras losses that strategies may replace, and their names as functions.
 _CROSS_ENTROPIES = {
     keras.losses.BinaryCrossentropy: "binary_crossentropy",
     keras.losses.CategoricalCrossentropy: "categorical_crossentropy",
@@ -107,7 +109,7 @@ class ElementModelLoss(ModelLoss):
         self.inner = as_loss(loss)
         keras.losses.Loss.__init__(self, name=self.inner.name, reduction=self.inner.reduction)
         self.units, self.activation = units, keras.activations.get(activation)
-        self.form, self._each = target_form(self.inner, units, elements), len(elements)
+        self.form, self._n_axes = target_form(self.inner, units, elements), len(elements)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Return the mean loss of the elements that are not ignored, or the mean over rows.
@@ -117,9 +119,9 @@ class ElementModelLoss(ModelLoss):
         y, p = ops.convert_to_tensor(y_true), self.activation(y_pred)
         losses = self.inner.call(self._targets(ops.maximum(y, 0)), p)
         weight = 1.0 if sample_weight is None else ops.cast(ops.convert_to_tensor(sample_weight), losses.dtype)
-        per_element = len(losses.shape) == 1 + self._each
+        per_element = len(losses.shape) == 1 + self._n_axes
         if sample_weight is not None and per_element:
-            weight = ops.reshape(weight, (-1, *[1] * self._each))
+            weight = ops.reshape(weight, (-1, *[1] * self._n_axes))
         if not per_element:
             return ops.mean(losses * weight)
         counted = ops.cast(y >= 0, losses.dtype)
@@ -135,7 +137,7 @@ class ElementModelLoss(ModelLoss):
 
 
 class FunctionLoss(keras.losses.Loss):
-    """A function (y_true, y_pred) as a Keras loss, reduced as `compile` reduces it."""
+    """A function (y_true, y_pred) of a user as a Keras loss, reduced as `compile` reduces it."""
 
     def __init__(self, function: Any) -> None:
         super().__init__(name=re.sub(r"\W", "", loss_label(function)))  # "<lambda>" is no name to TensorFlow

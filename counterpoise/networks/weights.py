@@ -1,7 +1,7 @@
 """The state of a network as a list of arrays: read, set, drawn from a seed, learned from rows; what it is fed.
 
 The strategies of a fold start from the same weights and the same encoder, so both are remembered in the network's
-`cache`.
+`cache`. The order of variables is that of the arrays in stores, and the seeds here decide the results of every network.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ def fed(x: Any) -> Any:
 
 
 def _is_text(array: Array) -> bool:
+    """Return whether an array contains text, as objects, bytes or strings."""
     return array.dtype.kind in "OSU"
 
 
@@ -78,23 +79,23 @@ def note_backend_use() -> None:
         use(library)
 
 
-class _SeedSource(threading.local):
-    """The source from which Keras draws the seeds of its initializers and masks.
+class _ThreadRandom(threading.local):
+    """A stand-in for the module `random` in Keras's `seed_generator`, which draws seeds of initializers and masks.
 
-    It is Python's `random`, or inside `seeded` a generator of this thread alone.
+    It draws from Python's `random` itself, or inside `seeded` from a generator of this thread alone.
     """
 
     generator: Any = random
 
     def randint(self, low: int, high: int) -> int:
-        """Return a whole number from `low` to `high`, as `random.randint`."""
+        """Return a whole number from `low` to `high`, as `random.randint`, the only function that Keras calls."""
         return self.generator.randint(low, high)
 
 
-_SEEDS = _SeedSource()
+_thread_random = _ThreadRandom()
 # Keras takes its seeds from the global `random` and offers nothing else. Seeding that would change the numbers of
 # every other thread, ours and the caller's. Outside `seeded` this draws from `random`, as before.
-seed_generator.python_random = _SEEDS
+seed_generator.python_random = _thread_random
 
 
 @contextlib.contextmanager
@@ -104,13 +105,13 @@ def seeded(seed: int) -> Iterator[None]:
     The caller's random state (`random`, NumPy, Keras) is neither read nor changed, in this thread and in others.
     """
     name = seed_generator.GLOBAL_SEED_GENERATOR
-    before = _SEEDS.generator, global_state.get_global_attribute(name)
-    _SEEDS.generator = random.Random(seed)
+    before = _thread_random.generator, global_state.get_global_attribute(name)
+    _thread_random.generator = random.Random(seed)
     global_state.set_global_attribute(name, None)
     try:
         yield
     finally:
-        _SEEDS.generator = before[0]
+        _thread_random.generator = before[0]
         global_state.set_global_attribute(name, before[1])
 
 
@@ -128,13 +129,13 @@ def fresh_state(cache: dict[str, Any], make: Callable[[int], keras.Model], seed:
     """
     states = cache.setdefault("states", {})
     if seed not in states:
-        states[seed] = _own_seeds(make(seed), seed)
+        states[seed] = _state_with_mixed_seeds(make(seed), seed)
         while len(states) > 1 and sum(v.nbytes for state in states.values() for v in state) > REMEMBERED_BYTES:
             states.pop(next(iter(states)))
     return states[seed]
 
 
-def learned(cache: dict[str, Any], x: Any, rows: Array, learn: Callable[[], list[Array]]) -> list[Array]:
+def learn_once(cache: dict[str, Any], x: Any, rows: Array, learn: Callable[[], list[Array]]) -> list[Array]:
     """Return `learn()`, called once for each `x` and row numbers, and kept in `cache`.
 
     All strategies of a fold share the result, which must not be changed. A full cache is emptied.
@@ -148,8 +149,8 @@ def learned(cache: dict[str, Any], x: Any, rows: Array, learn: Callable[[], list
     return encoders[key][1]
 
 
-def _own_seeds(model: keras.Model, seed: int) -> list[Array]:
-    """Return the state of a model, with `seed` mixed into the seeds of its random layers."""
+def _state_with_mixed_seeds(model: keras.Model, seed: int) -> list[Array]:
+    """Return the state of a model (see `state_of`), with `seed` mixed into the seeds of its random layers."""
     state = state_of(model)
     for index, variable in enumerate(model.variables):
         if variable.name == "seed_generator_state":

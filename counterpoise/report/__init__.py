@@ -1,7 +1,7 @@
-"""The page of a comparison: measured by `summary`, drawn by `figures`, written by `page`.
+"""The page of a comparison: curves are measured by `curves`, drawn by `figures`, and written by `page`.
 
-Everything here reads plain dictionaries (what `leaderboard.json` holds, and the curves) and imports
-no model library.
+Also the page of a model card, and figures and tables for notebooks and terminals. Everything here reads plain
+dictionaries (the content of `leaderboard.json`, and the curves) and imports no model library.
 """
 
 from counterpoise.report.curves import curves_of as curves_of

@@ -1,4 +1,7 @@
-"""The answer at the top of the page: what to use, compared with the baseline, how sure that is, and what to do next."""
+"""The answer at the top of the page: what to use, compared with the baseline, how sure that is, and what to do next.
+
+The verdict itself is made in `comparison.verdict`. The template and `report.notebook` read the keys of `answer`.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from counterpoise.core.titles import BASELINE, capital, metric_name
 from counterpoise.report import board, words
 from counterpoise.report.series import rarest, several_labels, styles
 from counterpoise.report.tables import Record, Row, row_of
-from counterpoise.report.unit_record import name_of
+from counterpoise.report.unit_record import unit_name
 
 TEXTS = ("headline", "recommendation", "evidence", "next_step")
 
@@ -18,29 +21,29 @@ TEXTS = ("headline", "recommendation", "evidence", "next_step")
 def answer(record: Record) -> Row:
     """Return the four texts of the verdict (by `TEXTS`), "data", "table" and "facts".
 
-    Absent texts are "", but the headline always tells something. The table may be None.
+    Absent texts are "", but there is always a headline. The table may be None.
     """
     verdict = record.get("verdict") or {}
     texts = {name: str(verdict.get(name) or "") for name in TEXTS}
     texts["headline"] = texts["headline"] or "No verdict: no strategy could be scored."
-    return texts | {"data": _data(record), "table": _table(record), "facts": _facts(record)}
+    return texts | {"data": _data_line(record), "table": _comparison_table(record), "facts": _answer_facts(record)}
 
 
-def _data(record: Record) -> str:
+def _data_line(record: Record) -> str:
     """Return the data in one line: name of the source, number of rows, and the rare class."""
     data, rare = record["data"], rarest(record)
     rows = f"{words.count(data.get('rows'))} rows" if words.finite(data.get("rows")) else ""
-    if name_of(record):
-        rows = f"{words.count(data['rows'])} units ({name_of(record)}) of {words.count(data['single_rows'])} rows"
+    if unit_name(record):
+        rows = f"{words.count(data['rows'])} units ({unit_name(record)}) of {words.count(data['single_rows'])} rows"
     source = words.file_name(data.get("source"))
     share = words.share(rare.get("share"))
     kind = "rarest label" if several_labels(record) else "rare class"
-    what = "units" if name_of(record) else "pixels or steps" if data.get("kind") == "elements" else "rows"
+    what = "units" if unit_name(record) else "pixels or steps" if data.get("kind") == "elements" else "rows"
     count = f"{kind}: {rare['label']!r}, {words.count(rare['count'])} {what} ({share})"
     return " · ".join(text for text in (source, rows, count) if text)
 
 
-def _table(record: Record) -> Row | None:
+def _comparison_table(record: Record) -> Row | None:
     """Return the table of the baseline and the recommended strategy, or None.
 
     It is None if there are no two columns to compare. Its rows are score, threshold, and decisions per number of cases.
@@ -65,8 +68,8 @@ def _table(record: Record) -> Row | None:
     }
 
 
-def _line(name: str, baseline: str, value: str, difference: str = "", group: bool = False) -> Row:
-    """Make one row of the table from its texts; `group` marks a heading of the rows below it."""
+def _table_row(name: str, baseline: str, value: str, difference: str = "", group: bool = False) -> Row:
+    """Return one row of the table from its texts; `group` marks a heading of the rows below it."""
     return {"name": name, "cells": [baseline, value, difference], "group": group, "detail": ""}
 
 
@@ -78,13 +81,13 @@ def _score_row(record: Record, baseline: Mapping[str, Any], row: Mapping[str, An
     """
     scores, gains = board.scores(record), board.gains(record)
     gain, interval = gains[row["strategy"]]
-    against = board.against(record, row) or {}
+    compared = board.vs_baseline(record, row) or {}
     sure = f"95% CI {interval.strip('[]').replace(', ', ' to ')}" if interval else ""
-    p = words.probability(against.get("p_holm"))
+    p = words.probability(compared.get("p_holm"))
     detail = ", ".join(text for text in (sure, f"Holm-adjusted p {p}" if p != words.NOTHING else "") if text)
-    same_network = against.get("p") == 1 and not against.get("difference")
+    same_network = compared.get("p") == 1 and not compared.get("difference")
     name = capital(metric_name(record["metric"]))
-    line = _line(name, scores[baseline["strategy"]][0], scores[row["strategy"]][0], gain)
+    line = _table_row(name, scores[baseline["strategy"]][0], scores[row["strategy"]][0], gain)
     return line | {"detail": "" if same_network else detail}
 
 
@@ -98,7 +101,7 @@ def _threshold_row(record: Record, chosen: str) -> Row | None:
     if not isinstance(threshold, Mapping) or chosen != saved or not words.finite(threshold.get("value")):
         return None
     aim = str(threshold.get("aim") or "")
-    return _line("Decision threshold", "0.5", words.significant(threshold["value"]), f"tuned for {aim.upper()}"
+    return _table_row("Decision threshold", "0.5", words.significant(threshold["value"]), f"tuned for {aim.upper()}"
                  if aim == "f1" else f"tuned for {aim}" if aim != "argmax" else "")  # fmt: skip
 
 
@@ -112,12 +115,11 @@ def _decision_rows(effect: Mapping[str, Any]) -> list[Row]:
     old, new = counts[BASELINE], counts[effect["strategy"]]
     per, label = words.count(effect["per"]), effect["label"]
     cases = words.count(round(effect["cases"]))
-    lines = [_line(f"Per {per} cases ({cases} {label!r})", "", "", group=True)]
+    lines = [_table_row(f"Per {per} cases ({cases} {label!r})", "", "", group=True)]
     for key, name in (("found", "cases found"), ("false_positives", "false positives"), ("cost", "cost")):
         if words.finite(effect[key]):
-            lines.append(
-                _line(name, words.case_count(old[key]), words.case_count(new[key]), words.case_count(effect[key], True))
-            )
+            change = words.case_count(effect[key], True)
+            lines.append(_table_row(name, words.case_count(old[key]), words.case_count(new[key]), change))
     return lines
 
 
@@ -130,7 +132,7 @@ def _threshold_alone(effect: Mapping[str, Any]) -> str:
     return f"Threshold tuning alone, without retraining: {hits} found, {alerts} false positives."
 
 
-def _facts(record: Record) -> list[tuple[str, str]]:
+def _answer_facts(record: Record) -> list[tuple[str, str]]:
     """Return (name, text) pairs: time of training, file, costs of errors, and nested choice.
 
     A pair is left out if the record does not have its values.
@@ -147,13 +149,13 @@ def _facts(record: Record) -> list[tuple[str, str]]:
         facts.append(("File", "model.keras"))
     if record.get("costs"):
         facts.append(("Costs", words.prices(record["costs"])))
-    return facts + _nested(record)
+    return facts + _nested_facts(record)
 
 
-def _nested(record: Record) -> list[tuple[str, str]]:
+def _nested_facts(record: Record) -> list[tuple[str, str]]:
     """Return one (name, text) pair with the score of the nested choice, or [] without one.
 
-    The text also tells how often each strategy was chosen.
+    The text also contains how often each strategy was chosen.
     """
     nested = record.get("nested")
     if not nested:

@@ -1,4 +1,7 @@
-"""The sections for an auditor, as text and tables."""
+"""The sections of the page for an auditor, as text and tables.
+
+The numbers are the entry "audit" of a record, made by `comparison.audit`. The ids are parts of links to the page.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from counterpoise.report import columns, words
 from counterpoise.report.series import styles
 from counterpoise.report.tables import Record, Row, ranked, row_of
 
-#: Key -> heading, of the scores of a group.
+#: Key -> heading, of the scores of a group; shorter than the names in `report.words`.
 OF_GROUP = {
     "prevalence": "Observed", "mean_probability": "Predicted", "alert_rate": "Alerts", "recall": "Recall",
     "precision": "Precision", "false_positive_rate": "FPR",
@@ -20,6 +23,7 @@ OF_DIFFERENCE = {
     "prevalence": "Observed", "calibration_gap": "Predicted − observed", "alert_rate": "Alerts", "recall": "Recall",
     "precision": "Precision", "false_positive_rate": "FPR",
 }  # fmt: skip
+#: Key -> name, of the thresholds in the table of their spread.
 ENDS = {"low": "Low end", "value": "Chosen", "high": "High end"}
 
 
@@ -28,7 +32,7 @@ def sections(record: Record) -> list[Row]:
     audit = record.get("audit") or {}
     of = measured_on(record)
     parts: Sequence[tuple[str, str, Callable[[], tuple[str, list[Row]]]]] = (
-        ("spread", "Uncertainty of the threshold", lambda: _threshold(record, audit)),
+        ("spread", "Uncertainty of the threshold", lambda: _threshold_spread(record, audit)),
         ("groups", "Groups", lambda: _groups(audit)),
         ("costs", "Costs", lambda: _costs(record)),
         ("review", "When to ask a human", lambda: _review(audit)),
@@ -45,7 +49,7 @@ def sections(record: Record) -> list[Row]:
 
 
 def measured_on(record: Record) -> str:
-    """Say which strategy and rows the sections are for."""
+    """Return a sentence on the strategy and the rows that the sections are for."""
     look = styles(record).get(str((record.get("audit") or {}).get("strategy")))
     rows = "the test rows" if record.get("split") else "the test rows of all folds"
     return f"Measured for {look.title} on {rows}." if look else f"Measured on {rows}."
@@ -71,7 +75,7 @@ def score_cell(score: Mapping[str, Any] | None, digits: int = 3) -> str:
     return value if words.NOTHING in (low, high) else f"{value} ({low} to {high})"
 
 
-def _threshold(record: Record, audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
+def _threshold_spread(record: Record, audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
     """Return the text and tables on thresholds that other rows would have chosen.
 
     One table is for resampled rows, if they were drawn. The other is for folds, if their thresholds differ.
@@ -113,7 +117,8 @@ def _groups(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
         column, of = table["column"], f"{table['column']}, class {table['class']}"
         heads = (column, "Rows", "Positive", *OF_GROUP.values())
         rows = [
-            [v["value"], *_counts(v), *(score_cell(v["scores"][key], 2) for key in OF_GROUP)] for v in table["values"]
+            [v["value"], *_row_counts(v), *(score_cell(v["scores"][key], 2) for key in OF_GROUP)]
+            for v in table["values"]
         ]
         notes = "".join(f" {note}" for note in table["notes"])
         tables.append(_table(f"By {of} (95% CI).{notes}", heads, rows))
@@ -182,11 +187,12 @@ def _review(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
 
 
 def _reliability(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
-    """Predicted and observed shares of each class, bin by bin."""
+    """Return text and tables on predicted and observed shares of each class, bin by bin."""
     tables = []
     for table in audit.get("reliability") or []:
         rows = [
-            [*_counts(b), words.number(b["predicted"]), words.number(b["observed"]), _ends(b)] for b in table["bins"]
+            [*_row_counts(one), *(words.number(one[key]) for key in ("predicted", "observed")), _interval_text(one)]
+            for one in table["bins"]
         ]
         error = (
             f"expected calibration error (ECE) {words.number(table['ece'])}, root mean square "
@@ -218,9 +224,11 @@ def _importance(record: Record, audit: Mapping[str, Any]) -> tuple[str, list[Row
     return "", []
 
 
-def _counts(values: Mapping[str, Any]) -> list[str]:
+def _row_counts(values: Mapping[str, Any]) -> list[str]:
+    """Return the cells with the rows and the positives of a group or bin."""
     return [words.count(values["rows"]), words.count(values["positives"])]
 
 
-def _ends(values: Mapping[str, Any]) -> str:
+def _interval_text(values: Mapping[str, Any]) -> str:
+    """Return the interval of a bin as "LOW to HIGH"."""
     return f"{words.number(values['low'])} to {words.number(values['high'])}"

@@ -3,6 +3,7 @@
 Rows are resampled within each class (stratified bootstrap, at this prior), or group by group where rows belong
 together. A resample moves a curve only through the rows between two thresholds, so counts per rung of a ladder
 of thresholds are drawn instead of rows: the same distribution, at a cost that does not grow with the rows.
+tests/report/test_bands.py compares the bands with a bootstrap of rows.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from counterpoise.core.seeds import generator
 Array = np.ndarray
 Band = dict[str, list[float]]
 
+#: Resamples of each band.
 RESAMPLES = 300
 #: Most positives of a class whose curves get no band: resampling so few rows says little.
 FEW = 4
+#: Recalls at which a precision-recall curve has its band.
 GRID = np.linspace(0.0, 1.0, 41)
 #: Denser near zero, where a rare class lives.
 FINE_GRID = GRID**2
@@ -153,4 +156,5 @@ def net_benefit(tp: Any, fp: Any, rows: Any, threshold: Any) -> Any:
 
 
 def _ratio(part: Array, whole: float) -> Array:
+    """Return shares of a whole; nan if the whole is 0."""
     return part / whole if whole else np.full(len(part), np.nan)

@@ -1,4 +1,8 @@
-"""The leaderboard of the page and of notebooks: texts column by column, bars on one axis, what rows are sorted by."""
+"""The leaderboard of the page and of notebooks: texts column by column, bars on one axis, what rows are sorted by.
+
+Ranks and scores are those of the record. The template, `report.notebook`, and `Comparison` as text read the keys of
+`leaderboard`; those of "sort" are also attributes that `table.js` reads.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +13,20 @@ from counterpoise.core.titles import BASELINE, PER, capital, metric_name, strate
 from counterpoise.report import columns, words
 from counterpoise.report.series import class_shares, rarest, several_labels, styles
 from counterpoise.report.tables import Record, Row, mean, of_class, ranked
-from counterpoise.report.unit_record import name_of
+from counterpoise.report.unit_record import unit_name
 
 
 def leaderboard(record: Record) -> Row:
     """Return the columns and rows of the leaderboard; bars are on one common axis, in percent."""
     key = record["metric"]
-    axis, looks, texts = _axis(record, key), styles(record), _texts(record)
+    axis, looks, texts = _score_axis(record, key), styles(record), _cells_by_column(record)
     rows = [
         {**_board_row(record, row, axis, looks[row["strategy"]]), **{key: cells[i] for key, cells in texts.items()}}
         for i, row in enumerate(ranked(record))
     ]
     models = {row["model"] for row in rows}
     of = "means over the labels" if several_labels(record) else f"for {rarest(record)['label']!r}"
-    of += f", of units ({name_of(record)})" if name_of(record) else ""
+    of += f", of units ({unit_name(record)})" if unit_name(record) else ""
     return {
         "metric": capital(metric_name(key)),
         "metric_name": metric_name(key),
@@ -30,14 +34,14 @@ def leaderboard(record: Record) -> Row:
         "rows": rows,
         "of": of,
         "models": len(models) > 1,
-        "constant": _constant(record),
-        "heads": [("recall", "Recall"), ("precision", "Precision"), ("seconds", "Seconds"), *_single(record)],
+        "constant": _constant_model_row(record),
+        "heads": [("recall", "Recall"), ("precision", "Precision"), ("seconds", "Seconds"), *_single_rows_head(record)],
     }
 
 
-def _single(record: Record) -> list[tuple[str, str]]:
+def _single_rows_head(record: Record) -> list[tuple[str, str]]:
     """Return key and heading of the scores of single rows, if other scores are for units."""
-    return [("single", "Single rows")] if name_of(record) else []
+    return [("single", "Single rows")] if unit_name(record) else []
 
 
 def scores(record: Record) -> dict[str, tuple[str, str]]:
@@ -50,11 +54,11 @@ def scores(record: Record) -> dict[str, tuple[str, str]]:
 def gains(record: Record) -> dict[str, tuple[str, str]]:
     """Return the difference of every strategy to the baseline, by rank, as text with its interval."""
     rows = ranked(record)
-    texts = columns.intervals((against(record, row) for row in rows), sign=True, at="difference")
+    texts = columns.intervals((vs_baseline(record, row) for row in rows), sign=True, at="difference")
     return dict(zip((row["strategy"] for row in rows), texts, strict=True))
 
 
-def against(record: Record, row: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def vs_baseline(record: Record, row: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the difference of a row to the baseline in the main metric, None for the baseline itself."""
     return (row.get("vs_none") or {}).get(record["metric"]) if row["strategy"] != BASELINE else None
 
@@ -120,14 +124,14 @@ def _board_row(record: Record, row: Mapping[str, Any], axis: Row, style: Any) ->
         "flags": flags(row),
         "tied": name in (verdict.get("not_different_from") or []),
         "bar": {k: _position(score.get(k), axis) for k in ("low", "mean", "high")},
-        "p": words.probability((against(record, row) or {}).get("p_holm")),
-        "sort": {k: v if words.finite(v) else "" for k, v in _values(record, row).items()},
+        "p": words.probability((vs_baseline(record, row) or {}).get("p_holm")),
+        "sort": {k: v if words.finite(v) else "" for k, v in _sort_values(record, row).items()},
     }
 
 
-def _texts(record: Record) -> dict[str, list[str]]:
+def _cells_by_column(record: Record) -> dict[str, list[str]]:
     """Return the numbers of the leaderboard as text: key of a column -> its cells by rank."""
-    values = [_values(record, row) for row in ranked(record)]
+    values = [_sort_values(record, row) for row in ranked(record)]
     if not values:
         return {}
     of = {key: [row[key] for row in values] for key in values[0]}
@@ -144,13 +148,13 @@ def _texts(record: Record) -> dict[str, list[str]]:
     }
 
 
-def _values(record: Record, row: Mapping[str, Any]) -> Row:
+def _sort_values(record: Record, row: Mapping[str, Any]) -> Row:
     """Return the numbers of a row, by which the leaderboard can be sorted."""
     mine = of_class(row, rarest(record)["label"])
     return {
         "rank": row.get("rank"),
         "value": mean(row, record["metric"]),
-        "gain": (against(record, row) or {}).get("difference"),
+        "gain": (vs_baseline(record, row) or {}).get("difference"),
         "recall": mean(row, "recall") if several_labels(record) else mine.get("recall"),
         "precision": mean(row, "precision") if several_labels(record) else mine.get("precision"),
         "seconds": row.get("seconds"),
@@ -158,7 +162,7 @@ def _values(record: Record, row: Mapping[str, Any]) -> Row:
     }
 
 
-def _constant(record: Record) -> Row | None:
+def _constant_model_row(record: Record) -> Row | None:
     """Return the row of a model that always predicts the most common class.
 
     It shows what accuracy hides. None: there are several labels per row, or no strategies.
@@ -184,7 +188,7 @@ def _constant(record: Record) -> Row | None:
     }
 
 
-def _axis(record: Record, key: str) -> Row:
+def _score_axis(record: Record, key: str) -> Row:
     """Return the ends of an axis for all intervals of a metric, also as text."""
     values = [
         s[k]

@@ -1,4 +1,7 @@
-"""A figure of the page: caption, spoken description, and the table with the same numbers."""
+"""A figure of the page: caption, spoken description, and the table with the same numbers.
+
+Every file of figures uses it. The template reads the keys of a `Figure`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The model card as a page of its own: HTML, or Markdown in the layout of Hugging Face."""
+"""The model card as text: HTML for its own page, the report and notebooks, or Markdown in the layout of Hugging Face.
+
+It reads the entries of `Classifier.card`, which model files contain, so cards of older files lack some of them.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ from counterpoise.report.words import OF_GROUP, value_with_interval
 
 #: Labels that the first sentence lists at most.
 MOST_LABELS = 10
+#: A sentence of the sections with scores of several labels per row.
+MEANS_OVER_LABELS = " Scores are means over the labels."
 
 
 class Table(NamedTuple):
@@ -39,14 +44,15 @@ def sections(
         card: `Classifier.card`. name: Name of the model file; None leaves out how to load it. evaluation: What
             `cp.evaluate` returned: scores on other rows, and of groups.
     """
-    listed = [Section("", [_answer(card)]), Section("Data", list(_data(card)))]
-    listed += [Section("Training", list(_training(card))), Section("Decision", list(_decision(card)))]
+    listed = [Section("", [_summary(card)]), Section("Data", list(_data_blocks(card)))]
+    listed += [Section("Training", list(_training_blocks(card))), Section("Decision", list(_decision_blocks(card)))]
     if card.get("metrics"):
-        note = f"{capital(card.get('metrics_of', 'stored rows'))}.{_of_labels(card)}"
-        listed.append(Section("Scores", [note, _scores(card["metrics"])]))
+        note = f"{capital(card.get('metrics_of', 'stored rows'))}."
+        note += MEANS_OVER_LABELS if _label_thresholds(card) else ""
+        listed.append(Section("Scores", [note, _score_table(card["metrics"])]))
     if evaluation is not None:
-        listed += _evaluation(evaluation)
-    listed.append(Section("Limits", list(_limits(card))))
+        listed += _evaluation_sections(evaluation)
+    listed.append(Section("Limits", list(_limit_sentences(card))))
     versions = [[package, version] for package, version in card.get("versions", {}).items()]
     listed.append(Section("Versions", [Table(("package", "version"), versions)] if versions else []))
     if name is None:
@@ -55,40 +61,36 @@ def sections(
     return [*listed, Section("How to load", [], code)]
 
 
-def _labels_of(card: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """The thresholds of several labels per row; none otherwise."""
+def _label_thresholds(card: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return the entry of each label's threshold; empty unless rows have several labels."""
     return card.get("threshold", {}).get("labels", ())
 
 
-def _of_labels(card: Mapping[str, Any]) -> str:
-    """Return a sentence on the scores of several labels per row, or no text."""
-    return " Scores are means over the labels." if _labels_of(card) else ""
-
-
-def _answer(card: Mapping[str, Any]) -> str:
+def _summary(card: Mapping[str, Any]) -> str:
     """Return what the model predicts and which version made it, as far as this is known."""
     labels = [repr(str(c["label"])) for c in card.get("classes", ())]
     shown = ", ".join(labels[:MOST_LABELS]) + (
         f", and {len(labels) - MOST_LABELS} more" if labels[MOST_LABELS:] else ""
     )
     version = f" Made with Counterpoise {card['counterpoise']}." if "counterpoise" in card else ""
-    if _labels_of(card):
+    if _label_thresholds(card):
         return f"A Keras model that predicts {len(labels)} labels per row: {shown}.{version}"
     if len(labels) == 2:
         return f"A Keras model that predicts {labels[1]} (the positive class) or {labels[0]}.{version}"
     return f"A Keras model that predicts one of {len(labels)} classes: {shown}.{version}" if labels else version.strip()
 
 
-def _data(card: Mapping[str, Any]) -> Iterator[str | Table]:
-    """Yield what the card tells about the rows: number, classes, columns, images or text."""
+def _data_blocks(card: Mapping[str, Any]) -> Iterator[str | Table]:
+    """Yield what the card contains about the rows: number, classes, columns, images or text."""
     classes = card.get("classes", ())
     # With a class per pixel or step, classes count more elements than there are rows.
-    elements = not _labels_of(card) and sum(c["count"] for c in classes) > card.get("rows", math.inf)
+    elements = not _label_thresholds(card) and sum(c["count"] for c in classes) > card.get("rows", math.inf)
     if "rows" in card:
         source = card.get("source")
         yield f"{card['rows']:,} rows{'' if source in (None, 'the data') else f' from {source}'}."
     if classes:
-        heads = ("label", "positive rows") if _labels_of(card) else ("class", "pixels or steps" if elements else "rows")
+        heads = ("class", "pixels or steps" if elements else "rows")
+        heads = ("label", "positive rows") if _label_thresholds(card) else heads
         yield Table((*heads, "share"), [[c["label"], f"{c['count']:,}", f"{100 * c['share']:.3g}%"] for c in classes])
     columns = card.get("columns")
     if columns and columns["numeric"] + columns["categorical"]:
@@ -103,7 +105,7 @@ def _data(card: Mapping[str, Any]) -> Iterator[str | Table]:
         yield f"Text column: {card['text_column']}."
 
 
-def _training(card: Mapping[str, Any]) -> Iterator[str | Table]:
+def _training_blocks(card: Mapping[str, Any]) -> Iterator[str | Table]:
     """Yield a table of strategy, model, plan and seed, as far as the card has them."""
     known = {"strategy": "Strategy", "idea": "Idea", "network": "Model", "plan": "Sampling plan", "seed": "Seed"}
     titles = {"strategy": strategy_title}
@@ -112,8 +114,8 @@ def _training(card: Mapping[str, Any]) -> Iterator[str | Table]:
         yield Table(("", ""), rows)
 
 
-def _decision(card: Mapping[str, Any]) -> Iterator[str | Table]:
-    """How a decision is made: thresholds, their spread, and those of groups and units."""
+def _decision_blocks(card: Mapping[str, Any]) -> Iterator[str | Table]:
+    """Yield how a decision is made: thresholds, their spread, and those of groups and units."""
     threshold = card.get("threshold", {})
     if threshold.get("value") is not None:
         common = "Common decision" if threshold.get("by") else "Decision"
@@ -131,8 +133,8 @@ def _decision(card: Mapping[str, Any]) -> Iterator[str | Table]:
             for value in by["common"]
         ]
         yield Table((by["column"], "threshold"), [*own, *few])
-    if labels := _labels_of(card):
-        yield Table(("label", "threshold"), [[one["label"], _number(one["value"])] for one in labels])
+    if labels := _label_thresholds(card):
+        yield Table(("label", "threshold"), [[one["label"], _significant(one["value"])] for one in labels])
     if unit := card.get("unit"):
         yield (
             f"Each unit ({' + '.join(unit['columns'])}) gets one decision, by the {unit['aggregate']} of the "
@@ -141,14 +143,15 @@ def _decision(card: Mapping[str, Any]) -> Iterator[str | Table]:
         )
         if unit.get("metrics"):
             yield "Scores of units:"
-            yield _scores(unit["metrics"])
+            yield _score_table(unit["metrics"])
 
 
-def _number(value: float | None) -> str:
+def _significant(value: float | None) -> str:
+    """Return three significant digits; "-" if there is no number (plain signs, unlike `words.significant`)."""
     return "-" if value is None or not math.isfinite(value) else f"{value:.3g}"
 
 
-def _scores(metrics: Mapping[str, Mapping[str, Any]]) -> Table:
+def _score_table(metrics: Mapping[str, Mapping[str, Any]]) -> Table:
     """Return a table of scores, with 95% intervals if a score has one.
 
     Scores of the default threshold or of uncorrected probabilities are left out, as are scores that are not finite.
@@ -158,36 +161,36 @@ def _scores(metrics: Mapping[str, Mapping[str, Any]]) -> Table:
         value, low, high = score.get("value", score.get("mean")), score.get("low"), score.get("high")
         if key.endswith(tuple(SUFFIXES)) or value is None or not math.isfinite(value):
             continue
-        ends = "" if low is None or not math.isfinite(low) else f"{_number(low)} to {_number(high)}"
-        rows.append([metric_title(key), _number(value), ends])
+        ends = "" if low is None or not math.isfinite(low) else f"{_significant(low)} to {_significant(high)}"
+        rows.append([metric_title(key), _significant(value), ends])
     if any(ends for _, _, ends in rows):
         return Table(("score", "value", "95% CI"), rows)
     return Table(("score", "value"), [row[:2] for row in rows])
 
 
-def _evaluation(evaluation: Mapping[str, Any]) -> Iterator[Section]:
+def _evaluation_sections(evaluation: Mapping[str, Any]) -> Iterator[Section]:
     """Yield the scores on rows evaluated after training, then a section for each group table."""
     labels = evaluation.get("labels") or ()
     text = f"{evaluation['rows']:,} rows. These scores are valid only if the rows were not used for training."
-    text += " Scores are means over the labels." if labels else ""
-    blocks: list[str | Table] = [text, _scores({**evaluation["metrics"], **evaluation.get("further", {})})]
+    text += MEANS_OVER_LABELS if labels else ""
+    blocks: list[str | Table] = [text, _score_table({**evaluation["metrics"], **evaluation.get("further", {})})]
     if labels:
         keys = ("average_precision", "recall", "precision")
         rows = [[one["label"], *(value_with_interval(one["metrics"][key]) for key in keys)] for one in labels]
         blocks.append(Table(("label", *(f"{metric_name(key)} (95% CI)" for key in keys)), rows))
     if units := evaluation.get("units"):
-        blocks += [f"{units['count']:,} units ({' + '.join(units['columns'])}):", _scores(units["metrics"])]
+        blocks += [f"{units['count']:,} units ({' + '.join(units['columns'])}):", _score_table(units["metrics"])]
     if review := evaluation.get("review"):
         share, error = (value_with_interval(review[key]) for key in ("share", "error"))
         blocks.append(
             f"Share of rows that go to a human: {share}. Share of wrong decisions among the other rows: {error}."
         )
     yield Section("Scores on other rows", blocks)
-    yield from (_group(table) for table in evaluation.get("by", ()))
+    yield from (_group_section(table) for table in evaluation.get("by", ()))
 
 
-def _group(table: Mapping[str, Any]) -> Section:
-    """The section on one column whose values are scored separately."""
+def _group_section(table: Mapping[str, Any]) -> Section:
+    """Return the section on one column whose values are scored separately."""
     keys = [key for key in OF_GROUP if key != "calibration_gap"]
     rows = [
         [v["value"], f"{v['rows']:,}", f"{v['positives']:,}", *(value_with_interval(v["scores"][key]) for key in keys)]
@@ -209,7 +212,7 @@ def _group(table: Mapping[str, Any]) -> Section:
     return Section(f"By {table['column']}, class {table['class']}", blocks)
 
 
-def _limits(card: Mapping[str, Any]) -> Iterator[str | Table]:
+def _limit_sentences(card: Mapping[str, Any]) -> Iterator[str | Table]:
     """Yield the limits of the model in sentences; the first two only if they apply."""
     if card.get("needs_calibration"):
         yield (
@@ -246,19 +249,19 @@ def to_markdown(card: Mapping[str, Any], name: str = "model.keras", evaluation: 
         key for key in ("average_precision", "roc_auc", "recall", "precision", "f1") if key in card.get("metrics", {})
     ]
     front += ["metrics:", *(f"- {key}" for key in keys)] if keys else []
-    lines = [*front, "---", "", f"# {_plain(name)}", ""]
+    lines = [*front, "---", "", f"# {_escaped_markdown(name)}", ""]
     for section in sections(card, name, evaluation):
         if not section.blocks and not section.code:
             continue
-        lines += [f"## {_plain(section.title)}", ""] if section.title else []
+        lines += [f"## {_escaped_markdown(section.title)}", ""] if section.title else []
         for block in section.blocks:
-            lines += [*(_markdown_table(block) if isinstance(block, Table) else [_plain(block)]), ""]
+            lines += [*(_markdown_table(block) if isinstance(block, Table) else [_escaped_markdown(block)]), ""]
         if section.code:
             lines += ["```python", section.code, "```", ""]
     return "\n".join(lines)
 
 
-def _plain(text: str) -> str:
+def _escaped_markdown(text: str) -> str:
     """Return text on one line, with the signs escaped that Markdown would read as format."""
     marked = "".join("\\" + sign if sign in "\\`*_|<>[]#" else sign for sign in text)
     return " ".join(marked.split())
@@ -268,8 +271,8 @@ def _markdown_table(table: Table) -> list[str]:
     """Return the lines of a Markdown table."""
     rows = [table.headings, ["---"] * len(table.headings)]
     texts = ["| " + " | ".join(rows[1]) + " |"]
-    head = "| " + " | ".join(map(_plain, table.headings)) + " |"
-    return [head, *texts, *("| " + " | ".join(map(_plain, row)) + " |" for row in table.rows)]
+    head = "| " + " | ".join(map(_escaped_markdown, table.headings)) + " |"
+    return [head, *texts, *("| " + " | ".join(map(_escaped_markdown, row)) + " |" for row in table.rows)]
 
 
 def to_html(card: Mapping[str, Any], name: str = "model.keras", evaluation: Mapping[str, Any] | None = None) -> str:

@@ -1,6 +1,7 @@
 """The numbers of a column: the same number of decimals and the same unit for all.
 
-Each function takes the values of a column and returns their texts; what is no number becomes a dash.
+Each function takes the values of a column and returns their texts; what is no number becomes a dash. `report.words`
+writes single numbers.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def seconds(values: Iterable[Any]) -> list[str]:
         (['0.0', '4.3', '–'], ['4', '312'])
     """
     known = list(values)
-    most = _most(known)
+    most = _largest(known)
     return [words.number(value, 2 if most < 1 else 1 if most < 100 else 0) for value in known]
 
 
@@ -50,7 +51,7 @@ def counts(values: Iterable[Any]) -> list[str]:
         (['15,750', '1,200'], ['0.02 M', '4.03 M', '–'])
     """
     known = list(values)
-    most = _most(known)
+    most = _largest(known)
     if most < 100_000:
         return [words.count(value) for value in known]
     unit, name = (1e9, "bn") if most >= 1e9 else (1e6, "M") if most >= 1e6 else (1e3, "k")
@@ -68,7 +69,7 @@ def changes(values: Iterable[Any]) -> list[str]:
         (['+48', '−1,917'], ['+48.3', '−0.2'])
     """
     known = list(values)
-    return [words.number(value, 0 if _most(known) >= 100 else 1, sign=True) for value in known]
+    return [words.number(value, 0 if _largest(known) >= 100 else 1, sign=True) for value in known]
 
 
 def shares(values: Iterable[Any]) -> list[str]:
@@ -84,5 +85,6 @@ def shares(values: Iterable[Any]) -> list[str]:
     return [f"{words.number(100 * v, places)}%" if words.finite(v) else words.NOTHING for v in known]
 
 
-def _most(values: Iterable[Any]) -> float:
+def _largest(values: Iterable[Any]) -> float:
+    """Return the largest absolute value; 0 if there is no number."""
     return max((abs(value) for value in values if words.finite(value)), default=0.0)

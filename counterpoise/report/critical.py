@@ -1,4 +1,7 @@
-"""The critical-difference figure: mean ranks on an axis, bars over strategies within the critical difference."""
+"""The critical-difference figure: mean ranks on an axis, bars over strategies within the critical difference.
+
+It is for comparisons on many data sets (`comparison.many`), which compute ranks, groups, and difference.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ Array = np.ndarray
 def critical_spec(
     names: Sequence[str], ranks: Array, groups: Sequence[Sequence[str]], critical: float
 ) -> dict[str, Any]:
-    """A Vega-Lite chart: one line per strategy, best on top; bars join strategies within the critical difference.
+    """Return a Vega-Lite chart: one line per strategy, best on top; bars join those within the critical difference.
 
     Args:
         names: Strategies, best mean rank first.
@@ -23,11 +26,11 @@ def critical_spec(
         groups: Names that a bar joins.
         critical: The critical difference, for the title; nan if it is not known.
     """
-    of = dict(zip(names, (float(r) for r in ranks), strict=True))
-    points = [{"strategy": name, "rank": rank, "text": f"{rank:.2f}"} for name, rank in of.items()]
+    rank_of = dict(zip(names, (float(r) for r in ranks), strict=True))
+    points = [{"strategy": name, "rank": rank, "text": f"{rank:.2f}"} for name, rank in rank_of.items()]
     # A bar is one line for each strategy of its group, from the best to the worst rank of the group.
     bars = [
-        {"from": min(of[n] for n in group), "to": max(of[n] for n in group), "strategy": name}
+        {"from": min(rank_of[n] for n in group), "to": max(rank_of[n] for n in group), "strategy": name}
         for group in groups
         for name in group
     ]
@@ -62,5 +65,5 @@ def critical_spec(
 
 
 def critical_svg(names: Sequence[str], ranks: Array, groups: Sequence[Sequence[str]], critical: float) -> str:
-    """The figure as SVG text (see `critical_spec`)."""
+    """Return the figure as SVG text (see `critical_spec`)."""
     return str(still(critical_spec(names, ranks, groups, critical)))

@@ -1,4 +1,8 @@
-"""Curves with their bands: one line per strategy, the point at its own threshold, panels for several classes."""
+"""Curves with their bands: one line per strategy, the point at its own threshold, panels for several classes.
+
+The parts that the figures of curves share (`report.figures`, `report.region_figures`). Numbers come from the curves
+of a record (`report.curves`) and are only thinned and rounded here.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +16,12 @@ from counterpoise.report.marks import (
     Names,
     Record,
     channel,
+    frame_of,
     has_panels,
     only_shown,
     panels,
-    short,
+    rounded,
     tooltip,
-    top,
 )
 from counterpoise.report.series import Spec, block_of, class_shares, drawn, prevalence
 
@@ -33,13 +37,13 @@ def curve_rows(record: Record, strategies: Names, kind: str, x: str, y: str) -> 
     A point of a curve has strategy, x and y; a point of a band has strategy, x, low and high. `kind` is the curve in
     the record, such as "pr". `x` and `y` are keys of its points.
     """
-    drawn_curves = list(curves_of(record, strategies, kind))
+    drawn_curves = list(labeled_curves(record, strategies, kind))
     most = max(FEWEST_POINTS, MOST_POINTS // max(1, len(drawn_curves)))
     points = [row for who, curve in drawn_curves for row in _points(who, curve, x, y, most)]
     return points + [row for who, curve in drawn_curves for row in _band_points(who, curve, x)]
 
 
-def curves_of(record: Record, strategies: Names, kind: str) -> Iterator[tuple[Spec, Mapping[str, Any]]]:
+def labeled_curves(record: Record, strategies: Names, kind: str) -> Iterator[tuple[Spec, Mapping[str, Any]]]:
     """Yield the strategy (and class, if there are several) of each curve, and the curve.
 
     Net benefit (kind "decision") is relative to that of a perfect model (Kerr et al. 2016), so that classes share an
@@ -53,6 +57,11 @@ def curves_of(record: Record, strategies: Names, kind: str) -> Iterator[tuple[Sp
             # The share of the class, or of the rare class if there are no labels of classes.
             share = of_class.get(label.get("class", ""), 0.0) or prevalence(record) or 1.0
             yield {"strategy": style.title, **label}, _per_best(curve, share) if kind == "decision" else curve
+
+
+def who_heads(record: Record) -> list[str]:
+    """Return the heads of the first columns of a table of curves: what `labeled_curves` yields with each curve."""
+    return ["Strategy", "Class"] if has_panels(record) else ["Strategy"]
 
 
 def panel_labels(record: Record, strategies: Names) -> list[str]:
@@ -100,7 +109,7 @@ def rule_points(record: Record, strategies: Names, x: str, y: str) -> Spec:
         rates = {"recall": (tp, tp + fn), "precision": (tp, tp + fp), "fpr": (fp, fp + tn)}
         rates |= {"tpr": rates["recall"], "found": rates["recall"], "share": (tp + fp, tp + fp + tn + fn)}
         if all(rates[axis][1] for axis in (x, y)):
-            values.append({"strategy": style.title, **{k: short(rates[k][0] / rates[k][1]) for k in (x, y)}})
+            values.append({"strategy": style.title, **{k: rounded(rates[k][0] / rates[k][1]) for k in (x, y)}})
     return {
         "data": {"values": values},
         "transform": [only_shown()],
@@ -125,7 +134,9 @@ def _positive_index(record: Record, name: str) -> int:
     return labels.index(positive) if positive in labels else len(labels) - 1
 
 
+#: Legend of a color: the strategies that are shown, as lines.
 STROKES: Spec = {"values": {"expr": "shown"}, "symbolType": "stroke", "symbolOpacity": 1}
+#: Key of the points of a curve -> title of its axis, in panels and in figures of the full width.
 SHORT_AXES = {
     "recall": "Recall",
     "precision": "Precision",
@@ -153,6 +164,7 @@ AXIS_WORDS = SHORT_AXES | {
     "dice": "Dice coefficient of an image",
     "images": "Share of the images with at least this Dice coefficient",
 }
+#: Scale of shares.
 UNIT: Spec = {"domain": [0, 1]}
 
 
@@ -165,7 +177,7 @@ def rare_scale(record: Record) -> Spec:
     return UNIT | {"type": "sqrt"} if least < 0.2 else UNIT
 
 
-def curves(
+def curves_spec(
     record: Record,
     strategies: Names,
     values: list[Spec],
@@ -210,7 +222,7 @@ def curves(
         return panels(record, strategies, values, panel, by="class", order=panel_labels(record, strategies))
     # Layers do not share a scale of shapes: only the points at the thresholds have shapes.
     panel["resolve"] = {"scale": {"shape": "independent"}}
-    return top(record, strategies) | panel | {"data": {"values": values}}
+    return frame_of(record, strategies) | panel | {"data": {"values": values}}
 
 
 def _axis(field: str, title: str, scale: Spec) -> Spec:

@@ -1,7 +1,7 @@
-"""From scored rows to the curves of one strategy, as plain numbers (numpy only).
+"""From scored test rows to the curves of one strategy, as plain numbers.
 
 The block that `curves_of` makes is what `figures` draws and what `page` tabulates: nothing there
-looks at rows again.
+looks at rows again. `comparison.tally` makes the blocks, and everything in `report/` reads their keys.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def curves_of(
         >>> block["thresholds"][-2]
         {'threshold': 0.8, 'tp': 1, 'fp': 0, 'fn': 1, 'tn': 2}
     """
-    y, raw, proba, decision = _checked(y, raw, proba, decision, len(classes), max_points)
+    y, raw, proba, decision = _checked_arrays(y, raw, proba, decision, len(classes), max_points)
     labels = [str(c) for c in classes]
     default = _default_decision(proba, positive)
     block: dict[str, Any] = {
@@ -84,14 +84,14 @@ def curves_of(
     }
     if len(labels) == 2:
         decided = decision == positive
-        return block | _binary(y == positive, raw[:, positive], proba[:, positive], decided, max_points, groups)
-    return block | _multiclass(y, raw, proba, labels, max_points, groups)
+        return block | _binary_block(y == positive, raw[:, positive], proba[:, positive], decided, max_points, groups)
+    return block | _multiclass_block(y, raw, proba, labels, max_points, groups)
 
 
 def curves_of_labels(
     labels: Mapping[str, tuple[Array, Array, Array, Array]], groups: Mapping[str, Array] | None = None
 ) -> dict[str, Any]:
-    """Run `curves_of` for several labels per row: curves for each of the rarest labels, other values for all labels.
+    """Do as `curves_of` for several labels per row: curves of each of the rarest labels, other values of all labels.
 
     Args:
         labels: Name -> y, raw, proba and decision of the rows where the label is known, classes without and with it.
@@ -99,7 +99,7 @@ def curves_of_labels(
     """
     parts = [np.concatenate(part) for part in zip(*labels.values(), strict=True)]
     # Two classes. The number of points is not used here, so the least that is allowed passes the check.
-    y, raw, proba, decision = _checked(parts[0], parts[1], parts[2], parts[3], 2, 2)
+    y, raw, proba, decision = _checked_arrays(parts[0], parts[1], parts[2], parts[3], 2, 2)
     hit, both = y == 1, ["without", "with"]
     named = list(labels)
     kept = [named[code] for code in rarest_codes(np.array([int(own.sum()) for own, *_ in labels.values()]))]
@@ -139,7 +139,7 @@ def confusion(y: Array, decision: Array, labels: Sequence[str]) -> dict[str, Any
 
 
 def rarest_codes(counts: Array) -> Array:
-    """Codes of the `MOST_CLASSES` rarest classes that have rows, ascending; of all where there are no more.
+    """Return the codes of the `MOST_CLASSES` rarest classes that have rows, ascending; all if there are no more.
 
     Example:
         >>> rarest_codes(np.array([5, 3, 9])).tolist()
@@ -196,10 +196,10 @@ def thin_curve(x: Array, y: Array, max_points: int, tolerance: float = TOLERANCE
     return np.unique(np.array(kept, dtype=np.int64))
 
 
-def _checked(
+def _checked_arrays(
     y: Array, raw: Array, proba: Array, decision: Array, n_classes: int, max_points: int
 ) -> tuple[Array, Array, Array, Array]:
-    """The arrays of curves as float64 and int64, or an error that names the wrong one."""
+    """Return the arrays of curves as float64 and int64; raise an OptionError that names a wrong one."""
     y, decision = np.asarray(y), np.asarray(decision)
     raw, proba = np.asarray(raw, dtype=float), np.asarray(proba, dtype=float)
     wanted = {"raw": (raw, (len(y), n_classes)), "proba": (proba, (len(y), n_classes)), "decision": (decision, y.shape)}
@@ -233,7 +233,7 @@ def _default_decision(proba: Array, positive: int) -> Array:
     return proba.argmax(axis=1)
 
 
-def _binary(
+def _binary_block(
     hit: Array, raw: Array, proba: Array, decided: Array, max_points: int, groups: Array | None
 ) -> dict[str, Any]:
     """Return curves, calibration and table of thresholds of two classes.
@@ -249,10 +249,10 @@ def _binary(
     }
 
 
-def _multiclass(
+def _multiclass_block(
     y: Array, raw: Array, proba: Array, labels: Sequence[str], max_points: int, groups: Array | None
 ) -> dict[str, Any]:
-    """Curves of the rarest classes, one against the rest, and the calibration of the most probable class."""
+    """Return curves of the rarest classes, one against the rest, and calibration of the most probable class."""
     parts = []
     for code in rarest_codes(np.bincount(y, minlength=len(labels))):
         hit, score = y == code, proba[:, code]
@@ -260,7 +260,7 @@ def _multiclass(
         parts.append({name: {"label": labels[code], **curve} for name, curve in of_class.items()})
     return {
         **{name: {"classes": [part[name] for part in parts]} for name in parts[0]},
-        "calibration": {"raw": _top_label(y, raw), "corrected": _top_label(y, proba)},
+        "calibration": {"raw": _top_label_reliability(y, raw), "corrected": _top_label_reliability(y, proba)},
     }
 
 
@@ -273,10 +273,10 @@ def _curves(
     """
     threshold, tp, fp = counted
     curves = {
-        "pr": _pr(hit, tp, fp, most),
-        "roc": _roc(hit, tp, fp, most),
-        "gain": _gain(hit, tp, fp, most),
-        "decision": _decision(hit, threshold, tp, fp),
+        "pr": _pr_curve(hit, tp, fp, most),
+        "roc": _roc_curve(hit, tp, fp, most),
+        "gain": _gain_curve(hit, tp, fp, most),
+        "decision": _decision_curve(hit, threshold, tp, fp),
     }
     return {
         name: curve | {"band": band}
@@ -285,7 +285,7 @@ def _curves(
 
 
 def _bands(hit: Array, score: Array, counted: tuple[Array, Array, Array], groups: Array | None) -> list[Any]:
-    """Bands of the four curves (precision, ROC, gain, net benefit) over resampled rows; None where rows are few."""
+    """Return the bands of the four curves (precision, ROC, gain, net benefit); None where rows are few."""
     if hit.sum() <= bands.FEW or (~hit).sum() <= bands.FEW:
         return [None] * 4
     threshold, tp, fp = counted
@@ -302,12 +302,12 @@ def _bands(hit: Array, score: Array, counted: tuple[Array, Array, Array], groups
     ]
 
 
-def _top_label(y: Array, proba: Array) -> list[dict[str, float]]:
+def _top_label_reliability(y: Array, proba: Array) -> list[dict[str, float]]:
     """Return the reliability of the most probable class: how often it is the true one."""
     return reliability(proba.argmax(axis=1) == y, proba.max(axis=1))
 
 
-def _pr(hit: Array, tp: Array, fp: Array, max_points: int) -> dict[str, list[float]]:
+def _pr_curve(hit: Array, tp: Array, fp: Array, max_points: int) -> dict[str, list[float]]:
     """Return the precision-recall curve from recall 0 on; empty lists without positives.
 
     The first precision is that of the strictest threshold.
@@ -320,7 +320,7 @@ def _pr(hit: Array, tp: Array, fp: Array, max_points: int) -> dict[str, list[flo
     return {"recall": recall[keep].tolist(), "precision": precision[keep].tolist()}
 
 
-def _roc(hit: Array, tp: Array, fp: Array, max_points: int) -> dict[str, list[float]]:
+def _roc_curve(hit: Array, tp: Array, fp: Array, max_points: int) -> dict[str, list[float]]:
     """Return the ROC curve from (0, 0) on; empty lists if a class has no rows."""
     if hit.all() or not hit.any():
         return {"fpr": [], "tpr": []}
@@ -329,8 +329,8 @@ def _roc(hit: Array, tp: Array, fp: Array, max_points: int) -> dict[str, list[fl
     return {"fpr": fpr[keep].tolist(), "tpr": tpr[keep].tolist()}
 
 
-def _gain(hit: Array, tp: Array, fp: Array, max_points: int) -> dict[str, list[float]]:
-    """Share of the positives among the highest scored share of rows."""
+def _gain_curve(hit: Array, tp: Array, fp: Array, max_points: int) -> dict[str, list[float]]:
+    """Return the gain curve: share of the positives among the highest scored share of rows."""
     if not hit.any():
         return {"share": [], "found": []}
     share, recall = np.r_[0.0, (tp + fp) / len(hit)], np.r_[0.0, tp / hit.sum()]
@@ -338,8 +338,8 @@ def _gain(hit: Array, tp: Array, fp: Array, max_points: int) -> dict[str, list[f
     return {"share": share[keep].tolist(), "found": recall[keep].tolist()}
 
 
-def _decision(hit: Array, threshold: Array, tp: Array, fp: Array) -> dict[str, list[float]]:
-    """Net benefit of the rule "probability >= t" at each of `DECISIONS`."""
+def _decision_curve(hit: Array, threshold: Array, tp: Array, fp: Array) -> dict[str, list[float]]:
+    """Return the net benefit of the rule "probability >= t" at each of `DECISIONS`."""
     count = np.searchsorted(-threshold, -DECISIONS, side="right")
     hits, alerts = np.r_[0, tp][count], np.r_[0, fp][count]
     benefit = bands.net_benefit(hits, alerts, len(hit), DECISIONS)

@@ -1,4 +1,7 @@
-"""The descriptive sections: ensemble members, data and leakage checks, diagnosis, methods, model card."""
+"""The descriptive sections of the page: ensemble members, data and leakage checks, diagnosis, methods, model card.
+
+Each function reads entries of the record, and returns None or nothing for entries that it lacks.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from counterpoise.report.tables import ranked
 Record = Mapping[str, Any]
 Fact = tuple[str, Any]
 
+#: Value of `budget` -> what it means, in words.
 BUDGETS = {
     "steps": "every strategy can use as many optimizer steps as the baseline",
     "epochs": "every strategy trains for the same number of epochs, so the number of steps can differ",
@@ -38,17 +42,17 @@ def data_facts(record: Record) -> dict[str, Any]:
     ]
     facts: list[Fact] = [
         ("Rows", words.count(data.get("rows"))),
-        ("Columns", _columns(data.get("columns"))),
+        ("Columns", _column_count(data.get("columns"))),
         ("Target", data.get("target")),
         ("Positive class", data.get("positive")),
         ("Imbalance ratio", f"{words.number(max(counts) / min(counts), 1)} to 1" if min(counts) else None),
-        ("Duplicates", _duplicates(data.get("duplicates"))),
+        ("Duplicates", _duplicates_text(data.get("duplicates"))),
     ]
     return {
         "classes": classes,
-        "facts": _known(facts),
+        "facts": _known_facts(facts),
         "counted": "Pixels or steps" if data.get("kind") == "elements" else "Rows",
-        "excluded": [_excluded(c) for c in data.get("excluded_columns") or []],
+        "excluded": [_excluded_column(c) for c in data.get("excluded_columns") or []],
     }
 
 
@@ -58,9 +62,10 @@ def diagnosis_facts(record: Record) -> dict[str, Any] | None:
     if not diagnosis:
         return None
     facts = [(capital(str(name)), str(text)) for name, text in diagnosis.get("facts") or []]
-    return {"facts": facts, "advice": [_advice(a) for a in diagnosis.get("advice") or []]}
+    return {"facts": facts, "advice": [_advice_text(a) for a in diagnosis.get("advice") or []]}
 
 
+#: Status of a leakage check (see `diagnosis.guard`) -> what the page shows.
 STATUS = {"clear": "clear", "handled": "handled", "look": "please check", "unknown": "not checked"}
 
 
@@ -87,8 +92,8 @@ def duplicate_free(record: Record) -> dict[str, Any] | None:
     """
     known = [r for r in record["rows"] if (r.get("duplicate_free") or {}).get("rows")]
     rows = sum(c["count"] for c in record["data"]["classes"])
-    one = record["data"].get("kind", "one_of") == "one_of"
-    total = (rows if one else record["data"]["rows"]) * (record.get("repeats") or 1)
+    one_class = record["data"].get("kind", "one_of") == "one_of"
+    total = (rows if one_class else record["data"]["rows"]) * (record.get("repeats") or 1)
     kept = known[0]["duplicate_free"]["rows"] if known else total
     if not known or kept >= total:
         return None
@@ -113,14 +118,14 @@ def members(record: Record) -> list[dict[str, str]]:
             "weight": words.number(member["weight"], 2),
             "average_precision": words.number(member["average_precision"]),
             "log_loss": words.number(member["log_loss"], 4),
-            "correlation": words.number(_with_others(member["correlation"], index), 2),
+            "correlation": words.number(_mean_with_others(member["correlation"], index), 2),
         }
         for row in ranked(record)
         for index, member in enumerate(row.get("members") or [])
     ]
 
 
-def _with_others(correlation: Sequence[Any], index: int) -> float | None:
+def _mean_with_others(correlation: Sequence[Any], index: int) -> float | None:
     """Return the mean correlation of member `index` with the others, or None without any.
 
     `correlation` has its correlation with each member, itself included; None where it is not defined.
@@ -153,20 +158,20 @@ def method_facts(record: Record) -> list[Fact]:
         ("Label delay", delay and words.delay(delay)),
         ("Nested", inside and f"{inside['inner_folds']} inner folds in each training fold choose the strategy again"),
         ("Costs", costs and f"{words.prices(costs)}; all strategies except the baseline minimize the expected cost"),
-        ("Tuning", _tuning(how)),
-        ("Limit", _limit(how)),
+        ("Tuning", _tuning_text(how)),
+        ("Limit", _limit_text(how)),
         ("Network", record.get("network")),
         ("Budget", f"{budget}: {BUDGETS[budget]}" if budget in BUDGETS else budget),
-        ("Epochs", plain(how.get("epochs"))),
-        ("Extended", _extended(how)),
-        ("Batch size", plain(how.get("batch_size"))),
+        ("Epochs", value_text(how.get("epochs"))),
+        ("Extended", _extension_text(how)),
+        ("Batch size", value_text(how.get("batch_size"))),
         ("Seed", record.get("seed")),
         ("Version", f"Counterpoise {record['version']}" if record.get("version") else None),
     ]
-    return _known(facts)
+    return _known_facts(facts)
 
 
-def _tuning(how: Mapping[str, Any]) -> str | None:
+def _tuning_text(how: Mapping[str, Any]) -> str | None:
     """Return how hyperparameters were tuned, in words; None if they were not."""
     if not how.get("tune"):
         return None
@@ -174,14 +179,14 @@ def _tuning(how: Mapping[str, Any]) -> str | None:
     return f"{words.count(how['tune'])} trials per strategy and fold{steps}, on training rows only"
 
 
-def _extended(how: Mapping[str, Any]) -> str | None:
+def _extension_text(how: Mapping[str, Any]) -> str | None:
     """Return how the step budget was extended, in words; None if it was not."""
     if (how.get("extension") or 1) == 1:
         return None
     return f"{how['extension']} times the default step budget for all strategies, because some were still improving"
 
 
-def _limit(how: Mapping[str, Any]) -> str | None:
+def _limit_text(how: Mapping[str, Any]) -> str | None:
     """Return how the run was limited, in words; None without a limit."""
     if how.get("limit") is None:
         return None
@@ -194,12 +199,12 @@ def _limit(how: Mapping[str, Any]) -> str | None:
     )
 
 
-def plain(value: Any) -> str | None:
+def value_text(value: Any) -> str | None:
     """Return a value as text: numbers with at most six significant digits, lists joined by commas.
 
     Example:
-        >>> plain(0.12345678), plain(11183), plain([52, 52]), plain(True), plain({"a": 3}), plain([None])
-        ('0.123457', '11,183', '52, 52', 'yes', 'a: 3', None)
+        >>> [value_text(value) for value in (0.12345678, 11183, [52, 52], True, {"a": 3}, [None])]
+        ['0.123457', '11,183', '52, 52', 'yes', 'a: 3', None]
     """
     if value is None:
         return None
@@ -210,30 +215,31 @@ def plain(value: Any) -> str | None:
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, Mapping):
-        return ", ".join(f"{k}: {plain(v)}" for k, v in value.items())
+        return ", ".join(f"{k}: {value_text(v)}" for k, v in value.items())
     if isinstance(value, (list, tuple)):
-        return ", ".join(text for v in value if (text := plain(v)) is not None) or None
+        return ", ".join(text for v in value if (text := value_text(v)) is not None) or None
     return str(value)
 
 
-def _known(facts: list[Fact]) -> list[Fact]:
+def _known_facts(facts: list[Fact]) -> list[Fact]:
     """Return the facts whose value is neither None, "" nor a dash."""
     return [(name, value) for name, value in facts if value not in (None, "", words.NOTHING)]
 
 
-def _columns(value: Any) -> str | None:
-    return words.count(len(value)) if isinstance(value, (list, tuple)) else plain(value)
+def _column_count(value: Any) -> str | None:
+    """Return the number of columns as text; `value` is their names or already a number."""
+    return words.count(len(value)) if isinstance(value, (list, tuple)) else value_text(value)
 
 
-def _duplicates(value: Any) -> str | None:
+def _duplicates_text(value: Any) -> str | None:
     """Return the entries about duplicates as "name: value" texts, shares in percent."""
     if not isinstance(value, Mapping):
-        return plain(value)
-    texts = {k: words.share(v) if "share" in str(k) and words.finite(v) else plain(v) for k, v in value.items()}
+        return value_text(value)
+    texts = {k: words.share(v) if "share" in str(k) and words.finite(v) else value_text(v) for k, v in value.items()}
     return ", ".join(f"{str(k).replace('_', ' ')}: {v}" for k, v in texts.items() if v is not None)
 
 
-def _excluded(column: Any) -> dict[str, str]:
+def _excluded_column(column: Any) -> dict[str, str]:
     """Return name and reason of a column that was left out; an entry may also be only a name."""
     if not isinstance(column, Mapping):
         return {"name": str(column), "reason": ""}
@@ -241,7 +247,7 @@ def _excluded(column: Any) -> dict[str, str]:
     return {"name": str(column.get("name")), "reason": ": ".join(reason)}
 
 
-def _advice(item: Any) -> dict[str, str]:
+def _advice_text(item: Any) -> dict[str, str]:
     """Return text and evidence of a piece of advice; an entry may also be only a text."""
     if not isinstance(item, Mapping):
         return {"text": str(item), "evidence": ""}

@@ -1,4 +1,7 @@
-"""The figures of the page, each with a caption and a table of the same numbers."""
+"""The figures of the page, each with a caption and a table of the same numbers.
+
+Drawings come from `report.figures`. The ids of `ORDER` are parts of links to the page.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,21 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.core.titles import PER, metric_name
+from counterpoise.core.titles import BASELINE, PER, metric_name
 from counterpoise.report import figures, words
 from counterpoise.report.audit import measured_on
 from counterpoise.report.captioned import Figure, captioned
-from counterpoise.report.curve_marks import rare_scale
+from counterpoise.report.curve_marks import rare_scale, who_heads
 from counterpoise.report.curves import MOST_CLASSES
 from counterpoise.report.importance import importance_figure
-from counterpoise.report.marks import folds_spec, has_panels
+from counterpoise.report.marks import has_panels
 from counterpoise.report.region_figures import region_figures
-from counterpoise.report.series import block_of, drawn, folds_of, prevalence, rarest, styles
+from counterpoise.report.series import block_of, drawn, folds_of, prevalence, rarest, several_labels, styles
 from counterpoise.report.training_figures import training_figures
 
 Record = Mapping[str, Any]
 
+#: Columns of the tables: recalls, false-positive rates, shares of rows, and thresholds that curves are read at.
 RECALLS = (0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 FALSE_RATES = (0.001, 0.01, 0.02, 0.05, 0.1, 0.25)
 SHARES = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25)
@@ -50,37 +54,39 @@ def _drawings(record: Record) -> dict[str, Figure]:
 
     A record without curves has only the folds and the importance.
     """
-    drawings = {"folds": folds(record)} if any(folds_of(s) for s in _main_scores(record)) else {}
+    drawings = {"folds": folds_figure(record)} if any(folds_of(s) for s in _main_scores(record)) else {}
     if importance := (record.get("audit") or {}).get("importance"):
         drawings["importance"] = importance_figure(importance, measured_on(record))
     if not record.get("curves"):
         return drawings
-    drawings |= {"pr": precision_recall(record), "roc": operating(record), "calibration": calibration(record)}
+    drawings |= {"pr": precision_recall_figure(record), "roc": roc_figure(record)}
+    drawings["calibration"] = calibration_figure(record)
     if any("gain" in block_of(record, name) for name in drawn(record)):
-        drawings |= {"gain": gain(record), "decision": decision(record)}
+        drawings |= {"gain": gain_figure(record), "decision": decision_figure(record)}
     return drawings | region_figures(record) | training_figures(record)
 
 
-def precision_recall(record: Record) -> Figure:
+def precision_recall_figure(record: Record) -> Figure:
     """Return precision against recall, with a table of precisions at chosen recalls."""
-    many = has_panels(record)
-    caption = (
-        f"Higher is better. Each panel compares one class with all other classes{_whose(record)}. The "
-        "precision of random guessing equals the share of the class."
-        if many
-        else "Higher is better. Markers show each strategy at its own threshold (baseline: 0.5). The dashed line, "
-        f"{words.share(prevalence(record))}, is random guessing. Baseline and Tuned threshold use the same network, so "
-        "their curves nearly coincide."
-    )
-    caption = f"{caption} {BANDS}"
-    rows = [[*who, *(_best_at(curve, r) for r in RECALLS)] for who, curve in _curves(record, "pr")]
-    heads = [*_who_heads(many), *(f"at recall {r:g}" for r in RECALLS)]
+    if has_panels(record):
+        labels = several_labels(record)
+        pair = "the rows with one label with the rows without it" if labels else "one class with all other classes"
+        what = f"Each panel compares {pair}{_whose(record)}. The precision of random guessing equals the share of the "
+        what += "label." if labels else "class."
+    else:
+        what = "Markers show each strategy at its own threshold (baseline: 0.5). The dashed line, "
+        what += f"{words.share(prevalence(record))}, is random guessing."
+        if {BASELINE, "threshold"} <= set(drawn(record)):
+            what += " Baseline and Tuned threshold use the same network, so their curves nearly coincide."
+    caption = f"Higher is better. {what} {BANDS}"
+    rows = [[*who, *(_best_at(curve, r) for r in RECALLS)] for who, curve in _labeled_curves(record, "pr")]
+    heads = [*who_heads(record), *(f"at recall {r:g}" for r in RECALLS)]
     return captioned(
         "Precision and recall", caption, figures.pr_spec(record), heads, rows, "Best precision at a recall of at least"
     )
 
 
-def operating(record: Record) -> Figure:
+def roc_figure(record: Record) -> Figure:
     """Return the ROC curve, with a table of the recall at chosen false-positive rates."""
     many = has_panels(record)
     caption = f"Higher is better. The dashed diagonal is random guessing{_whose(record)}."
@@ -91,14 +97,14 @@ def operating(record: Record) -> Figure:
             f"{words.number(false_positives, 0)} false positives per 10,000 cases here."
         )
     caption = f"{caption} {BANDS}"
-    rows = [[*who, *(_most_until(curve, r) for r in FALSE_RATES)] for who, curve in _curves(record, "roc")]
-    heads = [*_who_heads(many), *(f"at {r:g}" for r in FALSE_RATES)]
+    rows = [[*who, *(_most_until(curve, r) for r in FALSE_RATES)] for who, curve in _labeled_curves(record, "roc")]
+    heads = [*who_heads(record), *(f"at {r:g}" for r in FALSE_RATES)]
     return captioned(
         "ROC curve", caption, figures.roc_spec(record), heads, rows, "Recall at a false-positive rate of at most"
     )
 
 
-def gain(record: Record) -> Figure:
+def gain_figure(record: Record) -> Figure:
     """Return the figure of the share of rare cases that are among the highest scores."""
     many = has_panels(record)
     axis = " The horizontal axis has a square-root scale." if "type" in rare_scale(record) else ""
@@ -109,9 +115,10 @@ def gain(record: Record) -> Figure:
         f"order.{axis} {BANDS}"
     )
     rows = [
-        [*who, *(_interpolated(curve, "share", "found", s) for s in SHARES)] for who, curve in _curves(record, "gain")
+        [*who, *(_interpolated(curve, "share", "found", s) for s in SHARES)]
+        for who, curve in _labeled_curves(record, "gain")
     ]
-    heads = [*_who_heads(many), *(f"top {100 * s:g}%" for s in SHARES)]
+    heads = [*who_heads(record), *(f"top {100 * s:g}%" for s in SHARES)]
     return captioned(
         "Gain",
         caption,
@@ -122,9 +129,8 @@ def gain(record: Record) -> Figure:
     )
 
 
-def decision(record: Record) -> Figure:
+def decision_figure(record: Record) -> Figure:
     """Return the net benefit of alerts by score, and of alerts on all rows or none."""
-    many = has_panels(record)
     caption = (
         "Net benefit is the cases found minus the false positives, weighted by their costs, as a share of all "
         f"cases{_whose(record)}. Higher is better: a perfect model has 1, and a model without alerts has 0. The dashed "
@@ -133,14 +139,14 @@ def decision(record: Record) -> Figure:
     )
     rows = [
         [*who, *(_interpolated(curve, "threshold", "benefit", t, PER, 1) for t in THRESHOLDS)]
-        for who, curve in _curves(record, "decision")
+        for who, curve in _labeled_curves(record, "decision")
     ]
-    heads = [*_who_heads(many), *(f"at {t:g}" for t in THRESHOLDS)]
+    heads = [*who_heads(record), *(f"at {t:g}" for t in THRESHOLDS)]
     table = f"Net benefit per {PER:,} cases: cases found minus (false positives x odds of the threshold)"
     return captioned("Decision curve", caption, figures.decision_spec(record), heads, rows, table)
 
 
-def calibration(record: Record) -> Figure:
+def calibration_figure(record: Record) -> Figure:
     """Return observed against predicted shares in bins, before and after the correction."""
     many = has_panels(record)
     what = "the predicted class" if many else repr(rarest(record)["label"])
@@ -164,8 +170,8 @@ def calibration(record: Record) -> Figure:
     return captioned("Calibration", caption, figures.calibration_spec(record), heads, rows, "Every bin")
 
 
-def folds(record: Record) -> Figure:
-    """Return the figure of the main metric in each fold."""
+def folds_figure(record: Record) -> Figure:
+    """Return the figure of the main metric in each fold, with a table of all folds."""
     key = metric_name(record["metric"])
     looks = styles(record)
     scored = [(looks[r["strategy"]].title, (r.get("scores") or {}).get(record["metric"]) or {}) for r in record["rows"]]
@@ -182,7 +188,7 @@ def folds(record: Record) -> Figure:
     return captioned(
         "Fold by fold",
         caption,
-        folds_spec(record),
+        figures.folds_spec(record),
         ["Strategy", *(f"fold {i + 1}" for i in range(most))],
         rows,
         "Every fold",
@@ -195,21 +201,16 @@ def _main_scores(record: Record) -> list[Mapping[str, Any]]:
 
 
 def _whose(record: Record) -> str:
-    """Return a part of a caption that says which classes are drawn; "" if all are."""
-    many = len(record["data"]["classes"])
-    return f" (the {MOST_CLASSES} rarest of {many:,} classes)" if many > MOST_CLASSES else ""
+    """Return a part of a caption on which classes or labels are drawn; "" if all are."""
+    many, what = len(record["data"]["classes"]), "labels" if several_labels(record) else "classes"
+    return f" (the {MOST_CLASSES} rarest of {many:,} {what})" if many > MOST_CLASSES else ""
 
 
-def _who_heads(many: bool) -> list[str]:
-    """Return the heads of the first columns of a table.
+def _labeled_curves(record: Record, kind: str) -> list[tuple[list[str], Mapping[str, Any]]]:
+    """Return each curve of a kind as the record has it, with its strategy (and class, if there are several).
 
-    `many` is whether each class has curves.
+    `curve_marks.labeled_curves` is for drawing: its net benefit is relative to a perfect model.
     """
-    return ["Strategy", "Class"] if many else ["Strategy"]
-
-
-def _curves(record: Record, kind: str) -> list[tuple[list[str], Mapping[str, Any]]]:
-    """Return each curve of a kind, with its strategy (and class, if there are several)."""
     curves: list[tuple[list[str], Mapping[str, Any]]] = []
     for name, style in drawn(record).items():
         block = block_of(record, name).get(kind) or {}

@@ -1,8 +1,9 @@
-"""Vega-Lite specifications of every figure, as functions of a record.
+"""Vega-Lite specifications of curves, calibration and folds, as functions of a record; and any of them as a file.
 
-The page draws them in the browser; `still` turns the same specification into SVG or PNG for papers,
+The page draws them in the browser; `still` turns a specification into SVG, PNG or PDF for papers,
 READMEs and documentation. All data are inline, rounded to four decimals or more. Labels appear only as
-data values and scale domains, never as field names or expressions.
+data values and scale domains, never as field names or expressions, so that no label is read as code. `Plots` has a
+method for each figure, and `charts.js` sets the signals "shown" and "banded".
 """
 
 from __future__ import annotations
@@ -13,23 +14,31 @@ from typing import Any
 import vl_convert
 
 from counterpoise.core.errors import OptionError
-from counterpoise.report.curve_marks import UNIT, curve_rows, curves, panel_labels, rare_scale, rule_points
+from counterpoise.core.titles import capital, metric_name
+from counterpoise.report import words
+from counterpoise.report.curve_marks import UNIT, curve_rows, curves_spec, panel_labels, rare_scale, rule_points
 from counterpoise.report.marks import (
     ACCENT,
     MUTED,
     WARM,
     Names,
     Record,
-    calibration_rows,
+    framed,
     has_panels,
+    only_shown,
     panels,
+    rounded,
     tooltip,
 )
-from counterpoise.report.series import Spec, class_shares, prevalence
+from counterpoise.report.series import Spec, block_of, class_shares, drawn, folds_of, prevalence, styles
+from counterpoise.report.tables import ranked
+
+#: Height of one strategy in `folds_spec`, in pixels.
+STRATEGY_HEIGHT = 34
 
 
 def pr_spec(record: Record, strategies: Names = None) -> Spec:
-    """Precision against recall, one line per strategy, and the point at its own threshold.
+    """Draw precision against recall, one line per strategy, and the point at its own threshold.
 
     The dashed level is the share of the positive class: random guessing. With more than two
     classes there is one panel per class, one versus the rest.
@@ -49,11 +58,11 @@ def pr_spec(record: Record, strategies: Names = None) -> Spec:
     }
     points = [] if has_panels(record) else [rule_points(record, strategies, "recall", "precision")]
     layers = [] if has_panels(record) else [baseline]
-    return curves(record, strategies, data, ("recall", "precision"), layers, points)
+    return curves_spec(record, strategies, data, ("recall", "precision"), layers, points)
 
 
 def roc_spec(record: Record, strategies: Names = None) -> Spec:
-    """True-positive rate against false-positive rate (arguments and errors as in `pr_spec`)."""
+    """Draw the true-positive rate against the false-positive rate (arguments and errors as in `pr_spec`)."""
     data = curve_rows(record, strategies, "roc", "fpr", "tpr")
     guess = {
         "data": {"values": [{"a": 0, "b": 1}]},
@@ -66,11 +75,11 @@ def roc_spec(record: Record, strategies: Names = None) -> Spec:
         },
     }
     points = [] if has_panels(record) else [rule_points(record, strategies, "fpr", "tpr")]
-    return curves(record, strategies, data, ("fpr", "tpr"), [guess], points)
+    return curves_spec(record, strategies, data, ("fpr", "tpr"), [guess], points)
 
 
 def gain_spec(record: Record, strategies: Names = None) -> Spec:
-    """Share of the positives found against the share of cases reviewed (arguments and errors as in `pr_spec`)."""
+    """Draw the share of positives found against the share of cases reviewed (arguments and errors as in `pr_spec`)."""
     data = curve_rows(record, strategies, "gain", "share", "found")
     guess = {
         "data": {"values": [{"share": v / 50, "found": v / 50} for v in range(51)]},
@@ -81,11 +90,11 @@ def gain_spec(record: Record, strategies: Names = None) -> Spec:
         },
     }
     points = [] if has_panels(record) else [rule_points(record, strategies, "share", "found")]
-    return curves(record, strategies, data, ("share", "found"), [guess], points, (rare_scale(record), UNIT))
+    return curves_spec(record, strategies, data, ("share", "found"), [guess], points, (rare_scale(record), UNIT))
 
 
 def decision_spec(record: Record, strategies: Names = None) -> Spec:
-    """Net benefit of acting above a threshold, as a share of a perfect model's (arguments and errors as in `pr_spec`).
+    """Draw net benefit above a threshold, as a share of a perfect model's (arguments and errors as in `pr_spec`).
 
     The dashed curve is to act on every case, the level 0 to act on none (Vickers and Elkin 2006).
     """
@@ -102,11 +111,11 @@ def decision_spec(record: Record, strategies: Names = None) -> Spec:
         "encoding": {"y": {"field": "level", "type": "quantitative"}},
     }
     scales = (rare_scale(record), {"domain": [-0.2, 1]})
-    return curves(record, strategies, data, ("threshold", "benefit"), [everyone, no_one], [], scales)
+    return curves_spec(record, strategies, data, ("threshold", "benefit"), [everyone, no_one], [], scales)
 
 
 def _acting_on_all(record: Record, strategies: Names) -> list[Spec]:
-    """Net benefit of acting on every case, relative to a perfect model, down to where it leaves the figure."""
+    """Return points of acting on every case: net benefit relative to a perfect model, down to the end of the figure."""
     many, shown = has_panels(record), set(panel_labels(record, strategies))
     events: dict[Any, float] = {label: share for label, share in class_shares(record).items() if label in shown}
     if not many:
@@ -124,12 +133,12 @@ def _acting_on_all(record: Record, strategies: Names) -> list[Spec]:
 
 
 def calibration_spec(record: Record, strategies: Names = None) -> Spec:
-    """Observed against predicted share before and after the correction, one panel per strategy.
+    """Draw observed against predicted share before and after the correction, one panel per strategy.
 
     Both axes are square-root scaled if the rare class is below 20%, so that small probabilities
     can be read. Bars are 95% Wilson intervals (arguments and errors as in `pr_spec`).
     """
-    values = calibration_rows(record, strategies)
+    values = _calibration_rows(record, strategies)
     scale: Spec = {"domain": [0, 1]}
     if not has_panels(record) and prevalence(record) < 0.2:
         scale |= {"type": "sqrt"}
@@ -165,6 +174,72 @@ def calibration_spec(record: Record, strategies: Names = None) -> Spec:
     }
     panel = {"width": 220, "height": 200, "layer": [diagonal, bars, lines, dots]}
     return panels(record, strategies, values, panel)
+
+
+def _calibration_rows(record: Record, strategies: Names) -> list[Spec]:
+    """Return the points of all calibration curves, each with its strategy and stage.
+
+    The stage is "uncorrected" or "corrected".
+    """
+    return [
+        {"strategy": style.title, "stage": stage, **{k: rounded(v) for k, v in one.items()}}
+        for name, style in drawn(record, strategies).items()
+        for stage, key in (("uncorrected", "raw"), ("corrected", "corrected"))
+        for one in (block_of(record, name).get("calibration") or {}).get(key, [])
+    ]
+
+
+def folds_spec(record: Record, strategies: Names = None) -> Spec:
+    """Return the figure of the main metric, with each fold, the mean and its interval.
+
+    Strategies are in the order of their rank, from the top. Failed strategies are left out.
+
+    Args:
+        record: As for `pr_spec`; only its rows are read.
+        strategies: Names to draw; None draws all that did not fail.
+    """
+    key = record["metric"]
+    rows = [r for r in ranked(record) if r.get("status", "ok") == "ok"]
+    rows = [r for r in rows if strategies is None or r["strategy"] in strategies]
+    named = styles(record)
+    scores = [(named[r["strategy"]].title, (r.get("scores") or {}).get(key) or {}) for r in rows]
+    means = [
+        {"strategy": t, **{k: rounded(s.get(k)) for k in ("mean", "low", "high")}}
+        for t, s in scores
+        if words.finite(s.get("mean"))
+    ]
+    points = [{"strategy": t, "fold": i + 1, "value": rounded(v)} for t, s in scores for i, v in enumerate(folds_of(s))]
+    y = {
+        "field": "strategy",
+        "type": "nominal",
+        "sort": [t for t, _ in scores],
+        "title": None,
+        "axis": {"labelLimit": 190, "grid": False, "domain": False, "ticks": False, "labelPadding": 8},
+    }
+    x = {"type": "quantitative", "title": capital(metric_name(key)), "scale": {"zero": False, "nice": True}}
+    span = {
+        "mark": {"type": "rule", "strokeWidth": 7, "color": ACCENT, "opacity": 0.22},
+        "encoding": {"y": y, "x": x | {"field": "low"}, "x2": {"field": "high"}},
+    }
+    mean = {
+        "mark": {"type": "tick", "thickness": 3, "size": 18, "color": ACCENT},
+        "encoding": {"y": y, "x": x | {"field": "mean"}, "tooltip": tooltip("strategy", "mean", "low", "high")},
+    }
+    dots = {
+        "data": {"values": points},
+        "transform": [only_shown()],
+        "mark": {"type": "point", "size": 36, "color": MUTED, "strokeWidth": 1.4, "opacity": 1},
+        "encoding": {"y": y, "x": x | {"field": "value"}, "tooltip": tooltip("strategy", "fold", "value")},
+    }
+    frame = framed([t for t, _ in scores])
+    return frame | {
+        "width": 460,
+        "height": STRATEGY_HEIGHT * len(means),
+        "usermeta": {"step": STRATEGY_HEIGHT},  # the page makes it as high as the strategies that it shows
+        "data": {"values": means},
+        "transform": [only_shown()],
+        "layer": [span, mean, dots],
+    }
 
 
 def still(spec: Spec, kind: str = "svg", scale: float = 2.0) -> str | bytes:

@@ -1,4 +1,7 @@
-"""A heat map laid over its picture: orange pixels increase the probability of the class, blue ones decrease it."""
+"""A heat map laid over its picture: orange pixels increase the probability of the class, blue ones decrease it.
+
+Effects come from `classifier.heat_maps`; the report and `counterpoise explain` show the pictures.
+"""
 
 from __future__ import annotations
 

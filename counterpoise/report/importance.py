@@ -1,4 +1,7 @@
-"""The importance of columns as a figure, its table, and a page of both."""
+"""The importance of columns as a figure, its table, and a page of both.
+
+It is measured by `classifier.importance`. The report, `cp.plot`, and `counterpoise explain` show it.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Any
 from counterpoise.report import words
 from counterpoise.report.captioned import Figure, captioned
 from counterpoise.report.figures import still
-from counterpoise.report.marks import ACCENT, MUTED, framed, short, tooltip
+from counterpoise.report.marks import ACCENT, MUTED, framed, rounded, tooltip
 from counterpoise.report.plain_page import html_page
 from counterpoise.report.series import Spec
 
@@ -27,7 +30,7 @@ def importance_spec(importance: Importance) -> Spec:
         importance: What `cp.explain` returned.
     """
     values = [
-        {"column": name_of(one), **{end: short(one["importance"][end]) for end in ("value", "low", "high")}}
+        {"column": column_names(one), **{end: rounded(one["importance"][end]) for end in ("value", "low", "high")}}
         for one in importance["columns"][:MOST_DRAWN]
     ]
     axis = {"labelLimit": 190, "grid": False, "domain": False, "ticks": False, "labelPadding": 8}
@@ -62,7 +65,7 @@ def importance_figure(importance: Importance, of: str = "") -> Figure:
         + (f" {of}" if of else "")
     )
     rows = [
-        [name_of(one), *(words.number(one["importance"][end], 4) for end in ("value", "low", "high"))]
+        [column_names(one), *(words.number(one["importance"][end], 4) for end in ("value", "low", "high"))]
         for one in importance["columns"]
     ]
     table = f"Loss of average precision after one column is shuffled, {words.count(importance['rows'])} rows"
@@ -92,11 +95,11 @@ def importance_page(importance: Importance, name: str) -> str:
     return html_page(f"{TITLE}: {name}", body)
 
 
-def name_of(one: Mapping[str, Any]) -> str:
+def column_names(one: Mapping[str, Any]) -> str:
     """Return the columns that are shuffled together as one name.
 
     Example:
-        >>> name_of({"columns": ["lat", "lon"]})
+        >>> column_names({"columns": ["lat", "lon"]})
         'lat + lon'
     """
     return " + ".join(one["columns"])

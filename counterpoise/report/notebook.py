@@ -1,4 +1,7 @@
-"""A comparison or a model card as a small HTML block for notebooks: verdict, leaderboard with drawn intervals."""
+"""A comparison or a model card as a small HTML block for notebooks: verdict, leaderboard with drawn intervals.
+
+Styles are part of the elements, because the block becomes a part of pages of others. Texts are those of the page.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +20,12 @@ _LEFT = 'style="text-align:left"'
 
 
 def tables_html(record: Record) -> str:
-    """Verdict and leaderboard of a comparison (see `counterpoise.report.page.render`); every label is escaped."""
+    """Return verdict and leaderboard of a comparison (see `counterpoise.report.page.render`), every label escaped."""
     shown, texts = board.leaderboard(record), answer(record)
     effect = (record.get("verdict") or {}).get("effect")
     heads = ("", "Strategy", f"{shown['metric']} (95% CI)", "", "Difference (95% CI)", "Recall", "Precision", "Seconds")
     top = "".join(f"<th {_LEFT}>{escape(str(h))}</th>" for h in heads)
-    body = "".join(_row(row) for row in shown["rows"])
+    body = "".join(_board_row(row) for row in shown["rows"])
     following = f"Next: {texts['next_step']}" if texts["next_step"] else ""
     lines = (texts["recommendation"], texts["evidence"], effect["text"] if effect else "", following)
     rest = "".join(f"<p>{escape(line)}</p>" for line in lines if line)
@@ -39,7 +42,7 @@ def card_html(title: str, card: Mapping[str, Any]) -> str:
     return f"<div><p><b>{escape(title)}</b></p>{html_sections(card, None, heading='h4')}</div>"
 
 
-def _row(row: Mapping[str, Any]) -> str:
+def _board_row(row: Mapping[str, Any]) -> str:
     """Return a line of the leaderboard as HTML, with the error of a failed strategy."""
     name = f"<td {_LEFT}>{escape(row['style'].title)}</td>"
     if row["failed"]:
@@ -52,7 +55,7 @@ def _row(row: Mapping[str, Any]) -> str:
 
 
 def _bar(bar: Mapping[str, float | None]) -> str:
-    """The interval as a small drawing on the common axis; empty if there is none."""
+    """Return the interval as a small drawing on the common axis; "" if there is none."""
     mean = bar["mean"]
     if mean is None:
         return ""

@@ -41,8 +41,10 @@ from counterpoise.report.figure_tables import all_figures
 from counterpoise.report.marks import MOST_BANDS
 from counterpoise.report.series import block_of, drawn, rarest, styles
 
+#: Folder of the templates, and the scripts of the page in the order in which they run.
 TEMPLATE = Path(__file__).with_name("template")
 SCRIPTS = ("table.js", "charts.js", "slider.js", "start.js")
+#: Entries that a record must have.
 NEEDED = ("data", "metric", "rows")
 
 
@@ -72,7 +74,7 @@ def render(record: Mapping[str, Any]) -> str:
     missing = [key for key in NEEDED if not record.get(key) and key != "rows"] + ["rows"] * ("rows" not in record)
     if missing:
         raise OptionError(f"The record has no {', '.join(missing)}. A report needs {', '.join(NEEDED)}.")
-    return _environment().get_template("page.html.j2").render(_context(record))
+    return _environment().get_template("page.html.j2").render(_template_values(record))
 
 
 def write(record: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
@@ -113,11 +115,11 @@ def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters["code"] = _code
+    environment.filters["code"] = _with_code
     return environment
 
 
-def _code(text: str) -> Markup:
+def _with_code(text: str) -> Markup:
     """Return escaped text, with text between backticks as code.
 
     If the number of backticks is odd, the backticks stay.
@@ -132,7 +134,7 @@ def _code(text: str) -> Markup:
 
 
 @functools.cache
-def _library() -> str:
+def _charting_script() -> str:
     """Return the charting library as one script.
 
     Raise an ArtifactError if it could end its script element.
@@ -144,34 +146,34 @@ def _library() -> str:
 
 
 @functools.cache
-def _program() -> str:
+def _page_script() -> str:
     """Return the scripts of the page as one script, inside one function."""
     scripts = [(TEMPLATE / name).read_text(encoding="utf-8") for name in SCRIPTS]
     return '"use strict";\n(() => {\n' + "\n".join(scripts) + "})();\n"
 
 
-def _hash(script: str) -> str:
+def _policy_hash(script: str) -> str:
     """Return the hash of a script as the Content-Security-Policy writes it."""
     return "'sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() + "'"
 
 
 def _policy() -> str:
     """Return the Content-Security-Policy of the page, which allows only its own scripts."""
-    scripts = " ".join(_hash(text) for text in (_library(), _program()))
+    scripts = " ".join(_policy_hash(text) for text in (_charting_script(), _page_script()))
     rest = "style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'"
     return f"default-src 'none'; script-src {scripts}; {rest}"
 
 
-def _context(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the template shows: each section of the page, as plain values."""
+def _template_values(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the template shows: each section of the page, as plain values by the names in `page.html.j2`."""
     figures = all_figures(record)
     slider, source = _slider(record), words.file_name(record["data"].get("source"))
     payload = {"specs": {key: figure["spec"] for key, figure in figures.items()}, "slider": slider}
     return {
         "policy": _policy(),
         "css": (TEMPLATE / "page.css").read_text(encoding="utf-8"),
-        "library": _library() if figures else "",
-        "program": _program(),
+        "library": _charting_script() if figures else "",
+        "program": _page_script(),
         "payload": as_script(payload),
         "title": f"Counterpoise report: {source or record['data'].get('target') or 'comparison'}",
         "source": source,
@@ -184,15 +186,15 @@ def _context(record: Mapping[str, Any]) -> dict[str, Any]:
         "figures": figures,
         "shown": list(drawn(record).values()) if record.get("curves") else [],
         "first_shown": _first_shown(record),
-        "chosen_title": styles(record)[str(_chosen(record))].title if _chosen(record) else None,
+        "chosen_title": styles(record)[str(_first_strategy(record))].title if _first_strategy(record) else None,
         "confusions": tables.confusions(record),
-        "chosen": _chosen(record),
+        "chosen": _first_strategy(record),
         "pictures": [kind for kind in record.get("pictures") or [] if kind["count"]],
         "heated": any(p.get("heat") for kind in record.get("pictures") or [] for p in kind["shown"]),
         "slider": slider,
         "costs": _slider_costs(record.get("costs") or {}),
         "rare": rarest(record)["label"],
-        "common": _common(record),
+        "common": _other_class(record),
         "every_score": tables.every_score(record),
         "members": members(record),
         "per_class": tables.per_class(record),
@@ -226,7 +228,7 @@ def _slider_costs(costs: Mapping[str, Any]) -> dict[str, str]:
     return {"cost_fp": f"{fp:.6g}", "cost_fn": f"{fn:.6g}"}
 
 
-def _chosen(record: Mapping[str, Any]) -> str | None:
+def _first_strategy(record: Mapping[str, Any]) -> str | None:
     """Return the strategy that the confusion tables and the slider show first.
 
     It is the winner if it has curves, else the best with curves, or None.
@@ -236,7 +238,7 @@ def _chosen(record: Mapping[str, Any]) -> str | None:
     return winner if winner in able else next(iter(able), None)
 
 
-def _common(record: Mapping[str, Any]) -> Any:
+def _other_class(record: Mapping[str, Any]) -> Any:
     """Return the name of the class that is not the rarest, or "other" if there are several."""
     others = [c["label"] for c in record["data"]["classes"] if c is not rarest(record)]
     return others[0] if len(others) == 1 else "other"
@@ -250,7 +252,7 @@ def _first_shown(record: Mapping[str, Any]) -> set[str]:
     if not record.get("curves"):
         return set()
     able = drawn(record)
-    first = [name for name in (BASELINE, _chosen(record)) if name in able]
+    first = [name for name in (BASELINE, _first_strategy(record)) if name in able]
     # The tuned threshold has the same curves as the baseline.
     ranks = [row["strategy"] for row in tables.ranked(record) if row["strategy"] in able]
     order = dict.fromkeys([*first, *(name for name in ranks if name != "threshold")])
@@ -271,12 +273,12 @@ def _slider(record: Mapping[str, Any]) -> dict[str, Any]:
             entries[name] = {
                 "title": style.title,
                 "rows": rows,
-                "start": _nearest(table, tables.binary_counts(record, name)),
+                "start": _nearest_row(table, tables.binary_counts(record, name)),
             }
     return entries
 
 
-def _nearest(table: list[dict[str, Any]], own: dict[str, int] | None) -> int:
+def _nearest_row(table: list[dict[str, Any]], own: dict[str, int] | None) -> int:
     """Return the index of the entry with counts nearest to `own`.
 
     Without counts, return the middle index.

@@ -1,4 +1,4 @@
-"""A small HTML page that needs no script and no other file."""
+"""A small HTML page that needs no script and no other file, for model cards and importance of columns."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STYLE = (
 
 
 def html_page(title: str, body: str) -> str:
-    """A document with a title and a body of safe HTML.
+    """Return a document with a title and a body of safe HTML.
 
     Example:
         >>> "<title>a &lt; b</title>" in html_page("a < b", "<p>c</p>")

@@ -1,4 +1,4 @@
-"""The page's figures for papers and notebooks, drawn without a browser."""
+"""The page's figures for papers and notebooks, drawn without a browser: `Comparison.plot`, which is public."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from counterpoise.core.files import drafted
 from counterpoise.report import figures
 from counterpoise.report.figures import still
 from counterpoise.report.importance import importance_spec
-from counterpoise.report.marks import folds_spec
 from counterpoise.report.series import Spec, styles
 from counterpoise.report.training_figures import class_recall_spec, training_spec
 
@@ -97,7 +96,7 @@ class Plots:
         for name in strategies or ():
             if name not in known:
                 raise OptionError(f"There is no strategy {name!r} in this comparison.{did_you_mean(name, known)}")
-        return self._plot(folds_spec, strategies)
+        return self._plot(figures.folds_spec, strategies)
 
     def training(self, strategies: Names = None) -> Plot:
         """Draw the log loss on the early-stopping rows by step, one line per member."""
@@ -115,4 +114,5 @@ class Plots:
         return Plot(importance_spec(importance))
 
     def _plot(self, make: Callable[..., Spec], strategies: Names) -> Plot:
+        """Return the figure that `make` draws of these strategies of the record."""
         return Plot(make(self._record, strategies))

@@ -1,4 +1,7 @@
-"""The figures of masks: lesions found against false positives per image, and Dice image by image."""
+"""The figures of masks: lesions found against false positives per image, and Dice image by image.
+
+The curves are made by `metrics.regions`, for a class per pixel.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,11 @@ from typing import Any
 
 from counterpoise.report import words
 from counterpoise.report.captioned import Figure, captioned
-from counterpoise.report.curve_marks import UNIT, curve_rows, curves, curves_of
-from counterpoise.report.marks import Record, has_panels
+from counterpoise.report.curve_marks import UNIT, curve_rows, curves_spec, labeled_curves, who_heads
+from counterpoise.report.marks import Record
 from counterpoise.report.series import Spec, block_of, drawn
 
-#: False positives per image up to which the FROC curve is drawn, and those of its table.
+#: False positives per image up to which the FROC curve is drawn; then the columns of both tables.
 MOST_FALSE = 4.0
 FALSE_POSITIVES = (0.125, 0.25, 0.5, 1, 2, 4)
 DICES = (0.1, 0.25, 0.5, 0.75, 0.9)
@@ -25,23 +28,23 @@ def region_figures(record: Record) -> dict[str, Figure]:
     """
     if not any("froc" in block_of(record, name) for name in drawn(record)):
         return {}
-    return {"froc": _froc(record), "dice_images": _dice_images(record)}
+    return {"froc": _froc_figure(record), "dice_images": _dice_figure(record)}
 
 
 def froc_spec(record: Record) -> Spec:
-    """Recall of lesions against false positives per image, one line per strategy (see `figures.pr_spec`)."""
+    """Draw recall of lesions against false positives per image, one line per strategy (see `figures.pr_spec`)."""
     data = curve_rows(record, None, "froc", "false_positives", "lesion_recall")
     scales = ({"domain": [0, MOST_FALSE]}, UNIT)
-    return curves(record, None, data, ("false_positives", "lesion_recall"), [], [], scales)
+    return curves_spec(record, None, data, ("false_positives", "lesion_recall"), [], [], scales)
 
 
 def dice_spec(record: Record) -> Spec:
-    """Share of the images with the class that reach a Dice coefficient, one line per strategy."""
+    """Draw the share of images with the class that reach a Dice coefficient, one line per strategy."""
     data = curve_rows(record, None, "dice_images", "dice", "images")
-    return curves(record, None, data, ("dice", "images"), [], [])
+    return curves_spec(record, None, data, ("dice", "images"), [], [])
 
 
-def _froc(record: Record) -> Figure:
+def _froc_figure(record: Record) -> Figure:
     """Return the figure of lesions found against false positives per image, with its table."""
     caption = (
         "Higher is better. A finding is a connected region that the model predicts at the strategy's own "
@@ -50,16 +53,16 @@ def _froc(record: Record) -> Figure:
     )
     rows = [
         [*who, *(_value_within(curve, "false_positives", "lesion_recall", n) for n in FALSE_POSITIVES)]
-        for who, curve in _curves(record, "froc")
+        for who, curve in _nonempty_curves(record, "froc")
     ]
-    heads = [*_heads(record), *(f"at {n:g} per image" for n in FALSE_POSITIVES)]
+    heads = [*who_heads(record), *(f"at {n:g} per image" for n in FALSE_POSITIVES)]
     return captioned(
         "Lesions found and false positives per image (FROC)", caption, froc_spec(record), heads, rows,
         "Recall of lesions, by the number of allowed false positives per image",
     )  # fmt: skip
 
 
-def _dice_images(record: Record) -> Figure:
+def _dice_figure(record: Record) -> Figure:
     """Return the figure of the Dice coefficients of single images, with its table."""
     caption = (
         "Higher is better. The curve shows the share of test images whose Dice coefficient reaches the value "
@@ -67,21 +70,17 @@ def _dice_images(record: Record) -> Figure:
         "from 0 to 1. Images without the class are left out. Each strategy decides at its own threshold."
     )
     rows = [
-        [*who, *(_share_above(curve, dice) for dice in DICES)] for who, curve in _curves(record, "dice_images")
-    ]  # fmt: skip
-    heads = [*_heads(record), *(f"Dice of {dice:g} or more" for dice in DICES)]
+        [*who, *(_share_above(curve, dice) for dice in DICES)] for who, curve in _nonempty_curves(record, "dice_images")
+    ]
+    heads = [*who_heads(record), *(f"Dice of {dice:g} or more" for dice in DICES)]
     return captioned(
         "Dice image by image", caption, dice_spec(record), heads, rows, "Share of images with a high Dice coefficient"
     )
 
 
-def _heads(record: Record) -> list[str]:
-    return ["Strategy", "Class"] if has_panels(record) else ["Strategy"]
-
-
-def _curves(record: Record, kind: str) -> list[tuple[list[str], Mapping[str, Any]]]:
+def _nonempty_curves(record: Record, kind: str) -> list[tuple[list[str], Mapping[str, Any]]]:
     """Return ([strategy, and class if there are several], curve) of each curve of this kind."""
-    return [(list(who.values()), curve) for who, curve in curves_of(record, None, kind) if curve]
+    return [(list(who.values()), curve) for who, curve in labeled_curves(record, None, kind) if curve]
 
 
 def _value_within(curve: Mapping[str, Any], x: str, y: str, limit: float) -> str:

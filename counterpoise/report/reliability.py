@@ -1,4 +1,7 @@
-"""Predicted against observed shares, in bins."""
+"""Predicted against observed shares, in bins of equal expected positives, for the calibration figure.
+
+The tables of an audit and of `cp.evaluate` have bins of their own (`metrics.reliability`).
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from counterpoise.core.proportions import wilson
 
 Array = np.ndarray
 
+#: Bins at most, and positives of a bin on average at least.
 MOST_BINS = 10
 POSITIVES_PER_BIN = 5
 

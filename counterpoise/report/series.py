@@ -1,4 +1,4 @@
-"""The strategies of a record that can be drawn, and their style in every figure.
+"""What all parts of the page read from a record: strategies and their styles, curves, the rare class, and shares.
 
 A strategy keeps its color, dash and marker throughout the page. Six colors that are distinct for
 color-blind readers (after Okabe and Ito 2008, darkened to reach a contrast of 3 to 1 on
@@ -17,6 +17,7 @@ from counterpoise.report import words
 
 Spec = dict[str, Any]
 
+#: The look of the baseline, and what other strategies take in turn.
 GRAY = "#7d838b"
 COLORS = ("#1f7fbf", "#d55e00", "#0b9a72", "#b5529b", "#a37500", "#6f63d6")
 DASHES = ([1, 0], [7, 3], [2, 2], [9, 3, 2, 3], [12, 4], [5, 2, 1, 2, 1, 2])
@@ -101,9 +102,10 @@ def several_labels(record: Mapping[str, Any]) -> bool:
 
 
 def class_shares(record: Mapping[str, Any]) -> dict[str, float]:
-    """Return the share of each class among all rows, by label.
+    """Return the share of each class, by label: the level of random guessing in the figures, and of a constant model.
 
-    With several labels per row, it is the share of each label among the rows where the label is known.
+    It is the share among all rows, or units, pixels or steps, as the record counts classes. With several labels per
+    row, it is the share of each label among the rows where the label is known, which counts do not show.
     """
     classes = record["data"]["classes"]
     if several_labels(record):

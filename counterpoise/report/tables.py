@@ -1,6 +1,6 @@
 """The tables of the page, computed from a record: plain values, ready to be shown.
 
-There is no HTML here, and the template computes nothing.
+There is no HTML here, and the template computes nothing: it reads the keys. Also how rows of a record are looked up.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def confusions(record: Record) -> list[Row]:
             "tables": [
                 {
                     "caption": f"{styles(record)[row['strategy']].title}, {caption}",
-                    **_shares(block_of(record, row["strategy"])[key]),
+                    **_confusion_table(block_of(record, row["strategy"])[key]),
                 }
                 for key, caption in (
                     ("confusion", "at its own threshold"),
@@ -181,13 +181,13 @@ def of_class(row: Mapping[str, Any], label: Any) -> Mapping[str, Any]:
     return next((c for c in row.get("per_class") or [] if str(c["label"]) == str(label)), {})
 
 
-def _shares(table: Mapping[str, Any]) -> Row:
+def _confusion_table(table: Mapping[str, Any]) -> Row:
     """Return a confusion table with the share of each cell in its row."""
-    rows = [_share_row(label, counts) for label, counts in zip(table["labels"], table["matrix"], strict=True)]
+    rows = [_confusion_row(label, counts) for label, counts in zip(table["labels"], table["matrix"], strict=True)]
     return {"labels": table["labels"], "rows": rows, "joined": table.get("joined", 0)}
 
 
-def _share_row(label: str, counts: Sequence[int]) -> Row:
+def _confusion_row(label: str, counts: Sequence[int]) -> Row:
     """Return one row of a confusion table: counts as text, and their shares of the row."""
     total = sum(counts) or 1
     cells = [{"count": words.count(n), "share": n / total, "percent": f"{100 * n / total:.1f}%"} for n in counts]

@@ -1,4 +1,4 @@
-"""Small pictures inside a page: pixels to PNG to a data URI (NumPy and zlib)."""
+"""Small pictures inside a page: pixels to PNG to a data URI (NumPy and zlib). Files of masks use the same PNG."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SIDE = 96
 
 
 def thumbnail(pixels: Array, low: float = 0.0, high: float = 255.0, side: int = SIDE) -> str:
-    """A picture (height, width) or (height, width, 1 or 3) as a data URI of at most `side` pixels a side.
+    """Return a picture (height, width) or (height, width, 1 or 3) as a data URI of at most `side` pixels a side.
 
     Args:
         pixels: Its values.
@@ -33,12 +33,12 @@ def thumbnail(pixels: Array, low: float = 0.0, high: float = 255.0, side: int = 
 
 
 def data_uri(pixels: Array) -> str:
-    """uint8 pixels (height, width, 1 or 3) as a data URI."""
+    """Return uint8 pixels (height, width, 1 or 3) as a data URI."""
     return "data:image/png;base64," + base64.b64encode(png(pixels)).decode()
 
 
 def png(pixels: Array) -> bytes:
-    """uint8 pixels (height, width, 1 or 3) as the content of a PNG file."""
+    """Return uint8 pixels (height, width, 1 or 3) as the content of a PNG file."""
     height, width, channels = pixels.shape
     # 8 bits per channel; color type 0 is gray and 2 is RGB.
     head = struct.pack(">IIBBBBB", width, height, 8, 0 if channels == 1 else 2, 0, 0, 0)

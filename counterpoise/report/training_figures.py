@@ -1,4 +1,7 @@
-"""The course of training: early-stopping score and recall of every class, by optimizer step."""
+"""The course of training: early-stopping score and recall of every class, by optimizer step.
+
+They read the entry "history" of the curves. Its rows are early-stopping rows, never test rows.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Any
 
 from counterpoise.report import words
 from counterpoise.report.captioned import Figure, captioned
-from counterpoise.report.marks import ACCENT, Names, Record, panels, short, tooltip
+from counterpoise.report.marks import ACCENT, Names, Record, panels, rounded, tooltip
 from counterpoise.report.series import COLORS, DASHES, Spec, block_of, drawn
 
 #: Classes with a line of their own, the rarest first: as many as there are colors.
@@ -20,7 +23,7 @@ def training_spec(record: Record, strategies: Names = None) -> Spec:
     It has one panel per strategy and one line per member.
     """
     values = [
-        {"strategy": style.title, "member": f"member {m + 1}", "step": step, "loss": short(loss)}
+        {"strategy": style.title, "member": f"member {m + 1}", "step": step, "loss": rounded(loss)}
         for name, style in drawn(record, strategies).items()
         for m, losses in enumerate((block_of(record, name).get("history") or {}).get("stop_loss", []))
         for step, loss in zip(block_of(record, name)["history"]["steps"], losses, strict=False)
@@ -44,7 +47,7 @@ def class_recall_spec(record: Record, strategies: Names = None) -> Spec:
     """
     labels = [str(c["label"]) for c in sorted(record["data"]["classes"], key=lambda c: c["count"])][:MOST_CLASSES]
     values = [
-        {"strategy": title, "class": label, "member": f"member {m + 1}", "step": step, "recall": short(recall)}
+        {"strategy": title, "class": label, "member": f"member {m + 1}", "step": step, "recall": rounded(recall)}
         for title, label, m, steps, curve in recall_curves(record, strategies)
         if label in labels
         for step, recall in zip(steps, curve, strict=False)
@@ -79,11 +82,11 @@ def recall_curves(record: Record, strategies: Names = None) -> Iterator[tuple[st
 def training_figures(record: Record) -> dict[str, Figure]:
     """Return the figures of training for which the record has data, by their id on the page."""
     histories = [block_of(record, name).get("history") or {} for name in drawn(record)]
-    losses = {"training": _losses(record)} if any(h.get("stop_loss") for h in histories) else {}
-    return losses | ({"learning": _recalls(record)} if any(h.get("recall") for h in histories) else {})
+    losses = {"training": _loss_figure(record)} if any(h.get("stop_loss") for h in histories) else {}
+    return losses | ({"learning": _recall_figure(record)} if any(h.get("recall") for h in histories) else {})
 
 
-def _losses(record: Record) -> Figure:
+def _loss_figure(record: Record) -> Figure:
     """Return the figure of the early-stopping log loss by step.
 
     Its table contains the best step of every member.
@@ -106,7 +109,7 @@ def _losses(record: Record) -> Figure:
     return captioned("Training", caption, training_spec(record), heads, rows, "Best step of every member")
 
 
-def _recalls(record: Record) -> Figure:
+def _recall_figure(record: Record) -> Figure:
     """Return the figure of the recall of each class over training, with its table."""
     rows = [
         [title, label, str(m + 1), words.number(max(curve), 3), words.number(curve[-1], 3)]

@@ -1,4 +1,7 @@
-"""The record of a comparison that decides units, with units in place of rows, and the scores of single rows."""
+"""The record of a comparison that decides units, with units in place of rows, and the scores of single rows.
+
+The report, notebooks, and `counterpoise show` apply it first, so everything after it reads units as rows.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ def of_units(record: Mapping[str, Any]) -> dict[str, Any]:
     return {**record, "data": data, "rows": rows, "model_card": card}
 
 
-def name_of(record: Mapping[str, Any]) -> str:
+def unit_name(record: Mapping[str, Any]) -> str:
     """Return what a case is called: the columns of a unit, or "" for rows."""
     units = record["data"].get("units")
     return " + ".join(units["columns"]) if units else ""

@@ -1,4 +1,7 @@
-"""Numbers with sensible digits, and the few sentences that figures and tables share."""
+"""Numbers with sensible digits, and the few sentences that the report, verdicts, and terminals share.
+
+`report.columns` writes the numbers of one column alike.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+#: In place of a value that is missing.
 NOTHING = "–"
 #: Scores that may differ between groups of rows, with their names.
 OF_GROUP = {
@@ -174,7 +178,7 @@ def case_count(value: Any, sign: bool = False) -> str:
 
 
 def seconds(value: Any) -> str:
-    """Format seconds with two decimals below 1, one below 100, and none from there on.
+    """Format one time in seconds, a number: two decimals below 1, one below 100, and none from there on.
 
     Example:
         >>> seconds(0.034), seconds(4.26), seconds(312.4)

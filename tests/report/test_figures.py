@@ -6,13 +6,13 @@ import pytest
 
 from counterpoise.core.errors import OptionError
 from counterpoise.report import figures, series, training_figures
-from counterpoise.report.marks import folds_spec
+from counterpoise.report.figure_tables import all_figures
 
 SPECS = {
     spec.__name__: spec
     for spec in (
         figures.pr_spec, figures.roc_spec, figures.gain_spec, figures.decision_spec, figures.calibration_spec,
-        folds_spec,
+        figures.folds_spec,
     )
 }  # fmt: skip
 
@@ -52,9 +52,26 @@ def test_no_curves_no_figure(binary_record):
         figures.roc_spec({k: v for k, v in binary_record.items() if k != "curves"})
 
 
+def test_the_caption_of_precision_names_no_strategy_and_no_class_that_is_not_there(binary_record, seven_record):
+    def caption(record):
+        return all_figures(record)["pr"]["caption"]
+
+    same = "Baseline and Tuned threshold use the same network"
+    assert same in caption(binary_record)
+    for name in ("none", "threshold"):
+        curves = {key: block for key, block in binary_record["curves"].items() if key != name}
+        assert same not in caption(binary_record | {"curves": curves})
+    assert "Each panel compares one class with all other classes. " in caption(seven_record)
+    labels = seven_record | {"data": seven_record["data"] | {"kind": "labels"}}
+    assert "Each panel compares the rows with one label with the rows without it. " in caption(labels)
+    assert "class" not in caption(labels)
+    many = [*labels["data"]["classes"], *({"label": f"x{k}", "count": 9, "share": 0.1} for k in range(8))]
+    assert "(the 12 rarest of 15 labels)" in caption(labels | {"data": labels["data"] | {"classes": many}})
+
+
 def test_a_still_is_svg_png_or_pdf(binary_record):
-    assert figures.still(folds_spec(binary_record), "png", scale=1)[:4] == b"\x89PNG"
-    assert figures.still(folds_spec(binary_record), "pdf")[:4] == b"%PDF"
+    assert figures.still(figures.folds_spec(binary_record), "png", scale=1)[:4] == b"\x89PNG"
+    assert figures.still(figures.folds_spec(binary_record), "pdf")[:4] == b"%PDF"
     with pytest.raises(OptionError, match="Expected svg, png or pdf"):
         figures.still({}, "gif")
 

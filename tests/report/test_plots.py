@@ -8,14 +8,13 @@ import pytest
 
 from counterpoise.core.errors import OptionError
 from counterpoise.report import figures
-from counterpoise.report.marks import folds_spec
 from counterpoise.report.notebook import card_html, tables_html
 from counterpoise.report.plots import Plots
 from counterpoise.report.training_figures import class_recall_spec, training_spec
 
 KINDS = {
     "pr": figures.pr_spec, "roc": figures.roc_spec, "gain": figures.gain_spec, "decision": figures.decision_spec,
-    "calibration": figures.calibration_spec, "leaderboard": folds_spec, "training": training_spec,
+    "calibration": figures.calibration_spec, "leaderboard": figures.folds_spec, "training": training_spec,
     "learning": class_recall_spec,
 }  # fmt: skip
 
