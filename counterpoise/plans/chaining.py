@@ -16,7 +16,7 @@ from counterpoise.core import seeds
 from counterpoise.core.errors import OptionError
 from counterpoise.core.structure import join
 from counterpoise.plans.class_plans import Plan, uniform
-from counterpoise.plans.realized_plan import Realized, StepRows, Unrealized, check_feature_rows, realized_plan
+from counterpoise.plans.realized import Realized, StepRows, Unrealized, check_feature_rows, realized_plan
 
 Array = np.ndarray
 

@@ -19,7 +19,7 @@ from counterpoise.core.labels import count_codes
 from counterpoise.plans import multiplicities, samplers
 from counterpoise.plans.class_plans import Plan, from_multiplicity, uniform
 from counterpoise.plans.matrices import layout_of
-from counterpoise.plans.realized_plan import Realized, StepRows, Unrealized, check_feature_rows, realized_plan
+from counterpoise.plans.realized import Realized, StepRows, Unrealized, check_feature_rows, realized_plan
 
 Array = np.ndarray
 
