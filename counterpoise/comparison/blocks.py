@@ -67,13 +67,15 @@ def paired_draws(
         first = [number for number, result in enumerate(results) if result.repeat == 0]
         folds = [_fold_draws(results[number], examples, seed, resamples) for number in first]
         drawn[name] = {
-            key: _mean([fold[key] for fold in folds]) + scores[name][key].mean() - scores[name][key][first].mean()
+            key: _mean_over_folds([fold[key] for fold in folds])
+            + scores[name][key].mean()
+            - scores[name][key][first].mean()
             for key in folds[0]
         }
     return drawn
 
 
-def _mean(draws: Sequence[Array]) -> Array:
+def _mean_over_folds(draws: Sequence[Array]) -> Array:
     """Return the mean over the folds, float (B,), of one array (B,) per fold.
 
     A fold counts for a draw if its score is finite; without any such fold the mean is nan.
@@ -123,7 +125,7 @@ def _resampling_units(rows: Array, examples: Examples) -> Array:
     return rows if examples.groups is None else examples.groups[rows]
 
 
-def check_split(examples: Examples, fold: Fold) -> None:
+def check_enough_blocks(examples: Examples, fold: Fold) -> None:
     """Raise a SplitError when the test rows of a given split come in too few groups to say how sure a score is."""
     blocks = len(np.unique(_resampling_units(fold.test, examples)))
     if blocks < LEAST_BLOCKS:

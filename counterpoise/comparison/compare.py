@@ -8,19 +8,19 @@ from typing import Any, Unpack
 
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.comparison import tally
-from counterpoise.comparison.audit import audit_of, check_groups, check_importance
-from counterpoise.comparison.blocks import check_split
+from counterpoise.comparison.audit import audit_of, check_by_columns, check_importance
+from counterpoise.comparison.blocks import check_enough_blocks
 from counterpoise.comparison.costs import COST, AnyCosts, costs_of, with_costs
-from counterpoise.comparison.cut_off import cut_off_step
+from counterpoise.comparison.cut_off import cut_off_next_step
 from counterpoise.comparison.example_pictures import example_pictures
-from counterpoise.comparison.halving import Limit, Remembering, Rungs, rungs
+from counterpoise.comparison.halving import Limit, RememberingExecutor, Rungs, rungs
 from counterpoise.comparison.judged_units import JudgedUnits
-from counterpoise.comparison.judging import completed, judged
+from counterpoise.comparison.judging import completed_verdict, judge_results
 from counterpoise.comparison.manifest import manifest_of
 from counterpoise.comparison.nested import nested_score
 from counterpoise.comparison.record import leaderboard_record, leaderboard_rows, warnings_of
 from counterpoise.comparison.result import Comparison
-from counterpoise.comparison.resume import announce, needs_weights, opened, stored
+from counterpoise.comparison.resume import needs_weights, opened_store, print_on_stderr, storing_executor
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.examples import Examples
 from counterpoise.core.folds import Fold
@@ -172,22 +172,22 @@ def compare_examples(
 ) -> Comparison:
     """Run `compare` on examples that were read already; `store` may be a `Store` that is open."""
     priced = costs_of(costs, cost_column, cost_fp, examples)
-    metric = _metric(metric, priced)
-    check_groups(examples)
+    metric = _metric_of_verdict(metric, priced)
+    check_by_columns(examples)
     if importance:
         check_importance(examples)
     split = Split(
         folds=5 if folds is None else folds, repeats=repeats, duplicates=duplicates, seed=settings.seed,
         label_delay=label_delay,
     )  # fmt: skip
-    examples, cv_folds = _divided(examples, split, given=folds is not None, nested=nested)
+    examples, cv_folds = _rows_and_folds(examples, split, given=folds is not None, nested=nested)
     n_folds = len(cv_folds) // repeats
     strategies = strategies if priced is None else priced.aimed(strategies)
     # Thresholds tuned for F1 are tuned for lesions instead, if the vote of the members allows it.
     if metric == LESION_RECALL and len(examples.classes) == 2:
         strategies = [replace(s, aim=LESION_AIM) if s.aim == "f1" and s.pooling[0] in VOTES else s for s in strategies]
     limited = Limit.of(limit)
-    settings = _checked(settings, examples, metric, repeats, nested)
+    settings = _settings_with_tune_metric(settings, examples, metric, repeats, nested)
     learners, strategies, refused = models_of(model, strategies, examples, verbose=verbose, **(network_options or {}))
     models = {key: learner.model for key, learner in learners.items()}
     settings = settings.on(models, rows_to_learn(examples), EPOCHS, extend=True)
@@ -195,15 +195,17 @@ def compare_examples(
     if (network := trainer.network) and settings.init_bias and (note := network.output_bias.note()):
         network.warn_once(note)
     diagnosis = before_comparison(examples, max(2, n_folds), duplicates, leaks).to_dict()
-    with opened(store) as open_store:
+    with opened_store(store) as open_store:
         if open_store is not None:
             open_store.begin(manifest_of(examples, trainer, n_folds, duplicates))
             # `weights`: whether the store must also keep the trained weights of the folds.
             weights = needs_weights(strategies) or examples.split is not None or target_of(examples).per_element
             weights = weights or importance
-            train = stored(trainer.executor, open_store, weights=weights, report=announce if verbose else None)
+            train = storing_executor(
+                trainer.executor, open_store, weights=weights, report=print_on_stderr if verbose else None
+            )
             trainer = replace(trainer, executor=train)
-        comparison = _compared(
+        comparison = _run_comparison(
             trainer, strategies, refused, cv_folds, metric=metric, priced=priced, nested=nested, limited=limited,
             refit_winner=refit_winner, verbose=verbose, diagnosis=diagnosis, show_pictures=show_pictures,
             importance=importance,
@@ -214,7 +216,7 @@ def compare_examples(
     return comparison
 
 
-def _compared(
+def _run_comparison(
     trainer: Trainer, strategies: Sequence[Strategy], refused: Mapping[str, str], folds: Sequence[Fold], *, metric: str,
     priced: AnyCosts | None, nested: bool, limited: Limit | None, refit_winner: bool, verbose: Any,
     diagnosis: Mapping[str, Any], show_pictures: bool, importance: bool, delay: Mapping[str, Any] | None,
@@ -231,7 +233,7 @@ def _compared(
         # Without a limit, all strategies survive. With a limit or a split, equal jobs are trained only once.
         survivors = Rungs(list(strategies), trainer.settings)
         if limited is not None or examples.split is not None:
-            trainer = replace(trainer, executor=Remembering(trainer.executor))
+            trainer = replace(trainer, executor=RememberingExecutor(trainer.executor))
         if limited is not None:
             survivors = rungs(strategies, trainer, limited, folds)
         strategies = survivors.strategies
@@ -242,23 +244,23 @@ def _compared(
         outcome = replace(outcome, fold_results=results, failures={**refused, **outcome.failures})
         ran = [s for s in strategies if s.name not in outcome.failures]
         by_name = {s.name: [c for c in outcome.fold_results if c.strategy == s.name] for s in ran}
-        judgment = rows_judged = judged(ran, by_name, examples, outcome, trainer.settings.seed, metric, priced)
+        judgment = rows_judged = judge_results(ran, by_name, examples, outcome, trainer.settings.seed, metric, priced)
         units = None
         if examples.units is not None:
             units = JudgedUnits.of(examples, outcome.unit_results, strategies, priced)
-            judgment = judged(ran, units.by_name, units.examples, outcome, trainer.settings.seed, metric, priced)
+            judgment = judge_results(ran, units.by_name, units.examples, outcome, trainer.settings.seed, metric, priced)
         winner = next(s for s in ran if s.name == judgment.verdict.model)
         inside = None
         if nested:
             inside = nested_score(ran, by_name if units is None else units.by_name, trainer, folds, metric, priced)
         warnings = warnings_of(trainer, diagnosis)
-        best, failed = _refitted(winner, trainer, outcome, priced) if refit_winner else (None, [])
+        best, failed = _train_winner_on_all_rows(winner, trainer, outcome, priced) if refit_winner else (None, [])
         of_folds = fold_classifiers(winner, trainer, outcome) if importance and examples.split is None else []
         audit = audit_of(by_name[winner.name], examples, best, of_folds)
     # With units, strategies are judged by the scores of units, and the verdict also reports those of rows.
-    cut_off = cut_off_step(outcome.training, outcome.extension, survivors.cut)
+    cut_off = cut_off_next_step(outcome.training, outcome.extension, survivors.cut)
     decides = priced is not None and winner.aim != "argmax" and best is not None
-    verdict = completed(judgment, len(ran), inside, cut_off, examples.split is None, decides)
+    verdict = completed_verdict(judgment, len(ran), inside, cut_off, examples.split is None, decides)
     verdict = verdict if units is None else units.verdict(verdict, rows_judged, metric)
     rows = leaderboard_rows(rows_judged, by_name, ran, examples, outcome, survivors, priced, labels, trainer.label)
     rows = [{**row, "units": None} for row in rows] if units is None else units.leaderboard(rows, judgment, priced)
@@ -267,9 +269,9 @@ def _compared(
         costs=priced, labels=labels, delay=delay, audit=audit,
     )  # fmt: skip
     # `drawn`: the curves of the plots, for each strategy.
-    drawn = {name: tally.curves(results, examples) for name, results in by_name.items()}
+    drawn = {name: tally.report_curves(results, examples) for name, results in by_name.items()}
     if units is not None:
-        drawn = {name: drawn[name] | tally.curves(own, units.examples) for name, own in units.by_name.items()}
+        drawn = {name: drawn[name] | tally.report_curves(own, units.examples) for name, own in units.by_name.items()}
     # The card of the classifier gets the scores of the winner and the verdict.
     if best is not None:
         entries = {"metrics": next(r["scores"] for r in rows if r["strategy"] == winner.name)}
@@ -283,7 +285,7 @@ def _compared(
     return Comparison(record, drawn, outcome.fold_results, best, diagnosis, pictures)
 
 
-def _refitted(
+def _train_winner_on_all_rows(
     winner: Strategy, trainer: Trainer, outcome: Outcome, priced: AnyCosts | None
 ) -> tuple[Classifier | None, list[str]]:
     """Return the winner trained on all rows, and no warnings.
@@ -301,7 +303,7 @@ def _refitted(
         return None, [f"{title} could not be trained on all rows, so there is no model file: {error}"]
 
 
-def _divided(examples: Examples, split: Split, given: bool, nested: bool) -> tuple[Examples, tuple[Fold, ...]]:
+def _rows_and_folds(examples: Examples, split: Split, given: bool, nested: bool) -> tuple[Examples, tuple[Fold, ...]]:
     """Return the rows and their folds; rows with a split of their own have one fold.
 
     `given` is whether the user passed a number of folds. With a split, raise an OptionError if folds, repeats or a
@@ -318,11 +320,11 @@ def _divided(examples: Examples, split: Split, given: bool, nested: bool) -> tup
             f"Remove {name}= (--{name}), or the split."
         )
     folds = split.of(examples)
-    check_split(examples, folds[0])
+    check_enough_blocks(examples, folds[0])
     return at_training_prior(examples), folds
 
 
-def _metric(metric: str | None, priced: AnyCosts | None) -> str:
+def _metric_of_verdict(metric: str | None, priced: AnyCosts | None) -> str:
     """Return the key of the metric of the verdict.
 
     Raise an OptionError if it is unknown or lacks costs.
@@ -338,7 +340,9 @@ def _metric(metric: str | None, priced: AnyCosts | None) -> str:
     return metric
 
 
-def _checked(settings: Settings, examples: Examples, metric: str, repeats: int, nested: bool) -> Settings:
+def _settings_with_tune_metric(
+    settings: Settings, examples: Examples, metric: str, repeats: int, nested: bool
+) -> Settings:
     """Return the settings, with the metric of the trials if hyperparameters are tuned.
 
     Raise an OptionError for a nested comparison with repeats or with rows in time order. Tuning needs Optuna.

@@ -108,7 +108,9 @@ class CostMatrix:
 
     def decided(self, result: FoldResult, examples: Examples) -> FoldResult:
         """The result with the decisions of the lowest expected cost."""
-        return _decided(result, bayes_decision(result.proba, self.matrix), by_costs, self.matrix, examples.classes)
+        return _with_decisions(
+            result, bayes_decision(result.proba, self.matrix), by_costs, self.matrix, examples.classes
+        )
 
     def of_rows(self, y: Array, decision: Array, amount: Array | None) -> Array:
         """Cost of each row, float64 (N,), by class codes and decisions."""
@@ -145,7 +147,7 @@ class CostsByRow:
         with np.errstate(divide="ignore"):
             above = amount_margins(self.column, np.log(result.proba), examples.amount[result.rows])
         decision = (above >= 0).astype(np.int32)
-        return _decided(result, decision, by_column, self.column.name, self.column.cost_fp, examples.schema)
+        return _with_decisions(result, decision, by_column, self.column.name, self.column.cost_fp, examples.schema)
 
     def of_rows(self, y: Array, decision: Array, amount: Array | None) -> Array:
         """Cost of each row, float64 (N,), by class codes, decisions and amounts."""
@@ -181,7 +183,7 @@ def costs_of(costs: Any, column: Any, cost_fp: Any, examples: Examples) -> AnyCo
     if column is None:
         if cost_fp is not None:
             raise OptionError("cost_fp= requires cost_column=. Without a column, pass costs=(cost_fp, cost_fn).")
-        if costs is None or isinstance(costs, Costs) or not _is_table(costs):
+        if costs is None or isinstance(costs, Costs) or not _is_dict_or_matrix(costs):
             return Costs.of(costs, binary)
         if not one:
             raise OptionError(
@@ -204,12 +206,12 @@ def costs_of(costs: Any, column: Any, cost_fp: Any, examples: Examples) -> AnyCo
     return CostsByRow(checked, float(examples.amount[examples.y == 1].mean()))
 
 
-def _is_table(costs: Any) -> bool:
+def _is_dict_or_matrix(costs: Any) -> bool:
     """Whether costs are a dict or a matrix, and not a pair of numbers."""
     return isinstance(costs, dict) or np.ndim(costs) == 2
 
 
-def _decided(result: FoldResult, decision: Array, make: Any, *how: Any) -> FoldResult:
+def _with_decisions(result: FoldResult, decision: Array, make: Any, *how: Any) -> FoldResult:
     """Return the result with other decisions.
 
     Its rule becomes `make(rule, *how)` if it is one rule, and not a rule per label.
@@ -252,7 +254,7 @@ def with_row_costs(result: FoldResult, examples: Examples, costs: AnyCosts) -> F
     return replace(result, cost=total)
 
 
-def spent(results: Sequence[FoldResult]) -> float:
+def pooled_cost(results: Sequence[FoldResult]) -> float:
     """Cost per `PER` rows of the results together."""
     return PER * float(np.concatenate([result.cost for result in results if result.cost is not None]).mean())
 

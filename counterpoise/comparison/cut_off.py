@@ -9,15 +9,15 @@ from counterpoise.comparison.words import listed
 from counterpoise.pipeline.budget import Training
 
 #: Strategies that a sentence names.
-NAMED = 5
+MOST_NAMED = 5
 
 
-def unfinished(training: Mapping[str, Training]) -> frozenset[str]:
+def cut_off_strategies(training: Mapping[str, Training]) -> frozenset[str]:
     """Return the strategies whose networks still improved when their training ended."""
     return frozenset(name for name, length in training.items() if length.cut_off)
 
 
-def cut_off_step(training: Mapping[str, Training], extension: int = 1, limited: bool = False) -> str:
+def cut_off_next_step(training: Mapping[str, Training], extension: int = 1, limited: bool = False) -> str:
     """Return which option gives more steps to the strategies that were cut off; "" if none was.
 
     Args:
@@ -26,12 +26,12 @@ def cut_off_step(training: Mapping[str, Training], extension: int = 1, limited: 
         limited: Whether a limit of the whole comparison set it.
 
     Example:
-        >>> cut_off_step({"none": Training(720, True), "focal": Training(720, False)})
+        >>> cut_off_next_step({"none": Training(720, True), "focal": Training(720, False)})
         'Raise `--epochs`, because the baseline was still improving at its limit of 720 steps.'
-        >>> cut_off_step({"drw": Training(96, True), "focal": Training(96, True)}, extension=4)[18:]
+        >>> cut_off_next_step({"drw": Training(96, True), "focal": Training(96, True)}, extension=4)[18:]
         'because Deferred weights and Focal loss were still improving at their limit of 96 steps (4 times the default).'
     """
-    names = sorted(unfinished(training), key=list(training).index)
+    names = sorted(cut_off_strategies(training), key=list(training).index)
     if not names:
         return ""
     limits = sorted({training[name].limit for name in names})
@@ -70,8 +70,8 @@ def training_warnings(training: Mapping[str, Training], rows: Sequence[Mapping[s
 def _some_names(names: Sequence[str]) -> str:
     """Join names as a sentence does.
 
-    Of more than `NAMED` names, only the first four are named, with the number of the others.
+    Of more than `MOST_NAMED` names, only the first four are named, with the number of the others.
     """
-    if len(names) <= NAMED:
+    if len(names) <= MOST_NAMED:
         return listed(names)
-    return f"{', '.join(listed([name]) for name in names[: NAMED - 1])} and {len(names) - NAMED + 1} others"
+    return f"{', '.join(listed([name]) for name in names[: MOST_NAMED - 1])} and {len(names) - MOST_NAMED + 1} others"

@@ -15,14 +15,14 @@ from counterpoise.core.titles import BASELINE, PER, strategy_name
 Array = np.ndarray
 
 #: The strategy that changes the threshold alone.
-THRESHOLD = "threshold"
+THRESHOLD_ALONE = "threshold"
 
 
-def rates(confusion: Array, positive: int = 1) -> tuple[float, float]:
+def positive_shares(confusion: Array, positive: int = 1) -> tuple[float, float]:
     """Return cases found and false positives of one class per row, from a confusion matrix (C, C) [true, predicted].
 
     Example:
-        >>> rates(np.array([[90, 5], [2, 3]]))
+        >>> positive_shares(np.array([[90, 5], [2, 3]]))
         (0.03, 0.05)
     """
     matrix = np.asarray(confusion, dtype=np.float64)
@@ -52,21 +52,23 @@ def with_effect(
         positive: Code of the class that the text is about; every class has its line in `effect["classes"]`.
         cases: What is counted.
     """
-    strategy = THRESHOLD if verdict.winner == BASELINE else verdict.winner
+    strategy = THRESHOLD_ALONE if verdict.winner == BASELINE else verdict.winner
     if BASELINE not in matrices or strategy not in matrices:
         return verdict
-    named = [name for name in dict.fromkeys((BASELINE, THRESHOLD, strategy)) if name in matrices]
-    counts = {name: _counts(matrices[name], positive, costs.get(name)) for name in named}
+    named = [name for name in dict.fromkeys((BASELINE, THRESHOLD_ALONE, strategy)) if name in matrices]
+    counts = {name: _counts_per_cases(matrices[name], positive, costs.get(name)) for name in named}
     new, old = matrices[strategy], matrices[BASELINE]
-    change = _change(counts[strategy], counts[BASELINE])
+    change = _count_change(counts[strategy], counts[BASELINE])
     effect: dict[str, Any] = {
         "strategy": strategy, "against": BASELINE, "per": PER, "label": str(classes[positive]),
         "cases": PER * float(old[positive].sum() / old.sum()), **change, "counts": counts,
-        "classes": _by_class(new, old, classes) if len(classes) > 2 else [],
+        "classes": _changes_by_class(new, old, classes) if len(classes) > 2 else [],
     }  # fmt: skip
     right = PER * float(np.trace(new) / new.sum() - np.trace(old) / old.sum()) if len(classes) > 2 else None
-    alone = _change(counts[THRESHOLD], counts[BASELINE]) if THRESHOLD in counts else None
-    text = effect_text(strategy, str(classes[positive]), change, None if strategy == THRESHOLD else alone, right, cases)
+    alone = _count_change(counts[THRESHOLD_ALONE], counts[BASELINE]) if THRESHOLD_ALONE in counts else None
+    text = effect_text(
+        strategy, str(classes[positive]), change, None if strategy == THRESHOLD_ALONE else alone, right, cases
+    )
     return replace(verdict, effect=effect | {"text": text})
 
 
@@ -92,33 +94,38 @@ def effect_text(
         "Per 10,000 cases, Focal loss compared with the baseline: 14 more 'fraud' fou"
     """
     start = f"Per {PER:,} {cases}, "
-    changed = _change_text(change, f" {label!r}") + ("" if right is None else f", {_amount(right)} correct decisions")
-    if strategy == THRESHOLD:
+    changed = _change_text(change, f" {label!r}") + (
+        "" if right is None else f", {_count_text(right)} correct decisions"
+    )
+    if strategy == THRESHOLD_ALONE:
         return f"{start}threshold tuning alone, without retraining: {changed}."
     text = f"{start}{strategy_name(strategy)} compared with the baseline: {changed}."
     return text if alone is None else f"{text} Threshold tuning alone, without retraining: {_change_text(alone)}."
 
 
-def _counts(matrix: Array, positive: int, cost: float | None) -> dict[str, Any]:
+def _counts_per_cases(matrix: Array, positive: int, cost: float | None) -> dict[str, Any]:
     """Return cases found and false positives per `PER` cases.
 
     The cost, also per `PER` cases, is returned as it was passed.
     """
-    true_positives, false_positives = rates(matrix, positive)
+    true_positives, false_positives = positive_shares(matrix, positive)
     return {"found": PER * true_positives, "false_positives": PER * false_positives, "cost": cost}
 
 
-def _change(new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
+def _count_change(new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
     """Return new minus old for each key; None (no cost) stays None."""
     return {key: None if value is None else value - old[key] for key, value in new.items()}
 
 
-def _by_class(new: Array, old: Array, classes: Sequence[Any]) -> list[dict[str, Any]]:
+def _changes_by_class(new: Array, old: Array, classes: Sequence[Any]) -> list[dict[str, Any]]:
     """Return the changes from `old` to `new` for each class.
 
     They are label, cases found and false positives, per `PER` cases.
     """
-    changes = [_change(_counts(new, code, None), _counts(old, code, None)) for code in range(len(classes))]
+    changes = [
+        _count_change(_counts_per_cases(new, code, None), _counts_per_cases(old, code, None))
+        for code in range(len(classes))
+    ]
     return [
         {"label": str(label), "found": change["found"], "false_positives": change["false_positives"]}
         for label, change in zip(classes, changes, strict=True)
@@ -130,14 +137,14 @@ def _change_text(change: Mapping[str, Any], label: str = "") -> str:
 
     An example is "14 more found, 60 more false positives". The cost is left out if it is None.
     """
-    text = f"{_amount(change['found'])}{label} found, {_amount(change['false_positives'])} false positives"
+    text = f"{_count_text(change['found'])}{label} found, {_count_text(change['false_positives'])} false positives"
     cost = change["cost"]
     if cost is None:
         return text
     return f"{text}, cost {'unchanged' if not cost else f'{abs(cost):,.0f} ' + ('lower' if cost < 0 else 'higher')}"
 
 
-def _amount(count: float) -> str:
+def _count_text(count: float) -> str:
     """Return a difference of counts in words.
 
     Examples are "14 more", "less than 1 fewer", and for 0 "no more".

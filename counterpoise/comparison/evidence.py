@@ -89,7 +89,7 @@ class Evidence:
         return self.difference(metric, a, b, METRICS[metric].goodness)
 
 
-def interval(evidence: Evidence, strategy: str, key: str) -> Interval:
+def score_interval(evidence: Evidence, strategy: str, key: str) -> Interval:
     """Return mean and interval of one score, from pooled counts, bootstrap draws, or folds.
 
     F1 and precision come from pooled confusion counts, if there are any. Other scores take bootstrap draws, if there
@@ -100,11 +100,11 @@ def interval(evidence: Evidence, strategy: str, key: str) -> Interval:
     base, suffix = _base_and_suffix(key)
     matrices = evidence.counts.get(strategy, {}).get(suffix)
     if matrices is not None and base in ("f1", "precision"):
-        return _pooled(evidence, base, values, np.asarray(matrices, dtype=np.float64))
+        return _pooled_interval(evidence, base, values, np.asarray(matrices, dtype=np.float64))
     truth = {"specificity": 0, "recall": 1}.get(base)  # the true class whose rows the score is a share of
     trials = None
     if matrices is not None and truth is not None:
-        trials = round(_per_repeat(evidence, values, matrices)[truth].sum())
+        trials = round(_counts_per_repeat(evidence, values, matrices)[truth].sum())
     draws = evidence.drawn(strategy, key)
     if draws is not None and not (trials and mean in (0.0, 1.0)):  # where a bootstrap has no width
         low, high = percentile(draws, LEVEL)
@@ -122,7 +122,7 @@ def _base_and_suffix(key: str) -> tuple[str, str]:
     return key.removesuffix(suffix), suffix
 
 
-def _per_repeat(evidence: Evidence, values: Array, matrices: Any) -> Array:
+def _counts_per_repeat(evidence: Evidence, values: Array, matrices: Any) -> Array:
     """Return the confusion counts of one pass over the rows, float64 (2, 2), [true, decided].
 
     `matrices` (J, 2, 2) are summed over the folds and divided by the repeats, which judge the same rows again.
@@ -130,7 +130,7 @@ def _per_repeat(evidence: Evidence, values: Array, matrices: Any) -> Array:
     return np.asarray(matrices, dtype=np.float64).sum(axis=0) / max(1, len(values) // evidence.folds)
 
 
-def _pooled(evidence: Evidence, base: str, values: Array, matrices: Array) -> Interval:
+def _pooled_interval(evidence: Evidence, base: str, values: Array, matrices: Array) -> Interval:
     """Return F1 or precision of pooled counts with the wider of two intervals.
 
     One is that of the counts, the other that of the folds.
@@ -138,7 +138,7 @@ def _pooled(evidence: Evidence, base: str, values: Array, matrices: Array) -> In
     `values` are the scores of the folds, float64 (J,); `matrices` are (J, 2, 2), [true, decided]. Fewer than two finite
     scores have no spread, so that the interval of the counts stays.
     """
-    counts = _per_repeat(evidence, values, matrices)
+    counts = _counts_per_repeat(evidence, values, matrices)
     tp, fp, fn = float(counts[1, 1]), float(counts[0, 1]), float(counts[1, 0])
     if base == "f1":
         mean, ends = pooled_f1(tp, fp, fn), f1_interval(tp, fp, fn, LEVEL)

@@ -78,7 +78,7 @@ class Rungs:
     cut: bool = False
 
 
-class Remembering:
+class RememberingExecutor:
     """An executor that keeps every trained member, so that no job is trained twice."""
 
     def __init__(self, executor: Executor) -> None:
@@ -99,7 +99,7 @@ def rungs(strategies: Sequence[Strategy], trainer: Trainer, limit: Limit, folds:
     """Run all rungs before the last one, and return the strategies that are left.
 
     The result also contains the settings of the last rung.
-    The caller trains the last rung. The executor should be `Remembering`, because the last rung may repeat jobs.
+    The caller trains the last rung. The executor should be `RememberingExecutor`, because the last rung may repeat jobs.
     Only networks take steps, so strategies with another model continue without rungs.
     """
     settings = trainer.settings
@@ -112,24 +112,24 @@ def rungs(strategies: Sequence[Strategy], trainer: Trainer, limit: Limit, folds:
     rungs = max(1, math.floor(math.log2(max(1, len(networks_only) - 1))) + 1)
     now, left = Rungs(list(networks_only), settings), limit.amount
     for rung in range(rungs):
-        per_job = _steps(now, jobs, left, rungs - rung, most, limit)
+        per_job = _steps_per_network(now, jobs, left, rungs - rung, most, limit)
         now.settings = replace(settings, most_steps=per_job)
         if rung == rungs - 1 or per_job >= most:
             break
         started = time.perf_counter()
-        ranked, spent = _rung(now, folds, replace(trainer, settings=now.settings, progress=None))
+        ranked, spent = _train_rung(now, folds, replace(trainer, settings=now.settings, progress=None))
         used = time.perf_counter() - started
         left -= used if limit.seconds else spent
         if limit.seconds and left < 2 * used:  # the next rung takes about twice as long
             now.cut = True
             break
-        _halve(now, ranked, per_job)
+        _stop_worse_half(now, ranked, per_job)
     now.cut = now.cut or (now.settings.most_steps or most) < most
     now.strategies = [s for s in strategies if s.name not in now.stopped]
     return now
 
 
-def _steps(
+def _steps_per_network(
     now: Rungs, jobs: Mapping[tuple[str, int], list[Job]], left: float, rungs: int, most: int, limit: Limit
 ) -> int:
     """Return the steps of each network on this rung, from 1 to `most`.
@@ -144,7 +144,7 @@ def _steps(
     return int(np.clip(left / rungs / max(1, count), 1, most))
 
 
-def _rung(now: Rungs, folds: Sequence[Fold], trainer: Trainer) -> tuple[dict[str, float], int]:
+def _train_rung(now: Rungs, folds: Sequence[Fold], trainer: Trainer) -> tuple[dict[str, float], int]:
     """Train one rung, with the steps that the settings of `trainer` allow; return scores and the number of steps.
 
     The result is the mean stopping score of each strategy, and the steps of all networks together.
@@ -161,7 +161,7 @@ def _rung(now: Rungs, folds: Sequence[Fold], trainer: Trainer) -> tuple[dict[str
     return {name: float(np.mean(v)) for name, v in scores.items()}, sum(m.steps for m in members.values())
 
 
-def _halve(now: Rungs, score: Mapping[str, float], per_job: int) -> None:
+def _stop_worse_half(now: Rungs, score: Mapping[str, float], per_job: int) -> None:
     """Move the worse half of the strategies of `now` to `now.stopped`, in place.
 
     `score` is the mean log loss of each strategy after `per_job` steps. The strategies that share the baseline's

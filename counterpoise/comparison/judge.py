@@ -26,8 +26,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from counterpoise.comparison import words
-from counterpoise.comparison.evidence import LEVEL, Counts, Evidence, Scores, interval
-from counterpoise.comparison.posterior import CERTAIN, LIKELY, Difference, holm_of, proven, repeats_to_decide
+from counterpoise.comparison.evidence import LEVEL, Counts, Evidence, Scores, score_interval
+from counterpoise.comparison.posterior import (
+    CERTAIN,
+    LIKELY,
+    Difference,
+    holm_of,
+    repeats_to_decide,
+    significantly_better,
+)
 from counterpoise.comparison.verdict import Interval, Judgment, Verdict, VsNone
 from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.core.titles import BASELINE
@@ -90,7 +97,7 @@ def assess(
     """
     if metric not in METRICS:
         raise OptionError(f"There is no metric {metric!r}.{did_you_mean(metric, METRICS)}")
-    table = {name: _arrays(name, row, folds * repeats) for name, row in scores.items()}
+    table = {name: _checked_scores(name, row, folds * repeats) for name, row in scores.items()}
     order = _simplest_first(table, simplicity)
     scored = [name for name in order if np.isfinite(table[name].get(metric, np.empty(0))).any()]
     if not scored:
@@ -110,13 +117,13 @@ def assess(
     return Judgment(
         metric=metric,
         ranking=(*ranking, *(name for name in order if name not in scored)),
-        scores={name: {key: interval(evidence, name, key) for key in row} for name, row in table.items()},
+        scores={name: {key: score_interval(evidence, name, key) for key in row} for name, row in table.items()},
         vs_none=_against_reference(evidence, external) if BASELINE in scored else {},
-        verdict=_verdict_of_all(evidence, metric, ranking, external, unfinished),
+        verdict=_verdict_of_all_models(evidence, metric, ranking, external, unfinished),
     )
 
 
-def _arrays(name: str, row: Mapping[str, Any], expected: int) -> dict[str, Array]:
+def _checked_scores(name: str, row: Mapping[str, Any], expected: int) -> dict[str, Array]:
     """Return the fold scores of one strategy by metric, float64 (R K,).
 
     Raises:
@@ -179,12 +186,12 @@ class _Gains(NamedTuple):
     of: Mapping[str, Difference]
     adjusted: Mapping[str, float]
 
-    def proven(self, name: str) -> bool:
+    def significantly_better(self, name: str) -> bool:
         """Whether the difference of this strategy is significant."""
-        return name in self.of and proven(self.of[name], self.adjusted[name])
+        return name in self.of and significantly_better(self.of[name], self.adjusted[name])
 
 
-def _verdict_of_all(
+def _verdict_of_all_models(
     evidence: Evidence, metric: str, ranking: Sequence[str], external: Collection[str], unfinished: Collection[str]
 ) -> Verdict:
     """Return the verdict over all models, Counterpoise models and external ones.
@@ -194,12 +201,12 @@ def _verdict_of_all(
     among the `unfinished`. Otherwise the comparison with the best external model is added to the evidence.
     """
     ours, theirs = ([n for n in ranking if (n in external) == outside] for outside in (False, True))
-    verdict = _verdict(evidence, metric, tuple(ours), unfinished)
+    verdict = _verdict_of_own_models(evidence, metric, tuple(ours), unfinished)
     if not theirs:
         return verdict
     leads = {name: evidence.better_by(metric, name, ours[0]) for name in theirs}
     adjusted = holm_of(leads)
-    shown = [name for name in theirs if proven(leads[name], adjusted[name]) and ours[0] not in unfinished]
+    shown = [name for name in theirs if significantly_better(leads[name], adjusted[name]) and ours[0] not in unfinished]
     if not shown:
         lead = _contrast(evidence, metric, theirs[0], ours[0], leads[theirs[0]])
         return replace(verdict, evidence=f"{verdict.evidence} {words.no_external(lead)}".strip())
@@ -215,7 +222,9 @@ def texts_of(verdict: Verdict) -> words.Texts:
     return words.Texts(verdict.headline, verdict.recommendation, verdict.evidence, verdict.next_step)
 
 
-def _verdict(evidence: Evidence, metric: str, ranking: tuple[str, ...], unfinished: Collection[str]) -> Verdict:
+def _verdict_of_own_models(
+    evidence: Evidence, metric: str, ranking: tuple[str, ...], unfinished: Collection[str]
+) -> Verdict:
     """Return the verdict over the Counterpoise models by the rules in the module's text.
 
     `ranking` is from best to worst.
@@ -224,11 +233,11 @@ def _verdict(evidence: Evidence, metric: str, ranking: tuple[str, ...], unfinish
     best, reference = ranking[0], evidence.reference
     behind = {name: evidence.better_by(metric, best, name) for name in ranking if name != best}
     adjusted = holm_of(behind)
-    worse = {name for name, d in behind.items() if proven(d, adjusted[name])}
+    worse = {name for name, d in behind.items() if significantly_better(d, adjusted[name])}
     tie = [name for name in evidence.simplicity if name in ranking and name not in worse]
     of = {name: evidence.better_by(metric, name, reference) for name in ranking if name != reference}
     gains = _Gains(of, holm_of(of))
-    if gains.proven(best):
+    if gains.significantly_better(best):
         # A strategy with the same scores as the reference is not better than it, so it leaves the tie.
         tie = [name for name in tie if name == reference or not of[name].identical]
         return _verdict_of_better(evidence, metric, best, tie, gains, reference in unfinished)
@@ -252,7 +261,7 @@ def _verdict_of_better(
     The winner is the simplest of the tie that is also significantly better. If the training of the reference ended
     too early (`reference_cut_off`), the verdict is "inconclusive".
     """
-    winner = next(name for name in tie if gains.proven(name))
+    winner = next(name for name in tie if gains.significantly_better(name))
     others = tuple(name for name in tie if name not in (winner, evidence.reference))
     own = _contrast(evidence, metric, winner, evidence.reference, gains.of[winner])
     if reference_cut_off:

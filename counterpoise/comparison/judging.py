@@ -9,9 +9,9 @@ import numpy as np
 
 from counterpoise.comparison import tally, words
 from counterpoise.comparison.blocks import paired_draws
-from counterpoise.comparison.costs import AnyCosts, spent
-from counterpoise.comparison.cut_off import unfinished
-from counterpoise.comparison.effect import THRESHOLD, with_effect
+from counterpoise.comparison.costs import AnyCosts, pooled_cost
+from counterpoise.comparison.cut_off import cut_off_strategies
+from counterpoise.comparison.effect import THRESHOLD_ALONE, with_effect
 from counterpoise.comparison.judge import assess, texts_of
 from counterpoise.comparison.nested import Nested
 from counterpoise.comparison.threshold_alone import with_threshold_or_costs
@@ -26,7 +26,7 @@ from counterpoise.targets.kinds import target_of
 Array = np.ndarray
 
 
-def completed(
+def completed_verdict(
     judgment: Judgment, among: int, inside: Nested | None, cut_off: str, nestable: bool, decides: bool
 ) -> Verdict:
     """Add to the verdict what the judge did not see.
@@ -49,7 +49,7 @@ def completed(
     )  # fmt: skip
 
 
-def judged(
+def judge_results(
     ran: Sequence[Strategy], by_name: Mapping[str, Sequence[FoldResult]], examples: Examples, outcome: Outcome,
     seed: int, metric: str, costs: AnyCosts | None,
 ) -> Judgment:  # fmt: skip
@@ -66,13 +66,13 @@ def judged(
         scores, folds=len(folds) // repeats, repeats=repeats, metric=metric, simplicity=[s.name for s in select(ran)],
         counts={name: tables for name, tables in independent.items() if tables and tables[""].shape[1:] == (2, 2)},
         external=[s.name for s in ran if isinstance(s, External)],
-        draws=paired_draws(by_name, scores, examples, seed, metric=metric), unfinished=unfinished(outcome.training),
+        draws=paired_draws(by_name, scores, examples, seed, metric=metric), unfinished=cut_off_strategies(outcome.training),
         test_over_train=None if examples.split is None else len(folds[0].test) / len(folds[0].train),
     )  # fmt: skip
-    return replace(judgment, verdict=_with_effect(judgment.verdict, by_name, counts, examples, outcome, costs))
+    return replace(judgment, verdict=_verdict_with_effect(judgment.verdict, by_name, counts, examples, outcome, costs))
 
 
-def _with_effect(
+def _verdict_with_effect(
     verdict: Verdict, by_name: Mapping[str, Sequence[FoldResult]], counts: Mapping[str, Mapping[str, Array]],
     examples: Examples, outcome: Outcome, costs: AnyCosts | None,
 ) -> Verdict:  # fmt: skip
@@ -83,13 +83,13 @@ def _with_effect(
     becomes "inconclusive" and gives the reason.
     """
     matrices = {name: of_rule[""].sum(axis=0) for name, of_rule in counts.items() if of_rule}
-    prices = {} if costs is None else {name: spent(results) for name, results in by_name.items()}
+    prices = {} if costs is None else {name: pooled_cost(results) for name, results in by_name.items()}
     alone: Sequence[FoldResult] = ()
-    if THRESHOLD not in matrices and "none" in matrices and (costs or matrices["none"].shape == (2, 2)):
+    if THRESHOLD_ALONE not in matrices and "none" in matrices and (costs or matrices["none"].shape == (2, 2)):
         alone = with_threshold_or_costs(by_name["none"], examples, costs)
     if alone:
-        matrices[THRESHOLD] = tally.fold_counts(alone, examples)[""].sum(axis=0)
-        prices |= {} if costs is None else {THRESHOLD: spent(alone)}
+        matrices[THRESHOLD_ALONE] = tally.fold_counts(alone, examples)[""].sum(axis=0)
+        prices |= {} if costs is None else {THRESHOLD_ALONE: pooled_cost(alone)}
     cases = "pixels or steps" if target_of(examples).per_element else "cases"
     verdict = with_effect(verdict, matrices, prices, examples.classes, examples.positive, cases)
     if reason := outcome.failures.get("none"):

@@ -36,9 +36,9 @@ def manifest_of(examples: Examples, trainer: Trainer, folds: int, duplicates: st
     return {
         "version": version(),
         "keras": keras.__version__,
-        "backend": _backend(),
-        **_data(examples),
-        **{name: value for key, network in networks.items() for name, value in _network(network, key).items()},
+        "backend": _backend_text(),
+        **_data_entries(examples),
+        **{name: value for key, network in networks.items() for name, value in _network_entries(network, key).items()},
         # Tuning and the extension of the budget need more fits and change none.
         **{name: value for name, value in asdict(settings).items() if not name.startswith(("tune", "exten"))},
         "folds": folds,
@@ -46,7 +46,7 @@ def manifest_of(examples: Examples, trainer: Trainer, folds: int, duplicates: st
     }
 
 
-def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def manifest_differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Describe each difference between two manifests; the list is empty if both are of the same run.
 
     Example:
@@ -54,10 +54,12 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         ['seed was 0 and is 1', "values of 'age' changed"]
     """
     names = [*before, *(name for name in now if name not in before)]
-    return [_difference(name, before.get(name), now.get(name)) for name in names if before.get(name) != now.get(name)]
+    return [
+        _difference_text(name, before.get(name), now.get(name)) for name in names if before.get(name) != now.get(name)
+    ]
 
 
-def _difference(name: str, before: Any, now: Any) -> str:
+def _difference_text(name: str, before: Any, now: Any) -> str:
     """Return one difference in words; hashes and long values are named only, not printed.
 
     None stands for a name that one of the manifests does not have.
@@ -68,49 +70,55 @@ def _difference(name: str, before: Any, now: Any) -> str:
     return f"{name} was {before} and is {now}"
 
 
-def _data(examples: Examples) -> dict[str, Any]:
+def _data_entries(examples: Examples) -> dict[str, Any]:
     """Return number of rows, kind of target, classes, and hashes of the data.
 
     The hashes are of features, labels, groups, times, weights and split.
     """
     parts = {"labels": examples.y, "groups": examples.groups, "time": examples.time, "weights": examples.sample_weight}
     parts |= {"split": examples.split}
-    hashes = {f"values of the {name}": _hash(part) for name, part in parts.items() if part is not None}
+    hashes = {f"values of the {name}": _array_hash(part) for name, part in parts.items() if part is not None}
     classes = [str(label) for label in examples.classes]
-    return {"rows": len(examples), "kind of target": examples.kind, "classes": classes, **_features(examples), **hashes}
+    return {
+        "rows": len(examples),
+        "kind of target": examples.kind,
+        "classes": classes,
+        **_feature_hashes(examples),
+        **hashes,
+    }
 
 
-def _features(examples: Examples) -> dict[str, Any]:
+def _feature_hashes(examples: Examples) -> dict[str, Any]:
     """A hash of every column of a table, by name, or of every array of another input."""
     schema, x = examples.schema, examples.x
     if schema is None:
-        return {f"values of {name}": _content(array) for name, array in _named(x, "the features")}
+        return {f"values of {name}": _content_hash(array) for name, array in _named_arrays(x, "the features")}
     hashes: dict[str, Any] = {}
     for part, columns in (("numeric", schema.numeric), ("categorical", schema.categorical)):
         for index, column in enumerate(columns):
             levels = repr(column.levels).encode()
-            hashes[f"values of column {column.name!r}"] = _hash(x[part][:, index], levels)
+            hashes[f"values of column {column.name!r}"] = _array_hash(x[part][:, index], levels)
     return hashes
 
 
-def _content(part: Any) -> str:
+def _content_hash(part: Any) -> str:
     """Return the hash of an array, or the fingerprint of rows that are read only when needed."""
-    return part.fingerprint() if isinstance(part, Source) else _hash(part)
+    return part.fingerprint() if isinstance(part, Source) else _array_hash(part)
 
 
-def _named(x: Any, name: str) -> list[tuple[str, Array]]:
+def _named_arrays(x: Any, name: str) -> list[tuple[str, Array]]:
     """Return (name, array) of all arrays in nested dicts, tuples and lists.
 
     The innermost key or position makes the name.
     """
     if isinstance(x, Mapping):
-        return [leaf for key, part in x.items() for leaf in _named(part, f"input {key!r}")]
+        return [leaf for key, part in x.items() for leaf in _named_arrays(part, f"input {key!r}")]
     if isinstance(x, (tuple, list)):
-        return [leaf for i, part in enumerate(x) for leaf in _named(part, f"input {i}")]
+        return [leaf for i, part in enumerate(x) for leaf in _named_arrays(part, f"input {i}")]
     return [(name, x)]
 
 
-def _network(network: Network, key: str) -> dict[str, Any]:
+def _network_entries(network: Network, key: str) -> dict[str, Any]:
     """Return the settings of a network by name.
 
     They are its label, a hash of its layers and initial weights, and its optimizer.
@@ -124,7 +132,7 @@ def _network(network: Network, key: str) -> dict[str, Any]:
         text, fixed = text + _layers_text(network.body), network.body.get_weights()
     digest = hashlib.blake2b(text.encode(), digest_size=8)
     for array in [*state, *fixed]:
-        digest.update(_hash(array).encode())
+        digest.update(_array_hash(array).encode())
     size = sum(int(a.size) for a in state)
     which = f" {key!r}" if key else ""
     return {
@@ -137,12 +145,12 @@ def _network(network: Network, key: str) -> dict[str, Any]:
 def _optimizer_text(optimizer: Any) -> str:
     """The class of an optimizer and what is set, without the name that Keras counts up."""
     config = {k: v for k, v in optimizer.get_config().items() if k != "name" and v not in (None, False)}
-    return f"{type(optimizer).__name__} {_plain(config)}"
+    return f"{type(optimizer).__name__} {_config_text(config)}"
 
 
 def _layers_text(model: keras.Model) -> str:
     """The configuration of a model without what depends on the moment: counted names and addresses."""
-    text = _plain(model.get_config())
+    text = _config_text(model.get_config())
     names: dict[str, str] = {}
     for layer in model._flatten_layers():
         for part in (layer, *getattr(layer, "operations", ())):  # operations that are no layers have names too
@@ -152,7 +160,7 @@ def _layers_text(model: keras.Model) -> str:
     return re.sub(r'("name": "\w+?)_\d+"', r'\1"', text)  # of optimizers, losses and metrics
 
 
-def _plain(config: Any) -> str:
+def _config_text(config: Any) -> str:
     """Return a configuration as JSON text without memory addresses.
 
     They differ from run to run.
@@ -160,7 +168,7 @@ def _plain(config: Any) -> str:
     return re.sub(r" at 0x[0-9a-f]+", "", json.dumps(config, sort_keys=True, default=str))
 
 
-def _hash(array: Array, more: bytes = b"") -> str:
+def _array_hash(array: Array, more: bytes = b"") -> str:
     """Return a hash (16 hex digits) of an array.
 
     It covers dtype, shape and values, and the bytes `more`.
@@ -171,7 +179,7 @@ def _hash(array: Array, more: bytes = b"") -> str:
     return hashlib.blake2b(head + more + content, digest_size=8).hexdigest()
 
 
-def _backend() -> str:
+def _backend_text() -> str:
     """Return the name of the Keras backend, with TensorFlow also its version."""
     name = str(keras.backend.backend())
     if name != "tensorflow":

@@ -181,19 +181,19 @@ def compare_many(
         >>> sorted(many.strategies), many.scores.shape
         (['none', 'oversample'], (2, 2))
     """
-    named = comparisons if isinstance(comparisons, Mapping) else _numbered(comparisons)
+    named = comparisons if isinstance(comparisons, Mapping) else _named_by_data(comparisons)
     if not named:
         raise OptionError("compare_many received no comparisons. Pass {name: data} or finished comparisons.")
     if metric is not None:
         options["metric"] = metric
-    finished = {name: _compared(name, value, model, seed, options) for name, value in named.items()}
+    finished = {name: _comparison_or_record(name, value, model, seed, options) for name, value in named.items()}
     records = {name: value.record if isinstance(value, Comparison) else value for name, value in finished.items()}
     key = metric or _common_metric(records)
     kept = {name: value if isinstance(value, Comparison) else None for name, value in finished.items()}
     return _many_comparisons(records, key, rope, seed, kept)
 
 
-def _numbered(comparisons: Iterable[Comparison]) -> dict[str, Any]:
+def _named_by_data(comparisons: Iterable[Comparison]) -> dict[str, Any]:
     """Return comparisons by the name of their data file.
 
     Without a file, the name is "data 1" and so on. A repeated name gets the number of its comparison.
@@ -205,7 +205,7 @@ def _numbered(comparisons: Iterable[Comparison]) -> dict[str, Any]:
     return named
 
 
-def _compared(name: str, value: Any, model: Any, seed: int, options: Mapping[str, Any]) -> Any:
+def _comparison_or_record(name: str, value: Any, model: Any, seed: int, options: Mapping[str, Any]) -> Any:
     """Return a comparison or the record of one.
 
     A comparison is returned as it is, a record is read from a folder. On (x, y), strategies are compared now.
@@ -248,7 +248,7 @@ def _many_comparisons(
     Only strategies that have a score on all data sets are included.
     No such strategy is an OptionError. `kept` are the comparisons behind the records, None for a record alone.
     """
-    means = {name: _means(record, metric) for name, record in records.items()}
+    means = {name: _mean_scores(record, metric) for name, record in records.items()}
     every = list(dict.fromkeys(s for of_set in means.values() for s in of_set))
     common = [s for s in every if all(s in of_set for of_set in means.values())]
     if not common:
@@ -275,7 +275,7 @@ def _was_cut_off(record: Mapping[str, Any], reference: str) -> bool:
     return any(row["strategy"] == reference and row.get("cut_off") is True for row in record["rows"])
 
 
-def _means(record: Mapping[str, Any], metric: str) -> dict[str, float]:
+def _mean_scores(record: Mapping[str, Any], metric: str) -> dict[str, float]:
     """Return the mean score of each strategy in a record.
 
     Strategies that failed or lack the metric are left out.

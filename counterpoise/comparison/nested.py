@@ -76,7 +76,7 @@ def nested_score(
         outcome = cross_validate(trainer.of_rows(rows), strategies, split.of(inner))
         of_units = inner.units is not None
         results, inner = (outcome.unit_results, inner.as_units()) if of_units else (outcome.fold_results, inner)
-        chosen.append(_winner(strategies, with_costs(results, strategies, inner, costs), inner, metric))
+        chosen.append(_inner_winner(strategies, with_costs(results, strategies, inner, costs), inner, metric))
     # The outer score of the strategy that won inside this fold; test rows / training rows is 1 / (K - 1).
     own = np.array([scores[name][k] for k, name in enumerate(chosen)])
     spec = METRICS[metric]
@@ -84,7 +84,9 @@ def nested_score(
     return Nested(tuple(chosen), tuple(own.tolist()), float(np.nanmean(own)), low, high)
 
 
-def _winner(strategies: Sequence[Strategy], results: Sequence[FoldResult], examples: Examples, metric: str) -> str:
+def _inner_winner(
+    strategies: Sequence[Strategy], results: Sequence[FoldResult], examples: Examples, metric: str
+) -> str:
     """Return the name of the strategy that wins an inner comparison.
 
     Strategies without results take no part.

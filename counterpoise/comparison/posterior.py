@@ -59,8 +59,8 @@ class Difference:
         return replace(self, low=max(self.low, -span), high=min(self.high, span))
 
 
-SAME = Difference(0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, identical=True)
-UNKNOWN = Difference(NAN, NAN, NAN, NAN, NAN, NAN, NAN)
+NO_DIFFERENCE = Difference(0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, identical=True)
+UNKNOWN_DIFFERENCE = Difference(NAN, NAN, NAN, NAN, NAN, NAN, NAN)
 
 
 def correlated_t(differences: Any, ratio: float, rope: float = 0.01, level: float = 0.95) -> Difference:
@@ -89,13 +89,13 @@ def correlated_t(differences: Any, ratio: float, rope: float = 0.01, level: floa
     d = np.asarray(differences, dtype=np.float64).ravel()
     d = d[np.isfinite(d)]
     if len(d) < 2:
-        return UNKNOWN
+        return UNKNOWN_DIFFERENCE
     if not d.any():
-        return SAME
-    return _student(float(d.mean()), corrected_error(d, ratio), len(d) - 1, rope, level)
+        return NO_DIFFERENCE
+    return _student_difference(float(d.mean()), corrected_error(d, ratio), len(d) - 1, rope, level)
 
 
-def _student(mean: float, scale: float, df: int, rope: float, level: float) -> Difference:
+def _student_difference(mean: float, scale: float, df: int, rope: float, level: float) -> Difference:
     """Make the record of a difference whose posterior is Student's t.
 
     The distribution has `df` degrees of freedom, the center `mean` and the scale `scale`.
@@ -123,9 +123,9 @@ def from_draws(draws: Any, mean: float, rope: float = 0.01, level: float = 0.95)
     d = np.asarray(draws, dtype=np.float64)
     d = d[np.isfinite(d)]
     if len(d) < 2 or not math.isfinite(mean):
-        return UNKNOWN
+        return UNKNOWN_DIFFERENCE
     if not d.any() and mean == 0:
-        return SAME
+        return NO_DIFFERENCE
     low, high = percentile(d, level)
     tail = min((d <= 0).sum(), (d >= 0).sum())
     p = min(1.0, float(2 * (tail + 1) / (len(d) + 1)))
@@ -160,7 +160,7 @@ def holm_of(differences: Mapping[str, Difference]) -> dict[str, float]:
     return {name: 1.0 if d.identical else tested[name] for name, d in differences.items()}
 
 
-def proven(difference: Difference, p_adjusted: float) -> bool:
+def significantly_better(difference: Difference, p_adjusted: float) -> bool:
     """Return whether a strategy is better by more than the rope, with 95% probability and after the Holm correction."""
     return difference.right >= CERTAIN and p_adjusted <= 1 - CERTAIN
 
@@ -194,7 +194,7 @@ def repeats_to_decide(differences: Any, folds: int, ratio: float, rope: float, c
     def decides(repeats: int) -> bool:
         """Return whether this many repeats show a difference, or equivalence within the rope."""
         n = repeats * folds
-        guess = _student(mean, spread * math.sqrt(1 / n + ratio), n - 1, rope, 0.95)
+        guess = _student_difference(mean, spread * math.sqrt(1 / n + ratio), n - 1, rope, 0.95)
         shown = max(guess.left, guess.right) >= CERTAIN and comparisons * guess.p <= 1 - CERTAIN
         return shown or guess.rope >= CERTAIN
 

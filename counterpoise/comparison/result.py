@@ -113,7 +113,7 @@ class Comparison:
         wide = max([22, *(len(row["style"].title) for row in board["rows"])])
         score = f"{board['metric']} (95% CI)"
         head = f"{'Strategy':<{wide}} {score:>30} {'Difference':>10} {'Recall':>7} {'Precision':>9}"
-        return shown("\n".join([*texts, "", head, *(_line(row, wide) for row in board["rows"])]))
+        return shown("\n".join([*texts, "", head, *(_leaderboard_line(row, wide) for row in board["rows"])]))
 
     __repr__ = __str__
 
@@ -187,7 +187,7 @@ class Comparison:
         return of_units(record)
 
 
-def _line(row: Mapping[str, Any], wide: int) -> str:
+def _leaderboard_line(row: Mapping[str, Any], wide: int) -> str:
     """Return one line of the printed leaderboard, with the title `wide` characters wide.
 
     For a failed strategy, it contains the status and the error.

@@ -20,7 +20,7 @@ from counterpoise.strategies.select import Strategy
 from counterpoise.strategies.single_pass import SinglePass
 
 
-def opened(store: Any) -> Any:
+def opened_store(store: Any) -> Any:
     """Return a context manager that gives the open store for `store` of `compare`.
 
     `store` is a folder, a store that is open (it stays open after the block), or None (the block gets None).
@@ -28,7 +28,7 @@ def opened(store: Any) -> Any:
     return nullcontext(store) if store is None or isinstance(store, Store) else Store.writing(Path(store))
 
 
-def stored(
+def storing_executor(
     executor: Executor, store: Store, *, weights: bool = True, report: Callable[[str], None] | None = None
 ) -> Executor:
     """Return an executor that yields what the store contains, and has `executor` train the rest.
@@ -52,14 +52,14 @@ def stored(
         resuming = f"resuming: {len(known)} of {len(distinct)} fits are done"
         shapes: list[tuple[int, ...]] | None = None
         for job_id in sorted(known):
-            member = store.get(job_id, weights or _of_all_rows(distinct[job_id]))
+            member = store.get(job_id, weights or _trains_on_all_rows(distinct[job_id]))
             # None if the weights are needed but were not stored: the job is trained again.
             if member is None:
                 store.done -= 1
                 continue
             if shapes is None and isinstance(model, Network):
                 shapes = [tuple(v.shape) for v in model.spare(keep=True).variables]
-            with store.checked():
+            with store.naming_damage():
                 check_member(member, distinct[job_id], len(examples.classes), shapes or ())
             del distinct[job_id]
             yield job_id, member
@@ -70,7 +70,7 @@ def stored(
         with closing(executor(distinct.values(), examples, model, **how)) as trained:
             for job_id, member in trained:
                 if not member.error:  # what failed is tried again
-                    store.put(member, weights or _of_all_rows(distinct[job_id]))
+                    store.put(member, weights or _trains_on_all_rows(distinct[job_id]))
                     store.done += 1
                 yield job_id, member
 
@@ -97,10 +97,10 @@ def needs_weights(strategies: Sequence[Strategy]) -> bool:
     return any(single.finish or isinstance(single, SinglePass) for single in singles)
 
 
-def announce(text: str) -> None:
+def print_on_stderr(text: str) -> None:
     """Print one line on standard error."""
     print(text, file=sys.stderr, flush=True)
 
 
-def _of_all_rows(job: Job) -> bool:
+def _trains_on_all_rows(job: Job) -> bool:
     return job.counters[1] == ALL_ROWS_FOLD

@@ -22,23 +22,31 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from counterpoise.comparison.manifest import differences
+from counterpoise.comparison.manifest import manifest_differences
 from counterpoise.comparison.store_file import (
     FILE,
-    LAYOUT,
+    LAYOUT_QUERY,
     TABLES,
-    alone,
     check_layout,
     check_rows,
-    checked,
     connected,
-    damaged,
-    fact,
-    left_as_it_was,
-    named_errors,
-    readable,
+    damage_error,
+    files_removed_on_error,
+    locked,
+    naming_damage,
+    naming_folder,
+    opened_for_reading,
+    read_fact,
 )
-from counterpoise.comparison.stored_values import FACTS, MEMBER, SMALL, checked_json, checksum, member_of, rows_of
+from counterpoise.comparison.stored_values import (
+    FACTS,
+    MEMBER,
+    SMALL_WEIGHTS,
+    checked_json,
+    checksum,
+    member_from_rows,
+    member_rows,
+)
 from counterpoise.core.errors import ArtifactError
 from counterpoise.core.job import Member
 from counterpoise.engines.program_rules import CompileMode
@@ -69,10 +77,10 @@ class Store:
             ArtifactError: another process is at work there, the file is damaged, or the folder cannot be written.
         """
         path = Path(folder)
-        with left_as_it_was(path), ExitStack() as opened:
-            with named_errors(path):
+        with files_removed_on_error(path), ExitStack() as opened:
+            with naming_folder(path):
                 path.mkdir(parents=True, exist_ok=True)
-                opened.enter_context(alone(path))
+                opened.enter_context(locked(path))
                 if restart:
                     for name in (FILE, f"{FILE}-wal", f"{FILE}-shm"):
                         (path / name).unlink(missing_ok=True)
@@ -93,7 +101,7 @@ class Store:
             raise ArtifactError(
                 f"{str(path)!r} contains no run ({FILE}). Expected the --out folder of `counterpoise compare`."
             )
-        with readable(path) as database:
+        with opened_for_reading(path) as database:
             store = cls(path, database)
             store._check()
             yield store
@@ -112,9 +120,9 @@ class Store:
         before, now = self.manifest, json.loads(json.dumps(manifest))
         if before is None:
             if self.count():
-                raise damaged(self.folder, "the file contains fits without a description of their data")
+                raise damage_error(self.folder, "the file contains fits without a description of their data")
             self._set("manifest", now)
-        elif changes := differences(before, now):
+        elif changes := manifest_differences(before, now):
             raise ArtifactError(
                 f"{str(self.folder)!r} contains another run: {'; '.join(changes)}. Use another folder (--out), or "
                 f"delete its {self.count()} fits (--restart)."
@@ -126,7 +134,7 @@ class Store:
         try:
             return {family: CompileMode(**mode) for family, mode in (self._get("compile_modes") or {}).items()}
         except TypeError as error:
-            raise damaged(self.folder, f"the compile_modes: {error}") from error
+            raise damage_error(self.folder, f"the compile_modes: {error}") from error
 
     @compile_modes.setter
     def compile_modes(self, compile_modes: Mapping[str, CompileMode]) -> None:
@@ -148,9 +156,9 @@ class Store:
 
         A member of the same job is replaced.
         """
-        weights = weights or sum(a.nbytes for a in member.weights) <= SMALL
-        content, arrays = rows_of(member, weights)
-        with named_errors(self.folder), self._database:
+        weights = weights or sum(a.nbytes for a in member.weights) <= SMALL_WEIGHTS
+        content, arrays = member_rows(member, weights)
+        with naming_folder(self.folder), self._database:
             row = (member.job, content, checksum(member.job, content))
             self._database.execute("INSERT OR REPLACE INTO members VALUES (?, ?, ?)", row)
             self._database.executemany(
@@ -165,7 +173,7 @@ class Store:
         Raises:
             ArtifactError: The file is damaged: a row differs from its checksum, or values are not of their kind.
         """
-        with named_errors(self.folder), checked(self.folder):
+        with naming_folder(self.folder), naming_damage(self.folder):
             row = self._database.execute("SELECT value, checksum FROM members WHERE job = ?", (job,)).fetchone()
             if row is None:
                 return None
@@ -177,22 +185,22 @@ class Store:
                 "SELECT name, place, dtype, shape, value, checksum FROM arrays "
                 "WHERE job = ? AND (? OR name != 'weights') ORDER BY place"
             )
-            return member_of(job, content, self._database.execute(wanted, (job, weights)), weights)
+            return member_from_rows(job, content, self._database.execute(wanted, (job, weights)), weights)
 
     def known(self, jobs: Iterable[str]) -> set[str]:
         """Return which of these jobs have a member on disk."""
-        with named_errors(self.folder):
+        with naming_folder(self.folder):
             every = {row[0] for row in self._database.execute("SELECT job FROM members")}
         return every & set(jobs)
 
-    def checked(self) -> AbstractContextManager[None]:
+    def naming_damage(self) -> AbstractContextManager[None]:
         """Name this store in what a check of its values refuses, for a `with` block."""
-        return checked(self.folder)
+        return naming_damage(self.folder)
 
     def _prepare(self) -> None:
         """Check an existing file, create missing tables, and note this process as the owner."""
-        with named_errors(self.folder):
-            if self._database.execute(LAYOUT).fetchall():
+        with naming_folder(self.folder):
+            if self._database.execute(LAYOUT_QUERY).fetchall():
                 self._check()
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = FULL")
@@ -201,24 +209,24 @@ class Store:
 
     def _check(self) -> None:
         """Raise an `ArtifactError` for a file that is not as a run has left it."""
-        with named_errors(self.folder), checked(self.folder):
+        with naming_folder(self.folder), naming_damage(self.folder):
             check_layout(self._database)
             check_rows(self._database)
 
     def count(self) -> int:
         """Return the number of all fits on disk."""
-        with named_errors(self.folder):
+        with naming_folder(self.folder):
             return int(self._database.execute("SELECT COUNT(*) FROM members").fetchone()[0])
 
     def _get(self, name: str) -> Any:
         """Return the checked value of a fact, such as "manifest"; None if it was never set."""
-        with named_errors(self.folder), checked(self.folder):
-            row = fact(self._database, name)
+        with naming_folder(self.folder), naming_damage(self.folder):
+            row = read_fact(self._database, name)
             return None if row is None else FACTS[name](checked_json(*row, f"the {name}", name), f"the {name}")
 
     def _set(self, name: str, value: Any) -> None:
         """Check the value of a fact by `FACTS`, and write it in place of an earlier one."""
         content = json.dumps(FACTS[name](value, f"the {name}"))
-        with named_errors(self.folder), self._database:
+        with naming_folder(self.folder), self._database:
             row = (name, content, checksum(name, content))
             self._database.execute("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", row)

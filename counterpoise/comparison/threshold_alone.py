@@ -36,13 +36,13 @@ def with_threshold_or_costs(
         others = [r for r in results if r.repeat == result.repeat and r.fold != result.fold]
         if not others:
             return []
-        decision = (result.proba[..., 1] >= _threshold(others, examples, costs)).astype(np.int32)
+        decision = (result.proba[..., 1] >= _threshold_of_other_folds(others, examples, costs)).astype(np.int32)
         tuned = replace(result, decision=decision)
         decided.append(tuned if costs is None else with_row_costs(tuned, examples, costs))
     return decided
 
 
-def _threshold(others: Sequence[FoldResult], examples: Examples, costs: Costs | None) -> float:
+def _threshold_of_other_folds(others: Sequence[FoldResult], examples: Examples, costs: Costs | None) -> float:
     """Return the threshold of the positive class that is best on the results of other folds.
 
     Best is the least cost, or the largest F1 without costs. The rows must pose one problem of two classes.

@@ -178,7 +178,7 @@ def no_external(lead: Contrast) -> str:
 def others_identical(metric: str, winner: str, mean: float) -> Texts:
     """All strategies have the same scores."""
     return Texts(
-        f"{_keep(winner)}. All strategies have the same score.",
+        f"{_keep_or_use(winner)}. All strategies have the same score.",
         f"Every strategy has {metric_name(metric)} {number(mean)}, so the simplest strategy is recommended.",
         next_step=CHOOSE_THRESHOLD,
     )
@@ -191,7 +191,7 @@ def others_worse(metric: str, winner: str, mean: float, losers: int) -> Texts:
     """
     count = "The other strategy is" if losers == 1 else f"All {losers} other strategies are"
     return Texts(
-        f"{_keep(winner)}. {count.replace(f' {losers}', '') if losers > 1 else count} significantly worse.",
+        f"{_keep_or_use(winner)}. {count.replace(f' {losers}', '') if losers > 1 else count} significantly worse.",
         f"{capital(strategy_name(winner))} has {metric_name(metric)} {number(mean)}. {count} significantly worse.",
         next_step=CHOOSE_THRESHOLD,
     )
@@ -206,8 +206,8 @@ def equivalent(winner: str, top: Contrast, rivals: int) -> Texts:
         f" For each other equivalent strategy, this probability is at least {percent(CERTAIN)}." if rivals > 1 else ""
     )
     return Texts(
-        f"{_keep(winner)}. The other strategies make no practical difference.",
-        _own_and_top(winner, top),
+        f"{_keep_or_use(winner)}. The other strategies make no practical difference.",
+        _scores_of_own_and_top(winner, top),
         f"The two scores differ by less than {number(top.rope)} with {percent(top.difference.rope)} probability.{rest}",
         CHOOSE_THRESHOLD,
     )
@@ -222,8 +222,8 @@ def inconclusive(winner: str, reference: str, top: Contrast, next_step: str, p_a
     if winner != reference:
         none += f" than {strategy_name(reference)}"
     return Texts(
-        f"Inconclusive. {_keep(winner)} for now.",
-        _own_and_top(winner, top, none),
+        f"Inconclusive. {_keep_or_use(winner)} for now.",
+        _scores_of_own_and_top(winner, top, none),
         _doubt(top, p_adjusted),
         next_step,
     )
@@ -244,7 +244,9 @@ def likely_better(own: Contrast, lead: Contrast, over_taken: float, next_step: s
     recommendation = f"{taken} is not significantly better than {simplest} ({scores}; {own.gap()})."
     beats = f"beats {simplest} by more than {number(lead.rope)} with {percent(lead.difference.right)} probability"
     if own.first == lead.first:
-        evidence = f"{taken} ranks first and {beats}, so {simplest} is likely worse. {_holm(lead, p_adjusted)}"
+        evidence = (
+            f"{taken} ranks first and {beats}, so {simplest} is likely worse. {_why_not_significant(lead, p_adjusted)}"
+        )
     else:
         evidence = (
             f"{strategy_title(lead.first)} ranks first ({lead.mean(0)}) and {beats}, so {simplest} is likely worse. "
@@ -332,13 +334,13 @@ def nested_score(metric: str, mean: float, low: float, high: float) -> str:
     )
 
 
-def _keep(winner: str) -> str:
+def _keep_or_use(winner: str) -> str:
     """Return "Keep the baseline" for the baseline, otherwise "Use" and the title."""
     name = strategy_name(winner)
     return f"Keep {name}" if name != strategy_title(winner) else f"Use {name}"
 
 
-def _own_and_top(winner: str, top: Contrast, clause: str = "") -> str:
+def _scores_of_own_and_top(winner: str, top: Contrast, clause: str = "") -> str:
     """Describe the recommended strategy's score, then the best other strategy.
 
     `top` has the other strategy as its first and the recommended one as its second. `clause` follows the score.
@@ -353,10 +355,10 @@ def _own_and_top(winner: str, top: Contrast, clause: str = "") -> str:
 
 def _doubt(top: Contrast, p_adjusted: float) -> str:
     """Why a difference is not conclusive: its probabilities, or that many strategies were tried."""
-    return f"{top.probabilities()} {_holm(top, p_adjusted) or f'A conclusion needs at least {percent(CERTAIN)}.'}"
+    return f"{top.probabilities()} {_why_not_significant(top, p_adjusted) or f'A conclusion needs at least {percent(CERTAIN)}.'}"
 
 
-def _holm(top: Contrast, p_adjusted: float) -> str:
+def _why_not_significant(top: Contrast, p_adjusted: float) -> str:
     """Explain why a probable difference is still not significant.
 
     The text is "" if the difference is not probable enough.
