@@ -9,7 +9,7 @@ from typing import Any, Unpack
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.comparison import tally
 from counterpoise.comparison.audit import audit_of, check_by_columns, check_importance
-from counterpoise.comparison.blocks import check_enough_blocks
+from counterpoise.comparison.block_draws import check_enough_blocks
 from counterpoise.comparison.costs import COST, AnyCosts, costs_of, with_costs
 from counterpoise.comparison.cut_off import cut_off_next_step
 from counterpoise.comparison.example_pictures import example_pictures
@@ -182,7 +182,7 @@ def compare_examples(
     )  # fmt: skip
     examples, cv_folds = _rows_and_folds(examples, split, given=folds is not None, nested=nested)
     n_folds = len(cv_folds) // repeats
-    strategies = strategies if priced is None else priced.aimed(strategies)
+    strategies = strategies if priced is None else priced.aim_strategies(strategies)
     # Thresholds tuned for F1 are tuned for lesions instead, if the vote of the members allows it.
     if metric == LESION_RECALL and len(examples.classes) == 2:
         strategies = [replace(s, aim=LESION_AIM) if s.aim == "f1" and s.pooling[0] in VOTES else s for s in strategies]
@@ -261,9 +261,13 @@ def _run_comparison(
     cut_off = cut_off_next_step(outcome.training, outcome.extension, survivors.cut)
     decides = priced is not None and winner.aim != "argmax" and best is not None
     verdict = completed_verdict(judgment, len(ran), inside, cut_off, examples.split is None, decides)
-    verdict = verdict if units is None else units.verdict(verdict, rows_judged, metric)
+    verdict = verdict if units is None else units.verdict_with_note(verdict, rows_judged, metric)
     rows = leaderboard_rows(rows_judged, by_name, ran, examples, outcome, survivors, priced, labels, trainer.label)
-    rows = [{**row, "units": None} for row in rows] if units is None else units.leaderboard(rows, judgment, priced)
+    rows = (
+        [{**row, "units": None} for row in rows]
+        if units is None
+        else units.leaderboard_by_units(rows, judgment, priced)
+    )
     record = leaderboard_record(
         rows, verdict, [*warnings, *failed], trainer, outcome, metric=metric, limited=limited, nested=inside,
         costs=priced, labels=labels, delay=delay, audit=audit,
@@ -297,7 +301,7 @@ def _train_winner_on_all_rows(
     """
     try:
         best = refit(winner, trainer, outcome)
-        return (priced.best(best) if priced is not None and winner.aim == "f1" else best), []
+        return (priced.decide_classifier(best) if priced is not None and winner.aim == "f1" else best), []
     except ModelError as error:
         title = strategy_title(winner.name)
         return None, [f"{title} could not be trained on all rows, so there is no model file: {error}"]

@@ -74,20 +74,20 @@ class Costs:
             )
         return costs
 
-    def aimed(self, strategies: Sequence[Strategy]) -> list[Strategy]:
+    def aim_strategies(self, strategies: Sequence[Strategy]) -> list[Strategy]:
         """Return the strategies; those that tune a threshold now tune it for least expected cost."""
         aim = f"cost({self.cost_fp:.12g}, {self.cost_fn:.12g})"
         return [replace(s, aim=aim) if s.aim == "f1" else s for s in strategies]
 
-    def decided(self, result: FoldResult, examples: Examples) -> FoldResult:
+    def decide_result(self, result: FoldResult, examples: Examples) -> FoldResult:
         """Return the result unchanged, because the threshold was tuned for these costs."""
         return result
 
-    def of_rows(self, y: Array, decision: Array, amount: Array | None) -> Array:
+    def row_costs(self, y: Array, decision: Array, amount: Array | None) -> Array:
         """Cost of each row, float64 (N,), by class codes and decisions."""
         return matrix_costs(y, decision, np.array([[0.0, self.cost_fp], [self.cost_fn, 0.0]]))
 
-    def best(self, clf: Classifier) -> Classifier:
+    def decide_classifier(self, clf: Classifier) -> Classifier:
         """Return the classifier unchanged, because the threshold was tuned for these costs."""
         return clf
 
@@ -102,21 +102,21 @@ class CostMatrix:
 
     matrix: Array
 
-    def aimed(self, strategies: Sequence[Strategy]) -> list[Strategy]:
+    def aim_strategies(self, strategies: Sequence[Strategy]) -> list[Strategy]:
         """Return the strategies unchanged, because the costs decide their probabilities afterwards."""
         return list(strategies)
 
-    def decided(self, result: FoldResult, examples: Examples) -> FoldResult:
+    def decide_result(self, result: FoldResult, examples: Examples) -> FoldResult:
         """The result with the decisions of the lowest expected cost."""
         return _with_decisions(
             result, bayes_decision(result.proba, self.matrix), by_costs, self.matrix, examples.classes
         )
 
-    def of_rows(self, y: Array, decision: Array, amount: Array | None) -> Array:
+    def row_costs(self, y: Array, decision: Array, amount: Array | None) -> Array:
         """Cost of each row, float64 (N,), by class codes and decisions."""
         return matrix_costs(y, decision, self.matrix)
 
-    def best(self, clf: Classifier) -> Classifier:
+    def decide_classifier(self, clf: Classifier) -> Classifier:
         """The classifier that decides by the costs."""
         return clf.decide(costs=self.matrix)
 
@@ -137,11 +137,11 @@ class CostsByRow:
     column: CostColumn
     mean: float
 
-    def aimed(self, strategies: Sequence[Strategy]) -> list[Strategy]:
+    def aim_strategies(self, strategies: Sequence[Strategy]) -> list[Strategy]:
         """Return the strategies unchanged, because the costs decide their probabilities afterwards."""
         return list(strategies)
 
-    def decided(self, result: FoldResult, examples: Examples) -> FoldResult:
+    def decide_result(self, result: FoldResult, examples: Examples) -> FoldResult:
         """The result with the decisions of the lowest expected cost."""
         assert examples.amount is not None
         with np.errstate(divide="ignore"):
@@ -149,12 +149,12 @@ class CostsByRow:
         decision = (above >= 0).astype(np.int32)
         return _with_decisions(result, decision, by_column, self.column.name, self.column.cost_fp, examples.schema)
 
-    def of_rows(self, y: Array, decision: Array, amount: Array | None) -> Array:
+    def row_costs(self, y: Array, decision: Array, amount: Array | None) -> Array:
         """Cost of each row, float64 (N,), by class codes, decisions and amounts."""
         assert amount is not None
         return amount_costs(y, decision, amount, self.column.cost_fp)
 
-    def best(self, clf: Classifier) -> Classifier:
+    def decide_classifier(self, clf: Classifier) -> Classifier:
         """The classifier that decides by the column."""
         return clf.decide(cost_column=self.column.name, cost_fp=self.column.cost_fp)
 
@@ -231,7 +231,7 @@ def with_costs(
         return tuple(results)
     tuned = {s.name for s in strategies if s.aim == "f1"}
     return tuple(
-        with_row_costs(costs.decided(r, examples) if r.strategy in tuned else r, examples, costs) for r in results
+        with_row_costs(costs.decide_result(r, examples) if r.strategy in tuned else r, examples, costs) for r in results
     )
 
 
@@ -247,7 +247,7 @@ def with_row_costs(result: FoldResult, examples: Examples, costs: AnyCosts) -> F
     amount = None if examples.amount is None else examples.amount[result.rows]
     for p in target_of(examples).problems(examples.scored_labels(result.rows), examples.classes):
         if len(p.rows):
-            cost = costs.of_rows(p.y, p.decision(result.decision), p.of_rows(amount))
+            cost = costs.row_costs(p.y, p.decision(result.decision), p.of_rows(amount))
             weights = p.of_rows(np.ones(n) if own is None else own)
             assert weights is not None
             total += np.bincount(p.rows, cost * weights, n) * (n / weights.sum())

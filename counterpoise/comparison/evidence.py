@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.comparison.posterior import Difference, correlated_t, from_draws
+from counterpoise.comparison.significance import Difference, correlated_t, from_draws
 from counterpoise.comparison.verdict import Interval
 from counterpoise.metrics.catalog import METRICS
 from counterpoise.metrics.intervals import (
@@ -72,14 +72,14 @@ class Evidence:
         `view` maps scores, float or float64 (J,), elementwise. The interval stays within the range of the metric.
         """
         span = METRICS[metric].high - METRICS[metric].low
-        rope, of_a, of_b = self.rope_of(metric), self.drawn(a, metric), self.drawn(b, metric)
+        rope, of_a, of_b = self.rope_of(metric), self.draws_of(a, metric), self.draws_of(b, metric)
         if of_a is None or of_b is None:
             pair = view(self.scores[a][metric]) - view(self.scores[b][metric])
-            return correlated_t(pair, self.ratio, rope, LEVEL).within(span)
+            return correlated_t(pair, self.ratio, rope, LEVEL).limited_to(span)
         mean = view(self.mean(a, metric)) - view(self.mean(b, metric))
-        return from_draws(view(of_a) - view(of_b), mean, rope, LEVEL).within(span)
+        return from_draws(view(of_a) - view(of_b), mean, rope, LEVEL).limited_to(span)
 
-    def drawn(self, strategy: str, metric: str) -> Array | None:
+    def draws_of(self, strategy: str, metric: str) -> Array | None:
         """Return the bootstrap draws of one score, float64 (B,), or None if there are none."""
         draws = (self.draws or {}).get(strategy, {}).get(metric)
         return None if draws is None else np.asarray(draws, dtype=np.float64)
@@ -105,7 +105,7 @@ def score_interval(evidence: Evidence, strategy: str, key: str) -> Interval:
     trials = None
     if matrices is not None and truth is not None:
         trials = round(_counts_per_repeat(evidence, values, matrices)[truth].sum())
-    draws = evidence.drawn(strategy, key)
+    draws = evidence.draws_of(strategy, key)
     if draws is not None and not (trials and mean in (0.0, 1.0)):  # where a bootstrap has no width
         low, high = percentile(draws, LEVEL)
         return Interval(mean, min(low, mean), max(high, mean), folds)  # a skewed bootstrap may leave its center out

@@ -27,7 +27,7 @@ import numpy as np
 
 from counterpoise.comparison import words
 from counterpoise.comparison.evidence import LEVEL, Counts, Evidence, Scores, score_interval
-from counterpoise.comparison.posterior import (
+from counterpoise.comparison.significance import (
     CERTAIN,
     LIKELY,
     Difference,
@@ -293,7 +293,7 @@ def _verdict_of_tie(
     if all(leads[name].rope >= CERTAIN for name in rivals):
         return Verdict(simplest, "equivalent", *words.equivalent(simplest, top, len(rivals)), others)
     more, done = _more_repeats(evidence, metric, rivals[0], simplest, len(ranking) - 1)
-    next_step = words.repeats_step(done, more, evidence.drawn(simplest, metric) is not None)
+    next_step = words.repeats_step(done, more, evidence.draws_of(simplest, metric) is not None)
     p_adjusted = gains.adjusted.get(rivals[0], float("nan"))
     taken = next(name for name in tie if name == ranking[0] or not behind[name].right >= LIKELY)
     if taken == simplest:
@@ -310,7 +310,7 @@ def _more_repeats(evidence: Evidence, metric: str, rival: str, winner: str, comp
 
     The first number is None if no number of repeats would decide. For bootstrap draws the result is (None, 1).
     """
-    if evidence.drawn(winner, metric) is not None:
+    if evidence.draws_of(winner, metric) is not None:
         return None, 1
     good, scores = METRICS[metric].goodness, evidence.scores
     pair = good(scores[rival][metric]) - good(scores[winner][metric])

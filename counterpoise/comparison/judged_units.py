@@ -45,7 +45,7 @@ class JudgedUnits:
             by_name.setdefault(result.strategy, []).append(result)
         return cls(units, by_name, examples.units.name, len(examples))
 
-    def verdict(self, verdict: Verdict, of_rows: Judgment, metric: str) -> Verdict:
+    def verdict_with_note(self, verdict: Verdict, of_rows: Judgment, metric: str) -> Verdict:
         """Return the verdict with a note on units and rows in its evidence.
 
         The note has their numbers, and the winner's score for single rows. `of_rows` is the judgment of single rows.
@@ -63,7 +63,7 @@ class JudgedUnits:
         )
         return replace(verdict, evidence=f"{verdict.evidence} {note}".strip())
 
-    def leaderboard(
+    def leaderboard_by_units(
         self, rows: Sequence[Mapping[str, Any]], judgment: Judgment, costs: AnyCosts | None
     ) -> list[dict[str, Any]]:
         """Return the rows of the leaderboard, ranked by their scores for units.

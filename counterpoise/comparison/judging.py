@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from counterpoise.comparison import tally, words
-from counterpoise.comparison.blocks import paired_draws
+from counterpoise.comparison.block_draws import paired_draws
 from counterpoise.comparison.costs import AnyCosts, pooled_cost
 from counterpoise.comparison.cut_off import cut_off_strategies
 from counterpoise.comparison.effect import THRESHOLD_ALONE, with_effect

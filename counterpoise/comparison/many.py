@@ -12,9 +12,16 @@ import numpy as np
 
 from counterpoise.comparison import words
 from counterpoise.comparison.compare import compare
-from counterpoise.comparison.posterior import CERTAIN
+from counterpoise.comparison.rank_tests import (
+    SignedRank,
+    cliques,
+    critical_difference,
+    friedman,
+    mean_ranks,
+    signed_rank,
+)
 from counterpoise.comparison.result import Comparison
-from counterpoise.comparison.several import SignedRank, cliques, critical_difference, friedman, mean_ranks, signed_rank
+from counterpoise.comparison.significance import CERTAIN
 from counterpoise.comparison.stored_values import RECORD
 from counterpoise.core.checks import check_path
 from counterpoise.core.errors import ArtifactError, OptionError

@@ -47,7 +47,7 @@ def storing_executor(
         distinct = {job.id: job for job in jobs}
         if isinstance(model, Network):
             _share_compile_modes(model, distinct.values(), store)
-        known = store.known(distinct)
+        known = store.stored_jobs(distinct)
         store.done, store.total = store.done + len(known), store.total + len(distinct)
         resuming = f"resuming: {len(known)} of {len(distinct)} fits are done"
         shapes: list[tuple[int, ...]] | None = None

@@ -103,13 +103,13 @@ class Store:
             )
         with opened_for_reading(path) as database:
             store = cls(path, database)
-            store._check()
+            store._check_file()
             yield store
 
     @property
     def manifest(self) -> dict[str, Any] | None:
         """The settings of the run (see `comparison.manifest`), or None before it began."""
-        return self._get("manifest")
+        return self._read_fact("manifest")
 
     def begin(self, manifest: Mapping[str, Any]) -> None:
         """Write the settings of the run, or compare them with the stored settings.
@@ -121,7 +121,7 @@ class Store:
         if before is None:
             if self.count():
                 raise damage_error(self.folder, "the file contains fits without a description of their data")
-            self._set("manifest", now)
+            self._write_fact("manifest", now)
         elif changes := manifest_differences(before, now):
             raise ArtifactError(
                 f"{str(self.folder)!r} contains another run: {'; '.join(changes)}. Use another folder (--out), or "
@@ -132,22 +132,22 @@ class Store:
     def compile_modes(self) -> dict[str, CompileMode]:
         """The compile mode of each loss family, which a resumed run uses again."""
         try:
-            return {family: CompileMode(**mode) for family, mode in (self._get("compile_modes") or {}).items()}
+            return {family: CompileMode(**mode) for family, mode in (self._read_fact("compile_modes") or {}).items()}
         except TypeError as error:
             raise damage_error(self.folder, f"the compile_modes: {error}") from error
 
     @compile_modes.setter
     def compile_modes(self, compile_modes: Mapping[str, CompileMode]) -> None:
-        self._set("compile_modes", {family: asdict(mode) for family, mode in compile_modes.items()})
+        self._write_fact("compile_modes", {family: asdict(mode) for family, mode in compile_modes.items()})
 
     @property
     def record(self) -> dict[str, Any] | None:
         """The record of a finished run, from which its report is drawn; None before the end."""
-        return self._get("record")
+        return self._read_fact("record")
 
     @record.setter
     def record(self, record: Mapping[str, Any]) -> None:
-        self._set("record", record)
+        self._write_fact("record", record)
 
     def put(self, member: Member, weights: bool = True) -> None:
         """Write one member to disk before returning.
@@ -187,7 +187,7 @@ class Store:
             )
             return member_from_rows(job, content, self._database.execute(wanted, (job, weights)), weights)
 
-    def known(self, jobs: Iterable[str]) -> set[str]:
+    def stored_jobs(self, jobs: Iterable[str]) -> set[str]:
         """Return which of these jobs have a member on disk."""
         with naming_folder(self.folder):
             every = {row[0] for row in self._database.execute("SELECT job FROM members")}
@@ -201,13 +201,13 @@ class Store:
         """Check an existing file, create missing tables, and note this process as the owner."""
         with naming_folder(self.folder):
             if self._database.execute(LAYOUT_QUERY).fetchall():
-                self._check()
+                self._check_file()
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = FULL")
             self._database.executescript(TABLES)
-        self._set("owner", {"pid": os.getpid(), "host": platform.node(), "since": time.strftime("%H:%M")})
+        self._write_fact("owner", {"pid": os.getpid(), "host": platform.node(), "since": time.strftime("%H:%M")})
 
-    def _check(self) -> None:
+    def _check_file(self) -> None:
         """Raise an `ArtifactError` for a file that is not as a run has left it."""
         with naming_folder(self.folder), naming_damage(self.folder):
             check_layout(self._database)
@@ -218,13 +218,13 @@ class Store:
         with naming_folder(self.folder):
             return int(self._database.execute("SELECT COUNT(*) FROM members").fetchone()[0])
 
-    def _get(self, name: str) -> Any:
+    def _read_fact(self, name: str) -> Any:
         """Return the checked value of a fact, such as "manifest"; None if it was never set."""
         with naming_folder(self.folder), naming_damage(self.folder):
             row = read_fact(self._database, name)
             return None if row is None else FACTS[name](checked_json(*row, f"the {name}", name), f"the {name}")
 
-    def _set(self, name: str, value: Any) -> None:
+    def _write_fact(self, name: str, value: Any) -> None:
         """Check the value of a fact by `FACTS`, and write it in place of an earlier one."""
         content = json.dumps(FACTS[name](value, f"the {name}"))
         with naming_folder(self.folder), self._database:

@@ -30,7 +30,7 @@ def with_threshold_or_costs(
         One result per given one; an empty list for a single fold, which has no other rows to tune on.
     """
     if not (costs is None or isinstance(costs, Costs)):
-        return [with_row_costs(costs.decided(result, examples), examples, costs) for result in results]
+        return [with_row_costs(costs.decide_result(result, examples), examples, costs) for result in results]
     decided = []
     for result in results:
         others = [r for r in results if r.repeat == result.repeat and r.fold != result.fold]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from counterpoise.comparison.posterior import CERTAIN, LIKELY, MOST_REPEATS, Difference
+from counterpoise.comparison.significance import CERTAIN, LIKELY, MOST_REPEATS, Difference
 from counterpoise.core.titles import capital, metric_name, strategy_name, strategy_title
 from counterpoise.metrics.catalog import METRICS
 

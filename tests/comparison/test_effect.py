@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 import counterpoise as cp
-from counterpoise.comparison.blocks import paired_draws
+from counterpoise.comparison.block_draws import paired_draws
 from counterpoise.comparison.costs import Costs
 from counterpoise.comparison.effect import positive_shares, with_effect
 from counterpoise.comparison.judge import assess
@@ -74,7 +74,7 @@ def test_costs_are_for_two_classes():
 
 
 def test_costs_change_the_aim_of_those_that_tune_and_of_no_other():
-    aims = [s.aim for s in Costs(1, 20).aimed([find("none"), find("threshold"), find("oversample")])]
+    aims = [s.aim for s in Costs(1, 20).aim_strategies([find("none"), find("threshold"), find("oversample")])]
     assert aims == ["argmax", "cost(1, 20)", "cost(1, 20)"]
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from counterpoise.comparison.blocks import paired_draws
+from counterpoise.comparison.block_draws import paired_draws
 from counterpoise.comparison.single_split import split_draws
 from counterpoise.comparison.tally import class_scores, fold_counts, fold_scores, report_curves
 from counterpoise.core.examples import Examples

@@ -57,7 +57,7 @@ def test_a_member_comes_back_bit_for_bit_in_another_opening(tmp_path):
     with Store.reading(tmp_path) as store:
         assert_same(store.get("a"), first)
         assert store.get("b") is None
-        assert store.known(["a", "b"]) == {"a"}
+        assert store.stored_jobs(["a", "b"]) == {"a"}
 
 
 def test_large_weights_are_kept_only_where_they_are_needed(tmp_path):
@@ -77,11 +77,11 @@ def test_one_writes_and_others_may_read(tmp_path):
         with refusal, Store.writing(tmp_path):
             pass
         with Store.reading(tmp_path) as reader:
-            assert reader.known(["a"]) == {"a"}
+            assert reader.stored_jobs(["a"]) == {"a"}
     with Store.writing(tmp_path) as store:
-        assert store.known(["a"]) == {"a"}
+        assert store.stored_jobs(["a"]) == {"a"}
     with Store.writing(tmp_path, restart=True) as store:
-        assert store.known(["a"]) == set()
+        assert store.stored_jobs(["a"]) == set()
 
 
 def test_places_that_hold_no_run_or_a_damaged_one(tmp_path):

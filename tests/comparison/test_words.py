@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from counterpoise.comparison.effect import effect_text, positive_shares
-from counterpoise.comparison.posterior import Difference
+from counterpoise.comparison.significance import Difference
 from counterpoise.comparison.words import Contrast, inconclusive, listed, number, percent, selection_caveat
 from counterpoise.core.errors import OptionError
 

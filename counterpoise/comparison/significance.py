@@ -49,11 +49,11 @@ class Difference:
     right: float
     identical: bool = False
 
-    def within(self, span: float) -> Difference:
+    def limited_to(self, span: float) -> Difference:
         """The same where two values of the metric never differ by more than `span`, as a few folds may suggest.
 
         Example:
-            >>> Difference(0.2, -1.9, 2.3, 0.4, 0.1, 0.1, 0.8).within(1.0).high
+            >>> Difference(0.2, -1.9, 2.3, 0.4, 0.1, 0.1, 0.8).limited_to(1.0).high
             1.0
         """
         return replace(self, low=max(self.low, -span), high=min(self.high, span))

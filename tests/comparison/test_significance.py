@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from counterpoise.comparison.posterior import (
+from counterpoise.comparison.significance import (
     NO_DIFFERENCE,
     correlated_t,
     from_draws,
