@@ -36,7 +36,7 @@ from counterpoise.metrics.regions import FALSE_POSITIVES
 from counterpoise.pipeline.models import models_of, warn_of_unused
 from counterpoise.pipeline.options import CompareOptions, Rows, documented, options_of, settings_of
 from counterpoise.pipeline.order import Outcome, cross_validate, fold_classifiers, refit
-from counterpoise.pipeline.reading import augmentation_of, check_order, read_for
+from counterpoise.pipeline.reading import augmentation_of, check_argument_order, read_for
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.pipeline.tuning import check_tuning
@@ -129,7 +129,7 @@ def compare(
     """
     own = options_of(compare, options)
     settings = settings_of(own, seed=seed, tune=tune)
-    check_order("compare", model, data)
+    check_argument_order("compare", model, data)
     warn_of_unused(model, own)
     strategies = strategies if isinstance(strategies, (str, Strategy)) else list(strategies)
     select(strategies)  # an unknown name is refused before anything is read

@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from counterpoise.comparison.words import listed
-from counterpoise.pipeline.budget import Training
+from counterpoise.pipeline.budget import TrainingLength
 
 #: Strategies that a sentence names.
 MOST_NAMED = 5
 
 
-def cut_off_strategies(training: Mapping[str, Training]) -> frozenset[str]:
+def cut_off_strategies(training: Mapping[str, TrainingLength]) -> frozenset[str]:
     """Return the strategies whose networks still improved when their training ended."""
     return frozenset(name for name, length in training.items() if length.cut_off)
 
 
-def cut_off_next_step(training: Mapping[str, Training], extension: int = 1, limited: bool = False) -> str:
+def cut_off_next_step(training: Mapping[str, TrainingLength], extension: int = 1, limited: bool = False) -> str:
     """Return which option gives more steps to the strategies that were cut off; "" if none was.
 
     Args:
@@ -26,9 +26,9 @@ def cut_off_next_step(training: Mapping[str, Training], extension: int = 1, limi
         limited: Whether a limit of the whole comparison set it.
 
     Example:
-        >>> cut_off_next_step({"none": Training(720, True), "focal": Training(720, False)})
+        >>> cut_off_next_step({"none": TrainingLength(720, True), "focal": TrainingLength(720, False)})
         'Raise `--epochs`, because the baseline was still improving at its limit of 720 steps.'
-        >>> cut_off_next_step({"drw": Training(96, True), "focal": Training(96, True)}, extension=4)[18:]
+        >>> cut_off_next_step({"drw": TrainingLength(96, True), "focal": TrainingLength(96, True)}, extension=4)[18:]
         'because Deferred weights and Focal loss were still improving at their limit of 96 steps (4 times the default).'
     """
     names = sorted(cut_off_strategies(training), key=list(training).index)
@@ -44,7 +44,7 @@ def cut_off_next_step(training: Mapping[str, Training], extension: int = 1, limi
     )
 
 
-def training_warnings(training: Mapping[str, Training], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def training_warnings(training: Mapping[str, TrainingLength], rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return warnings: trainings that may have ended too early, and skill below 0.
 
     `training` maps each strategy to the length of its training. `rows` are the rows of the leaderboard.

@@ -50,7 +50,7 @@ def manifest_differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> l
     """Describe each difference between two manifests; the list is empty if both are of the same run.
 
     Example:
-        >>> differences({"seed": 0, "values of 'age'": "a1"}, {"seed": 1, "values of 'age'": "b2"})
+        >>> manifest_differences({"seed": 0, "values of 'age'": "a1"}, {"seed": 1, "values of 'age'": "b2"})
         ['seed was 0 and is 1', "values of 'age' changed"]
     """
     names = [*before, *(name for name in now if name not in before)]

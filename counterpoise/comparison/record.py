@@ -17,7 +17,7 @@ from counterpoise.core.fold_result import FoldResult
 from counterpoise.core.version import version
 from counterpoise.diagnosis.guard import COLUMNS, REPEATS
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.assembly import split_of
+from counterpoise.pipeline.assembly import split_counts
 from counterpoise.pipeline.order import Outcome
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.external import PREFIX
@@ -67,7 +67,7 @@ def leaderboard_record(
         "metric": metric,
         "folds": len(outcome.folds) // outcome.repeats,
         "repeats": outcome.repeats,
-        "split": None if examples.split is None else split_of(outcome.folds[0], len(outcome.folds[0].test)),
+        "split": None if examples.split is None else split_counts(outcome.folds[0], len(outcome.folds[0].test)),
         "label_delay": None if delay is None else dict(delay),
         "audit": None if audit is None else dict(audit),
         "seed": settings.seed,

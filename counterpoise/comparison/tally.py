@@ -21,7 +21,7 @@ from counterpoise.metrics.decision_scores import confusion, default_decision, pe
 from counterpoise.metrics.members import mean_table, member_table
 from counterpoise.metrics.rank_scores import average_precision, roc_auc
 from counterpoise.metrics.regions import region_curves, region_scores
-from counterpoise.pipeline.budget import Training
+from counterpoise.pipeline.budget import TrainingLength
 from counterpoise.pipeline.scoring import scores_of
 from counterpoise.report.curves import curves_of, curves_of_labels, rarest_codes
 from counterpoise.targets.kinds import target_of
@@ -69,7 +69,7 @@ def strategy_row(
     costs: AnyCosts | None = None,
     tuned: Sequence[Mapping[str, float]] = (),
     parts: Sequence[str] = (),
-    training: Training | None = None,
+    training: TrainingLength | None = None,
 ) -> dict[str, Any]:
     """Return one row of leaderboard.json for a strategy that ran.
 

@@ -18,9 +18,9 @@ from counterpoise.core.version import version
 from counterpoise.networks.frozen_body import with_body
 from counterpoise.networks.input_names import like
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.budget import Training
+from counterpoise.pipeline.budget import TrainingLength
 from counterpoise.pipeline.trainer import Trainer
-from counterpoise.pipeline.units import guarantee_scores
+from counterpoise.pipeline.units import unit_guarantee_scores
 from counterpoise.strategies.strategy import Strategy
 from counterpoise.targets.kinds import target_of
 from counterpoise.targets.shares import shares_of
@@ -42,13 +42,13 @@ def assemble(
     """
     examples = trainer.examples
     keys = [single.model for single in strategy.singles]
-    joined = _joined(keys, members, trainer)
+    joined = _joined_model(keys, members, trainer)
     clf = Classifier(joined, rule, examples.classes, examples.schema, card, scores, examples.kind)
     clf.history = tuple(member.history for member in members)
     return clf
 
 
-def _joined(keys: Sequence[str], members: Sequence[Member], trainer: Trainer) -> keras.Model:
+def _joined_model(keys: Sequence[str], members: Sequence[Member], trainer: Trainer) -> keras.Model:
     """Return all members as one Keras model with one output per member, in order.
 
     `keys` is the key of the model of each member. Members of one model form a group and share its frozen body.
@@ -92,9 +92,9 @@ def with_judging_rows(clf: Classifier, kept: Examples, what: str) -> Classifier:
     if kept.groups is not None:
         scores["guarantee_group"] = np.unique(kept.groups, return_inverse=True)[1].astype(np.int64)
     if clf.unit is not None:
-        scores |= guarantee_scores(clf.target, kept, clf.target.apply(clf.rule.unreviewed, log_p).proba)
+        scores |= unit_guarantee_scores(clf.target, kept, clf.target.apply(clf.rule.unreviewed, log_p).proba)
     entries: dict[str, Any] = {"guarantee_rows": len(kept), "metrics_of": f"{len(kept)} {what}"}
-    if faults := _against_guarantees(kept):
+    if faults := _faults_for_guarantees(kept):
         entries["guarantee_note"] = (
             f"A guarantee assumes independent rows of equal weight, but these rows {' and '.join(faults)}."
         )
@@ -105,7 +105,7 @@ def with_judging_rows(clf: Classifier, kept: Examples, what: str) -> Classifier:
     return clf.with_card(scores, **entries)
 
 
-def _against_guarantees(kept: Examples) -> list[str]:
+def _faults_for_guarantees(kept: Examples) -> list[str]:
     """Return what speaks against a guarantee on these rows, as ends of a sentence.
 
     The list is empty if nothing does.
@@ -114,8 +114,8 @@ def _against_guarantees(kept: Examples) -> list[str]:
     return [fault for fault, values in faults.items() if values is not None]
 
 
-def card_of(
-    strategy: Strategy, trainer: Trainer, members: Sequence[Member], length: Training, note: str
+def card_entries(
+    strategy: Strategy, trainer: Trainer, members: Sequence[Member], length: TrainingLength, note: str
 ) -> dict[str, Any]:
     """Return the entries of the model card, as plain values.
 
@@ -129,7 +129,7 @@ def card_of(
         "members": list(strategy.member_names),
         "network": trainer.label_of(strategy),
         "models": [trainer.models[single.model].label for single in strategy.singles],
-        **rows_of(trainer.examples),
+        **card_entries_of_rows(trainer.examples),
         "seed": settings.seed,
         "batch_size": settings.batch_size,
         "steps": [m.best_step for m in members],
@@ -163,12 +163,12 @@ def stopping_note(rows: Holdout, examples: Examples, strategy: Strategy, tune_th
     return f"{len(rows.held)} {word} rows were used for early stopping{more}"
 
 
-def split_of(rows: Fold | Holdout, test: int) -> dict[str, int]:
+def split_counts(rows: Fold | Holdout, test: int) -> dict[str, int]:
     """Return the numbers of training, validation and test rows, for the card."""
     return {"training": len(rows.train), "validation": len(rows.stop), "test": test}
 
 
-def rows_of(examples: Examples) -> dict[str, Any]:
+def card_entries_of_rows(examples: Examples) -> dict[str, Any]:
     """Return the entries of the card about the rows: source, number, columns, classes."""
     return {
         "source": examples.source,

@@ -16,8 +16,8 @@ from counterpoise.data.given_split import Split, given_fold, rows_to_learn
 from counterpoise.data.split import hold_out
 from counterpoise.feed.disk import Scan
 from counterpoise.pipeline.fold_results import subset
-from counterpoise.pipeline.reading import inputs_of, read_for
-from counterpoise.pipeline.scan import Scanned, opened, refuse_with_scan
+from counterpoise.pipeline.reading import named_inputs_of, read_for
+from counterpoise.pipeline.scan import Scanned, read_scan, refuse_with_scan
 from counterpoise.pipeline.validation import are_rows, at_training_prior, with_validation
 from counterpoise.targets.kinds import target_of
 
@@ -64,12 +64,14 @@ def divide(
     # `own`: validation contains rows, not the share of the rows to hold out.
     own = are_rows(validation)
     if own:
-        _refuse({"folds": folds, "split": metadata["split"], "unit": metadata["unit"], "by": metadata.get("by")})
+        _refuse_with_validation_rows(
+            {"folds": folds, "split": metadata["split"], "unit": metadata["unit"], "by": metadata.get("by")}
+        )
         if guarantee_rows is None:
-            _refuse({name: metadata[name] for name in ("groups", "time")})
+            _refuse_with_validation_rows({name: metadata[name] for name in ("groups", "time")})
     if isinstance(data, Scan):
         refuse_with_scan({"y": y, **metadata, "folds": folds, "guarantee_rows": guarantee_rows})
-        scanned = opened(data, validation, seed)
+        scanned = read_scan(data, validation, seed)
         return Division(scanned.examples, scanned.holdout, stopped_by_given=own, scanned=scanned)
     examples, judging = read_for(model, data, y, **metadata), None
     if guarantee_rows is not None and target_of(examples).per_element:
@@ -82,7 +84,7 @@ def divide(
         judging = kept, "rows not used for training, early stopping, calibration, or selection"
     if own:
         target = y if isinstance(y, str) else None
-        examples = with_validation(examples, validation, target, metadata["sample_weight"], inputs_of(model))
+        examples = with_validation(examples, validation, target, metadata["sample_weight"], named_inputs_of(model))
     if examples.split is not None:
         # With validation rows of the user, no rows are held out, so the share 0.2 has no effect.
         return _given_division(examples, judging, 0.2 if own else validation, folds, seed)
@@ -92,7 +94,7 @@ def divide(
     return Division(examples, Holdout(train, held), judging=judging)
 
 
-def _refuse(given: Mapping[str, Any]) -> None:
+def _refuse_with_validation_rows(given: Mapping[str, Any]) -> None:
     """Raise an OptionError if an argument is set that validation rows rule out."""
     for name, value in given.items():
         if value is not None:

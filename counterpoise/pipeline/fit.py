@@ -27,7 +27,7 @@ from counterpoise.pipeline.fold_results import subset
 from counterpoise.pipeline.models import model_for, models_of, warn_of_unused
 from counterpoise.pipeline.options import FitOptions, Rows, documented, options_of, settings_of
 from counterpoise.pipeline.order import bag_of_folds, cross_validate, on_holdout, refit
-from counterpoise.pipeline.reading import augmentation_of, check_order
+from counterpoise.pipeline.reading import augmentation_of, check_argument_order
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.blend import Blend
 from counterpoise.strategies.external import External
@@ -131,7 +131,7 @@ def fit(
     check_choice(keep, "keep", ("refit", "all"))
     if keep == "all" and folds is None:
         raise OptionError('keep="all" requires folds. Add, for example, folds=5.')
-    check_order("fit", model, data)
+    check_argument_order("fit", model, data)
     own = options_of(fit, options)
     warn_of_unused(model, own)
     settings, plateau, clone = settings_of(own, seed=seed), own["plateau"], own["clone"]
@@ -178,9 +178,9 @@ def fit(
         )
     if not clone and (folds is not None or len(chosen.singles) > 1):
         raise OptionError("clone=False trains a single model, but folds or an ensemble train several. Leave clone out.")
-    tuned = _tunes(tune_threshold, chosen, rows.stopped_by_given)
+    tuned = _tunes_threshold(tune_threshold, chosen, rows.stopped_by_given)
     with bar(verbose) as progress:
-        clf = _trained(chosen, replace(trainer, progress=progress), rows, tuned, keep)
+        clf = _train_by_division(chosen, replace(trainer, progress=progress), rows, tuned, keep)
     warn_if_cut_off(clf)
     if verbose == 2:
         print("\n".join(rounds_text(clf.history, clf.classes_.tolist())))
@@ -259,7 +259,9 @@ def warn_if_cut_off(clf: Classifier) -> None:
         )
 
 
-def _trained(strategy: Strategy, trainer: Trainer, rows: Division, tune_threshold: bool, keep: str) -> Classifier:
+def _train_by_division(
+    strategy: Strategy, trainer: Trainer, rows: Division, tune_threshold: bool, keep: str
+) -> Classifier:
     """Train the strategy on the division of the rows, and return its classifier.
 
     With folds, it is trained again on all rows, or (`keep` "all") the models of the folds are averaged. Without folds,
@@ -273,7 +275,7 @@ def _trained(strategy: Strategy, trainer: Trainer, rows: Division, tune_threshol
     return on_holdout(strategy, trainer, rows.holdout, tune_threshold=tune_threshold)
 
 
-def _tunes(wanted: bool | None, strategy: Strategy, given: bool) -> bool:
+def _tunes_threshold(wanted: bool | None, strategy: Strategy, given: bool) -> bool:
     """Return whether the held-out rows choose the threshold.
 
     If nothing is `wanted`, rows that `fit` held out choose it, and rows that the user gave (`given`) do not, with a

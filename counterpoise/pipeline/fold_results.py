@@ -23,7 +23,7 @@ from counterpoise.targets.kinds import target_of
 Array = np.ndarray
 
 #: Row numbers (n,), members that did not train on these rows, and their corrected scores (members, n, ...).
-Part = tuple[Array, Sequence[Member], Array]
+FittingPart = tuple[Array, Sequence[Member], Array]
 
 
 def fit_rule(
@@ -34,7 +34,7 @@ def fit_rule(
 
     `log_p` are corrected log-probabilities (members, N, ...), and `y` codes of the same rows.
 
-    `lesions` are the findings of thresholds in these rows, for an aim that needs them (`whole_rows.lesions_found`).
+    `lesions` are the findings of thresholds in these rows, for an aim that needs them (`whole_rows.lesion_tables`).
 
     The baseline keeps 0.5, or the most probable class, without a correction, as is common practice. Without
     `tune_threshold`, the threshold of other strategies stays at the default too, but their probabilities are checked.
@@ -50,7 +50,7 @@ def fit_rule(
         weights=shares,
         aim="f1" if aim.name in WHOLE else aim,
         check_intercept=strategy.aim != "argmax",
-        calibrate=lambda codes: calibration_of(members, codes),
+        calibrate=lambda codes: calibrator_to_try(members, codes),
         sample_weight=weights,
         gammas=[m.gamma for m in members],
     )
@@ -60,7 +60,7 @@ def fit_rule(
     return target.choose(rule, scores, {aim.name: aim.values}, None, range(len(rule.prior)))
 
 
-def calibration_of(members: Sequence[Member], y: Array) -> str | None:
+def calibrator_to_try(members: Sequence[Member], y: Array) -> str | None:
     """Return the kind of calibrator to try, or None.
 
     It is kept only if it lowers the held-out log loss.
@@ -77,7 +77,7 @@ def calibration_of(members: Sequence[Member], y: Array) -> str | None:
     return "platt" if np.bincount(y).min() >= NEEDED["platt"] else "temperature"
 
 
-def corrected(target: Target, member: Member) -> Array:
+def corrected_log_p(target: Target, member: Member) -> Array:
     """Return log-probabilities of a member, float64, corrected for loss and shift.
 
     They are those of its score rows. The shift is the prior shift by training.
@@ -85,7 +85,7 @@ def corrected(target: Target, member: Member) -> Array:
     return target.log_p(member.logits, member.log_shift, member.gamma)
 
 
-def by_member(target: Target, members: Sequence[Member], rule: Any) -> tuple[Array, Array | None]:
+def probabilities_by_member(target: Target, members: Sequence[Member], rule: Any) -> tuple[Array, Array | None]:
     """Return probabilities of each member strategy, and their weights in the pool.
 
     The probabilities are corrected and of the score rows, (M, N, ...). The weights are (M,), or None if equal.
@@ -95,10 +95,10 @@ def by_member(target: Target, members: Sequence[Member], rule: Any) -> tuple[Arr
     if len(members) == 1 and members[0].member_outputs is not None and members[0].member_shifts is not None:
         outputs = members[0].member_outputs
         return outputs, strategy_weights(len(members[0].member_shifts), len(outputs))
-    return np.exp([corrected(target, member) for member in members]), rule.weights
+    return np.exp([corrected_log_p(target, member) for member in members]), rule.weights
 
 
-def out_of_fold(examples: Examples, folds: Sequence[Fold], scores: Sequence[Array], repeats: int) -> Array:
+def out_of_fold_scores(examples: Examples, folds: Sequence[Fold], scores: Sequence[Array], repeats: int) -> Array:
     """Return the scores of all folds as one array (repeats, M, N, ...), with NaN.
 
     `scores` are those of the test rows of each fold, (M, T, ...). All other rows have NaN.
@@ -115,7 +115,7 @@ def cross_fitted_rule(
 ) -> Any:  # fmt: skip
     """Return the rule of fold number `index`, fitted on the other folds of its repeat.
 
-    With a split of the user, the rule is fitted on the validation rows. `log_p` is as `out_of_fold` returns it.
+    With a split of the user, the rule is fitted on the validation rows. `log_p` is as `out_of_fold_scores` returns it.
     """
     scores, rows = fitting_scores(examples, folds, index, log_p, members)
     labels, weights = examples.scored_labels(rows), examples.scored_weights(rows)
@@ -128,7 +128,7 @@ def fitting_scores(
     """Return the scores (members, M, ...) that fit the rule of a fold, and the rows (M,)."""
     fold = folds[index]
     if examples.split is not None:
-        return np.stack([stopping_scores(target_of(examples), member) for member in members]), fold.stop
+        return np.stack([stopping_log_p(target_of(examples), member) for member in members]), fold.stop
     rows = np.concatenate([folds[other].test for other in fitting_folds(examples, folds, index)])
     return log_p[fold.repeat][:, rows], rows
 
@@ -147,21 +147,21 @@ def fitting_folds(examples: Examples, folds: Sequence[Fold], index: int) -> list
 def fitting_parts(
     target: Target, examples: Examples, folds: Sequence[Fold], members: Sequence[Sequence[Member]],
     scores: Sequence[Array],
-) -> list[Part]:  # fmt: skip
-    """Return the rows of each fold that fit rules, with members and scores (see `Part`).
+) -> list[FittingPart]:  # fmt: skip
+    """Return the rows of each fold that fit rules, with members and scores (see `FittingPart`).
 
     The rows are the test rows of the fold. With a split of the user, they are the validation rows.
     """
     if examples.split is None:
         return [(fold.test, own, log_p) for fold, own, log_p in zip(folds, members, scores, strict=True)]
     return [
-        (fold.stop, own, np.stack([stopping_scores(target, member) for member in own]))
+        (fold.stop, own, np.stack([stopping_log_p(target, member) for member in own]))
         for fold, own in zip(folds, members, strict=True)
     ]
 
 
-def stopping_scores(target: Target, member: Member) -> Array:
-    """Return the same as `corrected` for the early-stopping rows."""
+def stopping_log_p(target: Target, member: Member) -> Array:
+    """Return the same as `corrected_log_p` for the early-stopping rows."""
     return target.log_p(member.stop_logits, member.log_shift, member.gamma)
 
 
@@ -173,9 +173,9 @@ def make_fold_result(
     `shared` says of each member whether other strategies use it too.
     """
     target, logits = target_of(examples), [m.logits for m in members]
-    decided = target.apply(rule, np.stack([corrected(target, member) for member in members]))
+    decided = target.apply(rule, np.stack([corrected_log_p(target, member) for member in members]))
     seconds = [m.seconds for m in members]
-    member_proba, weights = by_member(target, members, rule)
+    member_proba, weights = probabilities_by_member(target, members, rule)
     return FoldResult(
         strategy=strategy.name,
         repeat=fold.repeat,
@@ -212,7 +212,7 @@ def _duplicate_free(examples: Examples, fold: Fold) -> Array | None:
 def stacked_scores(log_p: Array) -> tuple[Array, Array]:
     """Return out-of-fold scores of all repeats (members, M, ...), and their rows (M,).
 
-    `log_p` is (repeats, members, N, ...), as `out_of_fold` returns it; rows with NaN are left out.
+    `log_p` is (repeats, members, N, ...), as `out_of_fold_scores` returns it; rows with NaN are left out.
     """
     pairs = [
         (scores[:, rows], rows)

@@ -21,7 +21,7 @@ from counterpoise.strategies.strategy import Single, Strategy
 from counterpoise.targets.kinds import target_of
 
 #: (strategy, fold).
-Key = tuple[str, int]
+StrategyFold = tuple[str, int]
 
 #: Fold number of a training on all rows, so that its seeds are its own.
 ALL_ROWS_FOLD = 1_000_000
@@ -56,8 +56,8 @@ def jobs_by_fold(
     strategies: Sequence[Strategy],
     trainer: Trainer,
     folds: Sequence[Fold],
-    versions: Mapping[Key, Strategy] | None = None,
-) -> tuple[dict[Key, list[Job]], dict[str, str]]:
+    versions: Mapping[StrategyFold, Strategy] | None = None,
+) -> tuple[dict[StrategyFold, list[Job]], dict[str, str]]:
     """Make the jobs of every strategy on every fold, and collect the strategies that fail.
 
     An error of the baseline, or of the only strategy, is raised, because nothing would be left to compare.
@@ -69,13 +69,13 @@ def jobs_by_fold(
     Returns:
         (strategy, fold) -> jobs, without the strategies that failed; and strategy -> reason of the failure.
     """
-    jobs: dict[Key, list[Job]] = {}
+    jobs: dict[StrategyFold, list[Job]] = {}
     failures: dict[str, str] = {}
     for strategy in strategies:
         try:
             of_fold = [(versions or {}).get((strategy.name, f), strategy) for f in range(len(folds))]
             by_fold = [jobs_of(version, trainer, fold) for version, fold in zip(of_fold, folds, strict=True)]
-            _check_networks(by_fold[0], trainer.models)
+            _check_network_jobs(by_fold[0], trainer.models)
         except Exception as error:  # a user's own plan may raise anything; the others continue
             if strategy.name == "none" or len(strategies) == 1:
                 raise
@@ -85,7 +85,7 @@ def jobs_by_fold(
     return jobs, failures
 
 
-def _check_networks(jobs: Sequence[Job], models: Mapping[str, Model]) -> None:
+def _check_network_jobs(jobs: Sequence[Job], models: Mapping[str, Model]) -> None:
     """Make the loss of each network job, to raise its errors before any training."""
     for job in jobs:
         model = models[job.model]
@@ -95,7 +95,9 @@ def _check_networks(jobs: Sequence[Job], models: Mapping[str, Model]) -> None:
                 cropped(model.spare(keep=True))  # raises an error if the network takes no smaller inputs
 
 
-def leave_out_failed(jobs: dict[Key, list[Job]], members: Mapping[str, Member], failures: dict[str, str]) -> None:
+def leave_out_failed(
+    jobs: dict[StrategyFold, list[Job]], members: Mapping[str, Member], failures: dict[str, str]
+) -> None:
     """Move strategies that have a failed member from `jobs` to `failures`, both in place.
 
     All folds of such a strategy are removed. The first error found is the reason.

@@ -136,7 +136,7 @@ def models_of(
         for key, known in specs.items():
             if known is spec or (isinstance(spec, (str, TreeModel)) and known == spec):
                 return key
-        learner = _learner(spec, examples, options)
+        learner = _make_learner(spec, examples, options)
         key = "" if not specs else _unused_label(learner.model.label, learners)
         specs[key], learners[key] = spec, learner
         return key
@@ -154,7 +154,7 @@ def models_of(
         labels.append(label)
     for strategy in strategies:
         if isinstance(strategy, External):
-            _check_target(examples, strategy.name)
+            _check_one_class_per_row(examples, strategy.name)
             learners[strategy.name] = Learner(ExternalModel(strategy.name, strategy.estimator), examples)
             chosen.append(replace(strategy, model=strategy.name))
     changes = asked_for(options)
@@ -163,10 +163,10 @@ def models_of(
             f"{changes}= changes images while a network trains, but none of the models is a network. Leave {changes} "
             'out, or choose a network such as "cnn".'
         )
-    return learners, *_resolved(chosen, learners)
+    return learners, *_resolve_all(chosen, learners)
 
 
-def _resolved(
+def _resolve_all(
     strategies: Sequence[Strategy], learners: dict[str, Learner]
 ) -> tuple[tuple[Strategy, ...], dict[str, str]]:
     """Return the strategies as their models train them, and strategy -> reason for the others.
@@ -203,7 +203,7 @@ def _trainable_by(blend: Blend, learners: Mapping[str, Learner], strategies: Seq
     return kept
 
 
-def _learner(spec: Any, examples: Examples, options: dict[str, Any]) -> Learner:
+def _make_learner(spec: Any, examples: Examples, options: dict[str, Any]) -> Learner:
     """Make the model that `spec` describes, with the rows in the form that it needs.
 
     Raises:
@@ -216,13 +216,13 @@ def _learner(spec: Any, examples: Examples, options: dict[str, Any]) -> Learner:
         hint = f" Did you mean {MEANT[spec]!r}?" if spec in MEANT else did_you_mean(spec, names)
         raise OptionError(f"There is no model {spec!r}.{hint}")
     if isinstance(spec, TreeModel) and (spec.name == "balanced_forest" or target_of(examples).per_element):
-        _check_target(examples, spec.label)
+        _check_one_class_per_row(examples, spec.label)
     if isinstance(spec, Model):
         return Learner(spec, examples)
     return Learner(*network_for(spec, examples, **options))
 
 
-def _check_target(examples: Examples, name: str) -> None:
+def _check_one_class_per_row(examples: Examples, name: str) -> None:
     """Raise a ModelError if rows have more than one class, which only networks can learn."""
     if (target := target_of(examples)).many_per_row:
         advice = '"unet"' if target.per_element else f'"tabular", or train {name!r} on one label at a time'

@@ -27,15 +27,15 @@ from counterpoise.feed.disk import Scan
 from counterpoise.strategies.blend import Blend
 
 
-def check_order(function: str, model: Any, data: Any) -> None:
+def check_argument_order(function: str, model: Any, data: Any) -> None:
     """Raise an OptionError when rows stand where the model belongs, or are missing.
 
     Example:
-        >>> check_order("fit", np.zeros((4, 2)), [0, 1, 0, 1])  # doctest: +ELLIPSIS
+        >>> check_argument_order("fit", np.zeros((4, 2)), [0, 1, 0, 1])  # doctest: +ELLIPSIS
         Traceback (most recent call last):
         counterpoise.core.errors.OptionError: The first argument of fit must be the model, but rows ...
     """
-    if _are_rows(model):
+    if _looks_like_rows(model):
         labels = repr(data) if isinstance(data, str) else "LABELS"
         raise OptionError(
             f"The first argument of {function} must be the model, but rows were passed ({type(model).__name__}). Pass "
@@ -47,7 +47,7 @@ def check_order(function: str, model: Any, data: Any) -> None:
         )
 
 
-def _are_rows(model: Any) -> bool:
+def _looks_like_rows(model: Any) -> bool:
     """Whether what stands for a model is a table, arrays, images, a scan, a dataset, or the name of a file of rows."""
     if isinstance(model, (str, Path)):
         return Path(model).suffix.lower() in (*CSV, *PARQUET)
@@ -71,12 +71,12 @@ def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
             "cp.scan reads rows from disk in parts, but this function needs all rows in memory. Pass the file itself, "
             "or use cp.fit."
         )
-    named = _by_name(model)
-    options["inputs"] = inputs_of(model)
+    named = _is_named_model(model)
+    options["inputs"] = named_inputs_of(model)
     how = {
         "table": named,
         "text": model == "text" if named else False,
-        "pick": partial(as_labels_if_several, sequences=_puts_out_steps(model)),
+        "pick": partial(as_labels_if_several, sequences=_predicts_steps(model)),
         **options,
     }
     data, y = split_off_labels(data, y)
@@ -84,7 +84,7 @@ def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
     return set_aside(read(data, target=target, **how) if target is not None else read(data, y=y, **how))
 
 
-def _puts_out_steps(model: Any) -> bool:
+def _predicts_steps(model: Any) -> bool:
     """Whether a Keras model has an output for each step of a row."""
     shape = None
     if hasattr(model, "layers"):
@@ -93,12 +93,12 @@ def _puts_out_steps(model: Any) -> bool:
     return isinstance(shape, tuple) and len(shape) == 3
 
 
-def _by_name(model: Any) -> bool:
+def _is_named_model(model: Any) -> bool:
     """Whether every model asked for is one of ours: a name, trees, or a list or blend of these."""
     if isinstance(model, Blend):
         model = model.models
     if isinstance(model, (list, tuple)):
-        return all(map(_by_name, model))
+        return all(map(_is_named_model, model))
     return isinstance(model, str) or getattr(model, "kind", "") == "trees"
 
 
@@ -111,7 +111,7 @@ def augmentation_of(data: Any, options: Mapping[str, Any]) -> dict[str, Any]:
     return {**asked, "augment": data.augment} if brought else asked
 
 
-def inputs_of(model: Any) -> NamedInputs | None:
+def named_inputs_of(model: Any) -> NamedInputs | None:
     """The named inputs of a user's Keras model: a dict of inputs, or several of them; else None."""
     return NamedInputs.of(getattr(model, "_inputs_struct", None))
 

@@ -13,12 +13,12 @@ from dataclasses import replace
 from counterpoise.core.folds import Fold
 from counterpoise.core.job import Job, Member
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.jobs import Key, jobs_of
+from counterpoise.pipeline.jobs import StrategyFold, jobs_of
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.strategy import Strategy
 
 
-def for_steps(strategy: Strategy, trainer: Trainer, fold: Fold, steps: Sequence[int]) -> list[Job]:
+def jobs_for_steps(strategy: Strategy, trainer: Trainer, fold: Fold, steps: Sequence[int]) -> list[Job]:
     """Return the jobs of a strategy on training and stopping rows of a fold.
 
     Each job trains for its number of steps.
@@ -29,12 +29,12 @@ def for_steps(strategy: Strategy, trainer: Trainer, fold: Fold, steps: Sequence[
 
 
 def refit_with_stopping_rows(
-    jobs: Mapping[Key, Sequence[Job]],
+    jobs: Mapping[StrategyFold, Sequence[Job]],
     members: Mapping[str, Member],
-    strategies: Mapping[Key, Strategy],
+    strategies: Mapping[StrategyFold, Strategy],
     trainer: Trainer,
     folds: Sequence[Fold],
-) -> tuple[dict[Key, list[Job]], dict[str, Member]]:
+) -> tuple[dict[StrategyFold, list[Job]], dict[str, Member]]:
     """Train a second time with stopping rows where the model asks for it.
 
     A model asks for it on folds of at most `refit_rows` training rows. Never trained again are trainings that a limit
@@ -51,7 +51,7 @@ def refit_with_stopping_rows(
     for key, group in jobs.items():
         if strategies[key].n_stages == 1:
             fold, steps = folds[key[1]], [max(1, members[job.id].best_step) for job in group]
-            longer = for_steps(strategies[key], trainer, fold, steps)
+            longer = jobs_for_steps(strategies[key], trainer, fold, steps)
             pairs = zip(group, longer, strict=True)
             again |= {job.id: second for job, second in pairs if _is_trained_again(job, trainer, len(fold.train))}
     second = trainer.train(again.values()) if again else {}

@@ -38,7 +38,7 @@ logger = logging.getLogger("counterpoise")
 
 MOST_HELD, MOST_SAMPLED = 100_000, 100_000
 #: Drawn rows that are mixed together.
-WINDOW = 65_536
+MIXED_ROWS = 65_536
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Scanned:
         assert schema is not None
         return Stream(
             self.scan.table, self.scan.features, self.examples.y[: len(self.scan)], job.plan, job.limits.batch_size,
-            seed, WINDOW, rows=job.train, inputs=lambda chunk: build_parts(schema, chunk),
+            seed, MIXED_ROWS, rows=job.train, inputs=lambda chunk: build_parts(schema, chunk),
         )  # fmt: skip
 
     def run(
@@ -109,7 +109,7 @@ class Scanned:
             yield job.id, with_divergence_error(trainer.train(job, progress))
 
 
-def opened(scan: Scan, validation: Any, seed: int) -> Scanned:
+def read_scan(scan: Scan, validation: Any, seed: int) -> Scanned:
     """Choose held-out and sampled rows of a scan, and read them; `validation` is a share, or rows of the user's own.
 
     Raises:

@@ -39,14 +39,14 @@ def scores_of(examples: Examples, rows: Array, proba: Array, raw: Array, decisio
         if len(p.rows)
     ]
     # Scores over all problems at once, such as micro averages, are added.
-    return mean_of(each) | target.joint_scores(y, proba, decision, weights)
+    return mean_scores(each) | target.joint_scores(y, proba, decision, weights)
 
 
-def mean_of(each: Sequence[Mapping[str, float]]) -> dict[str, float]:
+def mean_scores(each: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Return the mean of each score where it is finite; nan where it is finite in none.
 
     Example:
-        >>> mean_of([{"recall": 1.0}, {"recall": 0.5}, {"recall": float("nan")}])
+        >>> mean_scores([{"recall": 1.0}, {"recall": 0.5}, {"recall": float("nan")}])
         {'recall': 0.75}
     """
     if len(each) == 1:

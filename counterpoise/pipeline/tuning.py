@@ -18,7 +18,7 @@ from counterpoise.core.lazy import needed
 from counterpoise.core.seeds import integer
 from counterpoise.data.split import hold_out
 from counterpoise.metrics.catalog import METRICS
-from counterpoise.pipeline.fold_results import corrected, subset
+from counterpoise.pipeline.fold_results import corrected_log_p, subset
 from counterpoise.pipeline.jobs import ALL_ROWS_FOLD, jobs_of
 from counterpoise.pipeline.scoring import scores_of
 from counterpoise.pipeline.stages import trained_members
@@ -121,7 +121,7 @@ class Study:
         by_id = {member.job: member for member in members}
         done, examples = trained_members(self.strategy, jobs, by_id, self.trainer), self.trainer.examples
         rows, metric, target = self.fold.test, self.trainer.settings.tune_metric, target_of(examples)
-        log_p = np.stack([corrected(target, member) for member in done])
+        log_p = np.stack([corrected_log_p(target, member) for member in done])
         # Trials are compared without calibration, at the decision for the most probable class.
         rule = target.fit_rule(
             log_p, examples.scored_labels(rows), np.stack([m.log_shift for m in done]), calibrate=lambda codes: None,
@@ -138,7 +138,7 @@ class Study:
         return Tuned(self.strategy.with_values(best.params), dict(best.params))
 
 
-def values_of(tuned: Mapping[tuple[str, int], Tuned]) -> dict[str, list[Any]]:
+def values_by_fold(tuned: Mapping[tuple[str, int], Tuned]) -> dict[str, list[Any]]:
     """strategy -> the values of each fold, for the leaderboard."""
     names = dict.fromkeys(name for name, _ in tuned)
     return {name: [one.values for (other, _), one in tuned.items() if other == name] for name in names}

@@ -54,12 +54,12 @@ def fit_unit_rule(
     scores |= {} if weights is None else {"weight": units.mean(weights).astype(np.float32)}
     rule = target.fit_rule(
         log_p, y, np.zeros((1, *target.shape(len(examples.classes)))), aim=strategy.aim if tune_threshold else "argmax",
-        check_intercept=True, calibrate=_calibrator, sample_weight=scores.get("weight"),
+        check_intercept=True, calibrate=_unit_calibrator, sample_weight=scores.get("weight"),
     )  # fmt: skip
     return UnitRule(units.columns, units.aggregate, rule), {f"{UNIT}{name}": one for name, one in scores.items()}
 
 
-def _calibrator(y: Array) -> str | None:
+def _unit_calibrator(y: Array) -> str | None:
     """Return the calibrator of units with class codes y.
 
     It is a slope with an intercept, or only a slope.
@@ -69,7 +69,7 @@ def _calibrator(y: Array) -> str | None:
     return "platt" if counts.min() >= NEEDED["platt"] else "temperature" if counts.min() > 0 else None
 
 
-def guarantee_scores(target: Target, kept: Examples, proba: Array) -> dict[str, Array]:
+def unit_guarantee_scores(target: Target, kept: Examples, proba: Array) -> dict[str, Array]:
     """Return stored scores, by name, of the units of the rows `kept` for guarantees.
 
     `proba` (N, C) or (N, L) are the probabilities of these rows.

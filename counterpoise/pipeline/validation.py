@@ -54,7 +54,7 @@ def with_validation(
     Raises:
         OptionError: something else. DataError: rows or labels that do not fit the training rows.
     """
-    x, y, weight = _read(examples, validation, target, sample_weight, inputs)
+    x, y, weight = _read_validation(examples, validation, target, sample_weight, inputs)
     try:
         codes = target_of(examples).codes(y, np.array(examples.classes, object))
     except TargetError as error:
@@ -66,7 +66,7 @@ def with_validation(
         )
     strata = replace(examples, y=codes).strata
     check_no_class_lost(strata, weight, examples.classes, "the weight of the validation rows")
-    both = join([examples.x, _alike(x, examples.x)])
+    both = join([examples.x, _as_training_inputs(x, examples.x)])
     weights_of_both = None
     if examples.sample_weight is not None or weight is not None:
         pairs = (examples.sample_weight, len(examples)), (weight, len(codes))
@@ -106,7 +106,7 @@ def at_training_prior(examples: Examples) -> Examples:
     return replace(examples, sample_weight=weight.astype(np.float32), warnings=(*examples.warnings, text))
 
 
-def _read(
+def _read_validation(
     examples: Examples, given: Any, target: str | None, sample_weight: Any, inputs: NamedInputs | None
 ) -> tuple[Any, Any, Array | None]:
     """Return validation rows in the form of `Examples.x`, their labels, and weights or None.
@@ -119,30 +119,32 @@ def _read(
         given_labels = images.labeled_metadata.y
         several = given_labels.codes.ndim > 1
         return rows_of(images, examples.schema), given_labels if several else given_labels.values, None
-    with_metadata = _of_elements if target_of(examples).per_element else _with_metadata
+    with_metadata = _with_element_labels if target_of(examples).per_element else _with_labels_and_weights
     if dataset_kind(given):
         x, y, weight = load(given)
-        return with_metadata(encode(examples, x, inputs), y, weight)
+        return with_metadata(encode_validation(examples, x, inputs), y, weight)
     if isinstance(given, (tuple, list)) and len(given) in (2, 3):
-        return with_metadata(encode(examples, given[0], inputs), given[1], given[2] if len(given) == 3 else None)
+        return with_metadata(
+            encode_validation(examples, given[0], inputs), given[1], given[2] if len(given) == 3 else None
+        )
     if is_table(given, table=False):
-        return _of_table(examples, given, target, sample_weight, inputs)
+        return _rows_of_table(examples, given, target, sample_weight, inputs)
     raise OptionError(
-        f"validation= is {_named(given)}. Expected a share between 0 and 1, rows (x, y) or (x, y, weight), a dataset "
+        f"validation= is {_type_text(given)}. Expected a share between 0 and 1, rows (x, y) or (x, y, weight), a dataset "
         "of these, a folder of images, or a table with the target column."
     )
 
 
-def _named(given: Any) -> str:
+def _type_text(given: Any) -> str:
     """Return the type of what was passed, with the length of a tuple or list, for a message."""
     kind = type(given).__name__
     return f"a {kind} of {len(given)}" if isinstance(given, (tuple, list)) else kind
 
 
-def _of_table(
+def _rows_of_table(
     examples: Examples, given: Any, target: str | None, sample_weight: Any, inputs: NamedInputs | None
 ) -> tuple[Any, Any, Array | None]:
-    """Return the rows of a table as `encode` does, with labels and weights from its columns.
+    """Return the rows of a table as `encode_validation` does, with labels and weights from its columns.
 
     Raises:
         OptionError: The training labels were no column, so that the column of labels is not known.
@@ -158,11 +160,11 @@ def _of_table(
     absent = [column for column in (target, weight) if column is not None and column not in frame.columns]
     if absent:
         raise DataError(f"validation: {name} lacks the column {absent[0]!r}.")
-    _, y, w = _with_metadata(np.empty(frame.height), frame[target], None if weight is None else frame[weight])
-    return encode(examples, given, inputs), y, w
+    _, y, w = _with_labels_and_weights(np.empty(frame.height), frame[target], None if weight is None else frame[weight])
+    return encode_validation(examples, given, inputs), y, w
 
 
-def _with_metadata(x: Any, y: Any, weight: Any) -> tuple[Any, Any, Array | None]:
+def _with_labels_and_weights(x: Any, y: Any, weight: Any) -> tuple[Any, Any, Array | None]:
     """Return x, the label of each row (None if missing), and the weights or None.
 
     A DataError, such as for another number of labels than rows, gets "validation: " in front.
@@ -176,14 +178,14 @@ def _with_metadata(x: Any, y: Any, weight: Any) -> tuple[Any, Any, Array | None]
         raise type(error)(f"validation: {error}") from None
 
 
-def _of_elements(x: Any, y: Any, weight: Any) -> tuple[Any, Any, Array | None]:
+def _with_element_labels(x: Any, y: Any, weight: Any) -> tuple[Any, Any, Array | None]:
     """Return x, the labels of elements as they were given, and the weights of rows or None."""
     # The zeros stand in for labels, so that only the weights are checked.
-    _, _, w = _with_metadata(x, np.zeros(rows_in(x), np.int32), weight)
+    _, _, w = _with_labels_and_weights(x, np.zeros(rows_in(x), np.int32), weight)
     return x, y, w
 
 
-def encode(examples: Examples, x: Any, inputs: NamedInputs | None = None) -> Any:
+def encode_validation(examples: Examples, x: Any, inputs: NamedInputs | None = None) -> Any:
     """Return new rows in the form in which the training rows were read.
 
     They are named inputs, a column of text, or a table or arrays. The message of a DataError starts with "validation".
@@ -200,17 +202,17 @@ def encode(examples: Examples, x: Any, inputs: NamedInputs | None = None) -> Any
         raise type(error)(text if text.startswith("validation") else f"validation: {text}") from None
 
 
-def _alike(x: Any, like: Any) -> Any:
+def _as_training_inputs(x: Any, like: Any) -> Any:
     """Return rows in the types of `like`; other inputs or shapes raise a DataError."""
     wanted, got = (mapped(lambda _: "array", rows) for rows in (like, x))
     if wanted != got:
         raise DataError(
             f"validation has the inputs {got}, but the training rows have {wanted}. Pass the same inputs for both."
         )
-    return mapped(_cast, like, x)
+    return mapped(_as_training_type, like, x)
 
 
-def _cast(like: Array, array: Any) -> Array:
+def _as_training_type(like: Array, array: Any) -> Array:
     """Rows in the type of the training rows; another shape or kind of type is refused."""
     array = array if isinstance(array, Source) else np.asarray(array)
     if array.shape[1:] != like.shape[1:]:

@@ -21,7 +21,7 @@ from counterpoise.metrics.regions import decided_regions, foreground_of, joined_
 from counterpoise.networks.forward import forward
 from counterpoise.networks.network import Network
 from counterpoise.networks.weights import set_state
-from counterpoise.pipeline.fold_results import Part
+from counterpoise.pipeline.fold_results import FittingPart
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.strategy import Strategy
 from counterpoise.targets.kinds import target_of
@@ -38,13 +38,13 @@ def region_result(
         return None
     foreground = foreground_of(target.counts(examples.y, len(examples.classes)))
     parts = []
-    for rows, log_p in _whole(strategy, trainer, fold.test, members):
+    for rows, log_p in _scores_of_whole_rows(strategy, trainer, fold.test, members):
         decided = target.apply(rule, log_p)
         parts.append(decided_regions(examples.y[rows], decided.proba, decided.decision, foreground))
     return joined_regions(parts)
 
 
-def lesions_found(strategy: Strategy, trainer: Trainer, parts: Sequence[Part]) -> list[Array | None]:
+def lesion_tables(strategy: Strategy, trainer: Trainer, parts: Sequence[FittingPart]) -> list[Array | None]:
     """Count the lesions that each threshold finds in whole rows (see `decide.lesion_threshold`), part by part.
 
     None for each part if rows have no elements of two classes, or if the pool of the members depends on labels.
@@ -76,7 +76,7 @@ def lesions_found(strategy: Strategy, trainer: Trainer, parts: Sequence[Part]) -
     tables: list[Array | None] = []
     for own, members, _ in parts:
         total = np.zeros((len(cuts), 4))
-        for rows, log_p in _whole(strategy, trainer, own, members):
+        for rows, log_p in _scores_of_whole_rows(strategy, trainer, own, members):
             user = examples.weights_of(rows)
             weight = np.ones(len(rows)) if user is None else user.astype(np.float64)
             counts = lesion_counts(examples.y[rows], odds(log_p), cuts)
@@ -86,13 +86,13 @@ def lesions_found(strategy: Strategy, trainer: Trainer, parts: Sequence[Part]) -
     return tables
 
 
-def joined_lesions(tables: Sequence[Array | None]) -> Array | None:
+def summed_lesion_tables(tables: Sequence[Array | None]) -> Array | None:
     """Return the tables of several parts as one, with their counts added; None without any."""
     known = [table for table in tables if table is not None]
     return np.column_stack([known[0][:, 0], sum(table[:, 1:] for table in known)]) if known else None
 
 
-def _whole(
+def _scores_of_whole_rows(
     strategy: Strategy, trainer: Trainer, rows: Array, members: Sequence[Member]
 ) -> Iterator[tuple[Array, Array]]:
     """Yield numbers of a few rows, and corrected scores (M, n, ..., C) of all elements."""
@@ -100,13 +100,17 @@ def _whole(
     learners = [trainer.learners[single.model] for single in strategy.singles]
     for some in chunks(examples.x, rows):
         log_p = [
-            target.log_p(_logits(learner.model, member, take(learner.examples.x, some)), member.log_shift, member.gamma)
+            target.log_p(
+                _logits_of_whole_rows(learner.model, member, take(learner.examples.x, some)),
+                member.log_shift,
+                member.gamma,
+            )
             for learner, member in zip(learners, members, strict=True)
         ]
         yield some, np.stack(log_p)
 
 
-def _logits(network: Network, member: Member, x: Any) -> Array:
+def _logits_of_whole_rows(network: Network, member: Member, x: Any) -> Array:
     """Return raw logits of whole rows by one member.
 
     The network is built once, stays in its cache, and gets the weights of each member.
