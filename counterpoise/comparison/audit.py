@@ -12,6 +12,7 @@ from counterpoise.classifier.by_group import grouped, scores_by_group
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.classifier.importance import importance_of, mean_importance
 from counterpoise.classifier.threshold_spread import decisions_at, threshold_spread
+from counterpoise.comparison.tally import fold_thresholds
 from counterpoise.core.errors import CounterpoiseError, OptionError
 from counterpoise.core.examples import IMAGE, TEST, Examples
 from counterpoise.core.fold_result import FoldResult
@@ -89,14 +90,6 @@ def check_by_columns(examples: Examples) -> None:
     """Raise an OptionError for a column without several values, before anything is trained."""
     for name, values in (examples.by or {}).items():
         grouped(name, pl.Series(values.tolist()), len(examples))
-
-
-def fold_thresholds(results: Sequence[FoldResult]) -> list[float | None]:
-    """Return the decision threshold of each fold.
-
-    It is None if the fold has no rule or no single threshold.
-    """
-    return [None if r.rule is None or not isinstance(r.rule, Rule) else r.rule.threshold for r in results]
 
 
 def _scored_threshold_spread(

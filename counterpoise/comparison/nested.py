@@ -18,7 +18,6 @@ from counterpoise.core.json_values import finite_or_none
 from counterpoise.data.given_split import Split
 from counterpoise.metrics.catalog import METRICS
 from counterpoise.metrics.intervals import fold_interval
-from counterpoise.pipeline.fold_results import subset
 from counterpoise.pipeline.order import cross_validate
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.external import External
@@ -72,7 +71,7 @@ def nested_score(
     chosen, split = [], Split(folds=INNER_FOLDS, seed=trainer.settings.seed)
     for fold in folds:
         rows = fold.all_training().train
-        inner = subset(examples, rows)
+        inner = examples.subset(rows)
         outcome = cross_validate(trainer.of_rows(rows), strategies, split.of(inner))
         of_units = inner.units is not None
         results, inner = (outcome.unit_results, inner.as_units()) if of_units else (outcome.fold_results, inner)

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.comparison.audit import fold_thresholds
 from counterpoise.comparison.costs import COST, AnyCosts, mean_cost, pooled_cost
 from counterpoise.comparison.verdict import Judgment
 from counterpoise.core.examples import Examples
@@ -106,6 +105,11 @@ def strategy_row(
         "tuned": [dict(values) for values in tuned],
         "members": member_scores(results, examples, parts),
     }
+
+
+def fold_thresholds(results: Sequence[FoldResult]) -> list[float | None]:
+    """Return the decision threshold of each result, or None where a fold has no rule or no single threshold."""
+    return [None if r.rule is None or not isinstance(r.rule, Rule) else r.rule.threshold for r in results]
 
 
 def failed_row(strategy: str, rank: int, error: str, status: str = "failed", steps: int = 0) -> dict[str, Any]:

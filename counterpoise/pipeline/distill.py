@@ -25,7 +25,6 @@ from counterpoise.decide.aim import Aim
 from counterpoise.decide.prior import to_prior
 from counterpoise.pipeline.assembly import card_entries_of_rows
 from counterpoise.pipeline.fit import EPOCHS, warn_if_cut_off
-from counterpoise.pipeline.fold_results import subset
 from counterpoise.pipeline.models import models_of
 from counterpoise.pipeline.order import on_holdout
 from counterpoise.pipeline.reading import read_for
@@ -175,7 +174,7 @@ def _soft_labeled(examples: Examples, soft: Array, rows: Array, held: Array) -> 
     """
     copied, code = np.nonzero(soft[rows] >= LEAST_PROBABILITY)
     weight = soft[rows[copied], code]
-    copies = subset(examples, np.concatenate([rows[copied], held]))
+    copies = examples.subset(np.concatenate([rows[copied], held]))
     weights = np.concatenate([weight / weight.mean(), np.ones(len(held))])
     weights *= 1.0 if copies.sample_weight is None else copies.sample_weight
     labels = np.concatenate([code, examples.y[held]]).astype(examples.y.dtype)

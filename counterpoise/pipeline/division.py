@@ -15,7 +15,6 @@ from counterpoise.core.seeds import integer
 from counterpoise.data.given_split import Split, given_fold, rows_to_learn
 from counterpoise.data.split import hold_out
 from counterpoise.feed.disk import Scan
-from counterpoise.pipeline.fold_results import subset
 from counterpoise.pipeline.reading import named_inputs_of, read_for
 from counterpoise.pipeline.scan import Scanned, read_scan, refuse_with_scan
 from counterpoise.pipeline.validation import are_rows, at_training_prior, with_validation
@@ -117,9 +116,9 @@ def _set_aside_for_guarantees(examples: Examples, share: float, seed: int) -> tu
             "guarantee_rows out."
         )
     may = np.arange(len(examples)) if examples.split is None else examples.rows_with_role(TRAIN)
-    _, held = hold_out(subset(examples, may), share, integer(seed, "guarantee rows"))
+    _, held = hold_out(examples.subset(may), share, integer(seed, "guarantee rows"))
     rest = np.setdiff1d(np.arange(len(examples)), may[held])
-    return subset(examples, rest), subset(examples, may[held])
+    return examples.subset(rest), examples.subset(may[held])
 
 
 def _given_division(
@@ -136,6 +135,6 @@ def _given_division(
     fold = given_fold(examples, share, seed, judged=False)
     examples = at_training_prior(examples)
     if len(fold.test):
-        judging = subset(examples, fold.test), "test rows, not used for training or tuning"
+        judging = examples.subset(fold.test), "test rows, not used for training or tuning"
     given = len(examples.rows_with_role(VALIDATION)) > 0
     return Division(examples, Holdout(fold.train, fold.stop), judging=judging, stopped_by_given=given)

@@ -23,7 +23,6 @@ from counterpoise.networks.network import Network
 from counterpoise.networks.optimizers import SETTERS, check_callbacks, check_rate
 from counterpoise.pipeline.assembly import with_judging_rows
 from counterpoise.pipeline.division import Division, divide
-from counterpoise.pipeline.fold_results import subset
 from counterpoise.pipeline.models import model_for, models_of, warn_of_unused
 from counterpoise.pipeline.options import FitOptions, Rows, documented, options_of, settings_of
 from counterpoise.pipeline.order import bag_of_folds, cross_validate, on_holdout, refit
@@ -229,7 +228,7 @@ def blend_folds(examples: Examples, rows: Holdout, seed: int) -> tuple[Fold, ...
         if len(examples) <= BLEND_ROWS:
             return Split(folds=BLEND_FOLDS, seed=seed).of(examples)
         share = STOP_SHARE / 2 if len(examples) > KEPT_ROWS else STOP_SHARE
-        train, stop = hold_out(subset(examples, rows.train), share, integer(seed, "blend"))
+        train, stop = hold_out(examples.subset(rows.train), share, integer(seed, "blend"))
     except SplitError:
         return None
     return (Fold(0, 0, rows.train[train], rows.train[stop], rows.held),)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,6 @@ from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
 from counterpoise.core.folds import Fold
 from counterpoise.core.job import Member
-from counterpoise.core.structure import subset as rows_of
 from counterpoise.core.target import Target
 from counterpoise.decide.aim import WHOLE, Aim
 from counterpoise.decide.calibrate import NEEDED
@@ -221,16 +219,3 @@ def stacked_scores(log_p: Array) -> tuple[Array, Array]:
     ]
     rows = np.concatenate([r for _, r in pairs])
     return np.concatenate([s for s, _ in pairs], axis=1), rows
-
-
-def subset(examples: Examples, rows: Array) -> Examples:
-    """Return some rows as new examples.
-
-    Fields per row, such as groups, time and weights, are cut to these rows.
-    """
-    names = ("groups", "time", "sample_weight", "amount", "duplicate_ids", "split", "names")
-    metadata = {name: getattr(examples, name) for name in names}
-    chosen: dict[str, Any] = {name: None if values is None else values[rows] for name, values in metadata.items()}
-    chosen["units"] = None if examples.units is None else examples.units.at(rows)
-    chosen["by"] = None if examples.by is None else {name: values[rows] for name, values in examples.by.items()}
-    return replace(examples, x=rows_of(examples.x, rows), y=examples.y[rows], **chosen)

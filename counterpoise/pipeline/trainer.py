@@ -15,7 +15,6 @@ from counterpoise.core.model import Model
 from counterpoise.core.progress import Progress
 from counterpoise.engines.run import Executor, run
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.fold_results import subset
 from counterpoise.pipeline.settings import Settings
 from counterpoise.strategies.strategy import Strategy
 
@@ -83,8 +82,8 @@ class Trainer:
 
     def of_rows(self, rows: Array) -> Trainer:
         """Return the trainer for some of the rows, numbered from 0, without progress."""
-        learners = {key: Learner(own.model, subset(own.examples, rows)) for key, own in self.learners.items()}
-        return replace(self, examples=subset(self.examples, rows), learners=learners, progress=None)
+        learners = {key: Learner(own.model, own.examples.subset(rows)) for key, own in self.learners.items()}
+        return replace(self, examples=self.examples.subset(rows), learners=learners, progress=None)
 
     def train(self, jobs: Iterable[Job]) -> dict[str, Member]:
         """Train jobs, each id once, model by model, and return the member of each job id.

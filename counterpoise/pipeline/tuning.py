@@ -18,7 +18,7 @@ from counterpoise.core.lazy import needed
 from counterpoise.core.seeds import integer
 from counterpoise.data.split import hold_out
 from counterpoise.metrics.catalog import METRICS
-from counterpoise.pipeline.fold_results import corrected_log_p, subset
+from counterpoise.pipeline.fold_results import corrected_log_p
 from counterpoise.pipeline.jobs import ALL_ROWS_FOLD, jobs_of
 from counterpoise.pipeline.scoring import scores_of
 from counterpoise.pipeline.stages import trained_members
@@ -94,7 +94,7 @@ class Study:
         # The trials tune nothing themselves, and may have fewer steps.
         settings = replace(settings, tune=0, most_steps=settings.tune_steps or settings.most_steps)
         self.strategy, self.trainer = strategy, replace(trainer, settings=settings)
-        inner, scored = hold_out(subset(trainer.examples, fold.train), INNER_SHARE, seed)
+        inner, scored = hold_out(trainer.examples.subset(fold.train), INNER_SHARE, seed)
         self.fold = Fold(fold.repeat, fold.index, fold.train[inner], fold.stop, fold.train[scored])
         self.study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
         # The first trial has the values of the strategy as it is.
