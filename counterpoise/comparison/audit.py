@@ -1,4 +1,7 @@
-"""The audit of the recommended strategy on test rows: groups, threshold, rows for a human, and reliability."""
+"""The audit of the recommended strategy on test rows: groups, threshold, rows for a human, and reliability.
+
+Saved as "audit" in leaderboard.json; `report/audit.py` draws it by the same keys.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +29,9 @@ from counterpoise.metrics.review_scores import review_scores
 from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
-#: Shares of each class decided wrongly for which the report has the rows that go to a human.
+#: Shares of each class decided wrongly; for each, the report lists how many rows go to a human.
 REVIEW_ALPHAS = (0.05, 0.1, 0.2)
-#: Test rows and columns up to which the importance of columns is measured in a comparison.
+#: Most test rows (over all models together) and most columns for the importance of columns in a comparison.
 MOST_IMPORTANCE_ROWS, MOST_IMPORTANCE_COLUMNS = 3_000, 40
 
 
@@ -45,10 +48,10 @@ def audit_of(
         of_folds: The classifiers of the folds with their test rows, where the importance of columns is wanted.
 
     Returns:
-        `strategy`, `fold_thresholds` (those of the folds), `threshold_spread` (see `classifier.threshold_spread`), `by` (see
-        `classifier.by_group`), `reliability` (see `metrics.reliability`), `review` (for each `alpha` the scores of
-        `metrics.review_scores`) and `importance` (see `cp.explain`; of folds the mean over their models; None if
-        it was not measured). Of a class per element the thresholds alone.
+        `strategy`, `rows` (their number), `thresholds` (those of the folds), `threshold_spread` (see
+        `classifier.threshold_spread`), `by` (see `classifier.by_group`), `reliability` (see `metrics.reliability`),
+        `review` (for each `alpha` the scores of `metrics.review_scores`) and `importance` (see `cp.explain`; of folds
+        the mean over their models; None if it was not measured). Of a class per element the thresholds alone.
     """
     # Each repeat has all test rows, so that one repeat has each row once.
     first = [result for result in results if result.repeat == 0]
@@ -87,7 +90,7 @@ def audit_of(
 
 
 def check_by_columns(examples: Examples) -> None:
-    """Raise an OptionError for a column without several values, before anything is trained."""
+    """Raise an OptionError for a column of `by` without several values. Call it before anything is trained."""
     for name, values in (examples.by or {}).items():
         grouped(name, pl.Series(values.tolist()), len(examples))
 
@@ -95,9 +98,8 @@ def check_by_columns(examples: Examples) -> None:
 def _scored_threshold_spread(
     best: Classifier | None, y: Array, proba: Array, weight: Array | None
 ) -> dict[str, Any] | None:
-    """Return how far the threshold varies on resampled rows.
+    """Return how far the threshold varies on resampled rows, with the scores of the test rows at both ends.
 
-    The result includes the scores of the test rows at both ends.
     None without a classifier, or where `threshold_spread` gives None, as it does for more than two classes.
     """
     spread = None if best is None else threshold_spread(best.rule, best.scores)
@@ -105,9 +107,9 @@ def _scored_threshold_spread(
 
 
 def review_scores_by_alpha(results: Sequence[FoldResult], examples: Examples) -> list[dict[str, Any]]:
-    """Return scores of a review by a human.
+    """Return scores of decisions where a human reviews doubtful rows, one entry for each alpha in `REVIEW_ALPHAS`.
 
-    There is one entry for each share of wrong decisions in `REVIEW_ALPHAS`.
+    `results` are those of one repeat.
     The limits that send rows of one fold to a human are chosen on the rows of the other folds.
     An alpha is left out if a class has too few rows for it. With only one fold the list is empty.
     """
@@ -163,10 +165,10 @@ def check_importance(examples: Examples) -> None:
 def _importance_of_columns(
     best: Classifier | None, examples: Examples, of_folds: Sequence[tuple[Classifier, Array]]
 ) -> dict[str, Any] | None:
-    """Return the mean importance of columns, measured on test rows.
+    """Return the mean importance of columns over models, each measured on its own test rows (see `cp.explain`).
 
-    It is None if the importance cannot be measured, or if there is no model.
-    The models are those of the folds, or `best` alone if the user passed a split.
+    The models are those of the folds, or `best` alone if the user passed a split. None if there is no model, or if the
+    importance cannot be measured.
     """
     models = of_folds
     if best is not None and examples.split is not None:
@@ -183,10 +185,9 @@ def _importance_of_columns(
 
 
 def _importance_in_model(clf: Classifier, rows: Array, examples: Examples) -> dict[str, Any]:
-    """Return the importance of columns for one classifier on its test rows.
+    """Return the importance of columns for one classifier on some of its test rows (numbers `rows`).
 
-    Each column is permuted three times.
-    Rows of one group are resampled together for the intervals.
+    Each column is permuted three times. Rows of one group are resampled together for the intervals.
     """
     unit = None if examples.groups is None else examples.groups[rows]
     return importance_of(clf, rows_of(examples.x, rows), examples.y[rows], unit, permutations=3)

@@ -1,4 +1,8 @@
-"""Comparisons: every strategy on the same folds, seeds and step budget; a judge; the winner trained on all rows."""
+"""`compare`: every strategy on the same folds, seeds and step budget; a judge; the winner trained on all rows.
+
+`compare` reads the rows, `compare_examples` (also called by the command line) checks and prepares the run, and
+`_run_comparison` has its steps in order. Test rows are used only for scoring (see `pipeline.order`).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from counterpoise.comparison.block_draws import check_enough_blocks
 from counterpoise.comparison.costs import COST, AnyCosts, costs_of, with_costs
 from counterpoise.comparison.cut_off import cut_off_next_step
 from counterpoise.comparison.example_pictures import example_pictures
-from counterpoise.comparison.halving import Limit, RememberingExecutor, Rungs, rungs
+from counterpoise.comparison.halving import Limit, RememberingExecutor, Rungs, run_rungs
 from counterpoise.comparison.judged_units import JudgedUnits
 from counterpoise.comparison.judging import completed_verdict, judge_results
 from counterpoise.comparison.manifest import manifest_of
@@ -44,9 +48,9 @@ from counterpoise.pipeline.validation import at_training_prior
 from counterpoise.strategies.select import Strategy, select
 from counterpoise.targets.kinds import target_of
 
-#: By this metric, thresholds are tuned for what it scores.
+#: If this is the metric, thresholds are tuned for lesions (this aim) instead of F1.
 LESION_RECALL, LESION_AIM = "lesion_recall", f"lesion_false_positives({FALSE_POSITIVES:g})"
-#: Passes of the baseline over its training rows by default.
+#: Passes of the baseline over its training rows by default (`fit` has its own number).
 EPOCHS = 30
 #: Grouped arguments of `compare` that `compare_examples` takes as they are.
 PASSED_ON = (
@@ -170,7 +174,10 @@ def compare_examples(
     show_pictures: bool = True,
     importance: bool = False,
 ) -> Comparison:
-    """Run `compare` on examples that were read already; `store` may be a `Store` that is open."""
+    """Run `compare` on examples that were read already, with strategies that were selected.
+
+    The options are those of `compare`, except that `store` may also be a `Store` that is open.
+    """
     priced = costs_of(costs, cost_column, cost_fp, examples)
     metric = _metric_of_verdict(metric, priced)
     check_by_columns(examples)
@@ -221,9 +228,7 @@ def _run_comparison(
     priced: AnyCosts | None, nested: bool, limited: Limit | None, refit_winner: bool, verbose: Any,
     diagnosis: Mapping[str, Any], show_pictures: bool, importance: bool, delay: Mapping[str, Any] | None,
 ) -> Comparison:  # fmt: skip
-    """Cross-validate, judge, and refit the winner.
-
-    The arguments are those of `compare`, after all checks.
+    """Cross-validate, judge, and refit the winner: the body of `compare_examples`, after all checks.
 
     `refused` maps the strategies that the model cannot train to the reason. `delay` is the label delay with the number
     of rows that it leaves out per fold; None without a delay.
@@ -235,7 +240,7 @@ def _run_comparison(
         if limited is not None or examples.split is not None:
             trainer = replace(trainer, executor=RememberingExecutor(trainer.executor))
         if limited is not None:
-            survivors = rungs(strategies, trainer, limited, folds)
+            survivors = run_rungs(strategies, trainer, limited, folds)
         strategies = survivors.strategies
         trainer = replace(trainer, settings=survivors.settings, progress=progress)
         # The members of the folds are only kept for the importance of the columns.
@@ -292,9 +297,7 @@ def _run_comparison(
 def _train_winner_on_all_rows(
     winner: Strategy, trainer: Trainer, outcome: Outcome, priced: AnyCosts | None
 ) -> tuple[Classifier | None, list[str]]:
-    """Return the winner trained on all rows, and no warnings.
-
-    If that training fails, return None and a warning.
+    """Return the winner trained on all rows and no warnings; if that training fails, None and a warning.
 
     A failure is no error here, because the scores of the folds are still valid. With a cost matrix or a cost column,
     a winner with the aim "f1" then decides by these costs.
@@ -329,9 +332,9 @@ def _rows_and_folds(examples: Examples, split: Split, given: bool, nested: bool)
 
 
 def _metric_of_verdict(metric: str | None, priced: AnyCosts | None) -> str:
-    """Return the key of the metric of the verdict.
+    """Return the key of the metric that the verdict is about; None becomes the default.
 
-    Raise an OptionError if it is unknown or lacks costs.
+    Raise an OptionError if the key is unknown, or if its costs are missing.
     """
     if metric is None:
         return "average_precision" if priced is None else COST

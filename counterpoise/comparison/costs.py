@@ -1,4 +1,8 @@
-"""Costs of decisions in a comparison: two numbers, a matrix, or a column of the rows."""
+"""Costs of decisions in a comparison: two numbers, a matrix, or a column of the rows.
+
+`Costs`, `CostMatrix` and `CostsByRow` have the same five methods (`AnyCosts`), which `compare` calls without looking at
+the kind. `to_dict` is saved as "costs" in leaderboard.json.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +36,7 @@ COST = "expected_cost"
 
 @dataclass(frozen=True)
 class Costs:
-    """Cost of a false positive and of a missed case, in any one unit.
+    """Cost of a false positive and of a missed case, in any one unit: the threshold is tuned for them.
 
     Raises:
         OptionError: a cost that is not above 0 and finite.
@@ -52,7 +56,7 @@ class Costs:
     def of(cls, given: Any, binary: bool = True) -> Costs | None:
         """Return costs from None, a pair (false positive, missed case) or `Costs`.
 
-        `binary` says whether there are two classes. Costs for more, or anything else, are an OptionError.
+        Raise an OptionError for anything else, and for costs without two classes (`binary` is False).
 
         Example:
             >>> Costs.of((1, 20))
@@ -98,7 +102,10 @@ class Costs:
 
 @dataclass(frozen=True)
 class CostMatrix:
-    """Costs by true and decided class, float64 (C, C); a benefit is a negative cost."""
+    """Costs [true, decided], float64 (C, C): each row gets the class of least expected cost.
+
+    A benefit is a negative cost.
+    """
 
     matrix: Array
 
@@ -117,7 +124,7 @@ class CostMatrix:
         return matrix_costs(y, decision, self.matrix)
 
     def decide_classifier(self, clf: Classifier) -> Classifier:
-        """The classifier that decides by the costs."""
+        """Return the classifier with decisions by the costs."""
         return clf.decide(costs=self.matrix)
 
     def to_dict(self) -> dict[str, Any]:
@@ -127,7 +134,7 @@ class CostMatrix:
 
 @dataclass(frozen=True)
 class CostsByRow:
-    """A column with what a missed case of each row costs, and what a false positive costs.
+    """A column with the cost of missing each row: each row is decided by its own expected cost.
 
     Attributes:
         column: See `core.cost_column`.
@@ -155,7 +162,7 @@ class CostsByRow:
         return amount_costs(y, decision, amount, self.column.cost_fp)
 
     def decide_classifier(self, clf: Classifier) -> Classifier:
-        """The classifier that decides by the column."""
+        """Return the classifier with decisions by the column."""
         return clf.decide(cost_column=self.column.name, cost_fp=self.column.cost_fp)
 
     def to_dict(self) -> dict[str, Any]:
@@ -163,6 +170,7 @@ class CostsByRow:
         return {"cost_column": self.column.name, "cost_fp": self.column.cost_fp, "mean_amount": self.mean}
 
 
+#: The three kinds of costs of a comparison.
 AnyCosts = Costs | CostMatrix | CostsByRow
 
 
@@ -211,12 +219,12 @@ def _is_dict_or_matrix(costs: Any) -> bool:
     return isinstance(costs, dict) or np.ndim(costs) == 2
 
 
-def _with_decisions(result: FoldResult, decision: Array, make: Any, *how: Any) -> FoldResult:
-    """Return the result with other decisions.
+def _with_decisions(result: FoldResult, decision: Array, change_rule: Any, *costs: Any) -> FoldResult:
+    """Return the result with other decisions, and the rule that makes them: `change_rule(rule, *costs)`.
 
-    Its rule becomes `make(rule, *how)` if it is one rule, and not a rule per label.
+    Rules per label stay as they are.
     """
-    rule = make(result.rule, *how) if isinstance(result.rule, Rule) else result.rule
+    rule = change_rule(result.rule, *costs) if isinstance(result.rule, Rule) else result.rule
     return replace(result, decision=decision, rule=rule)
 
 
@@ -255,14 +263,14 @@ def with_row_costs(result: FoldResult, examples: Examples, costs: AnyCosts) -> F
 
 
 def pooled_cost(results: Sequence[FoldResult]) -> float:
-    """Cost per `PER` rows of the results together."""
+    """Return the cost per `PER` rows, over the rows of all results together; rows count alike."""
     return PER * float(np.concatenate([result.cost for result in results if result.cost is not None]).mean())
 
 
 def mean_cost(result: FoldResult, weight: Array | None) -> float:
-    """Return the mean cost of a row, weighted by `weight` (N,).
+    """Return the mean cost of a row of one fold, weighted by `weight` (N,); nan if the result has no costs.
 
-    It is nan if the result has no costs.
+    It is the score `COST` of the fold.
     """
     return float(np.average(result.cost, weights=weight)) if result.cost is not None else float("nan")
 
@@ -271,6 +279,7 @@ def cost_draws(result: FoldResult, weight: Array | None, blocks: Array, resample
     """Return bootstrap draws of the mean cost of a row, float64 (resamples,).
 
     `blocks` (N,) has a number for each row. Rows with the same number are drawn together, with replacement.
+    The draws depend only on the seed and the number of blocks, so that they are the same for every strategy.
     """
     assert result.cost is not None
     w = np.ones(len(result.rows)) if weight is None else weight.astype(float)

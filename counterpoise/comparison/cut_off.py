@@ -1,4 +1,7 @@
-"""Warnings of a comparison about trainings that ended too early, and about skill below 0."""
+"""Texts of a comparison about trainings that ended too early (next step, warnings), and about skill below 0.
+
+Whether a training was cut off is decided in `pipeline.budget`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any
 from counterpoise.comparison.words import listed
 from counterpoise.pipeline.budget import TrainingLength
 
-#: Strategies that a sentence names.
+#: Most strategies that a sentence names.
 MOST_NAMED = 5
 
 
@@ -18,12 +21,12 @@ def cut_off_strategies(training: Mapping[str, TrainingLength]) -> frozenset[str]
 
 
 def cut_off_next_step(training: Mapping[str, TrainingLength], extension: int = 1, limited: bool = False) -> str:
-    """Return which option gives more steps to the strategies that were cut off; "" if none was.
+    """Return the next step of a verdict whose strategies were cut off: the option for more steps; "" if none was.
 
     Args:
         training: strategy -> how long its networks could train.
-        extension: How many times the default budget that was.
-        limited: Whether a limit of the whole comparison set it.
+        extension: How many times the default budget they took.
+        limited: Whether a limit of the whole comparison cut them off, and not the number of epochs.
 
     Example:
         >>> cut_off_next_step({"none": TrainingLength(720, True), "focal": TrainingLength(720, False)})
@@ -68,9 +71,9 @@ def training_warnings(training: Mapping[str, TrainingLength], rows: Sequence[Map
 
 
 def _some_names(names: Sequence[str]) -> str:
-    """Join names as a sentence does.
+    """Join the titles of strategies as a sentence does; of too many, name the first and count the others.
 
-    Of more than `MOST_NAMED` names, only the first four are named, with the number of the others.
+    At most `MOST_NAMED` are named; of more, one fewer and the number of the others.
     """
     if len(names) <= MOST_NAMED:
         return listed(names)

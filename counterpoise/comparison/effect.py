@@ -1,4 +1,7 @@
-"""The effect of a change of strategy on decisions: cases found, false positives, and cost."""
+"""The effect of a change of strategy on decisions: cases found, false positives, and cost, per `PER` cases.
+
+The values and the text are saved in leaderboard.json (`Verdict.effect`).
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,14 @@ from counterpoise.core.titles import BASELINE, PER, strategy_name
 
 Array = np.ndarray
 
-#: The strategy that changes the threshold alone.
+#: Key of the strategy that only tunes the threshold.
 THRESHOLD_ALONE = "threshold"
 
 
 def positive_shares(confusion: Array, positive: int = 1) -> tuple[float, float]:
-    """Return cases found and false positives of one class per row, from a confusion matrix (C, C) [true, predicted].
+    """Return the shares of all rows that are cases found (true positives) and false positives of one class.
+
+    `confusion` is (C, C), [true, predicted]; `positive` is the code of the class.
 
     Example:
         >>> positive_shares(np.array([[90, 5], [2, 3]]))
@@ -76,14 +81,14 @@ def effect_text(
     strategy: str, label: str, change: Mapping[str, Any], alone: Mapping[str, Any] | None = None,
     right: float | None = None, cases: str = "cases",
 ) -> str:  # fmt: skip
-    """Describe a change of decisions per `PER` cases, and next to it what threshold tuning alone changes.
+    """Return sentences on a change of decisions per `PER` cases, and on what threshold tuning alone changes.
 
     Args:
         strategy: Its key.
         label: The class that is to be found.
         change: {"found", "false_positives", "cost"}, strategy minus baseline.
         alone: The same for threshold tuning without retraining, None if that is the strategy or not known.
-        right: Then also the difference in correct decisions, over all classes.
+        right: The difference in correct decisions over all classes; None for two classes.
         cases: What is counted.
 
     Example:
@@ -104,23 +109,19 @@ def effect_text(
 
 
 def _counts_per_cases(matrix: Array, positive: int, cost: float | None) -> dict[str, Any]:
-    """Return cases found and false positives per `PER` cases.
-
-    The cost, also per `PER` cases, is returned as it was passed.
+    """Return {"found", "false_positives", "cost"} of one class per `PER` cases; `cost` already is per `PER` cases.
     """
     true_positives, false_positives = positive_shares(matrix, positive)
     return {"found": PER * true_positives, "false_positives": PER * false_positives, "cost": cost}
 
 
 def _count_change(new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
-    """Return new minus old for each key; None (no cost) stays None."""
+    """Return new minus old for each key of `_counts_per_cases`; None (no cost) stays None."""
     return {key: None if value is None else value - old[key] for key, value in new.items()}
 
 
 def _changes_by_class(new: Array, old: Array, classes: Sequence[Any]) -> list[dict[str, Any]]:
-    """Return the changes from `old` to `new` for each class.
-
-    They are label, cases found and false positives, per `PER` cases.
+    """Return label, and changes from `old` to `new` in cases found and false positives per `PER` cases, of each class.
     """
     changes = [
         _count_change(_counts_per_cases(new, code, None), _counts_per_cases(old, code, None))
@@ -133,9 +134,9 @@ def _changes_by_class(new: Array, old: Array, classes: Sequence[Any]) -> list[di
 
 
 def _change_text(change: Mapping[str, Any], label: str = "") -> str:
-    """Describe a change in words.
+    """Return a change in words, for example "14 more found, 60 more false positives".
 
-    An example is "14 more found, 60 more false positives". The cost is left out if it is None.
+    `label` follows the first count. The cost is left out if it is None.
     """
     text = f"{_count_text(change['found'])}{label} found, {_count_text(change['false_positives'])} false positives"
     cost = change["cost"]
@@ -145,9 +146,7 @@ def _change_text(change: Mapping[str, Any], label: str = "") -> str:
 
 
 def _count_text(count: float) -> str:
-    """Return a difference of counts in words.
-
-    Examples are "14 more", "less than 1 fewer", and for 0 "no more".
+    """Return a difference of counts in words: "14 more", "less than 1 fewer", and for 0 "no more".
     """
     if count == 0:
         return "no more"

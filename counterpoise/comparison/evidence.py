@@ -1,4 +1,7 @@
-"""Fold scores of the strategies of one comparison, and what follows from them without deciding anything."""
+"""`Evidence`: the fold scores that the judge decides by, with their means, differences and intervals.
+
+`judge` decides; this file only computes. `significance` has the tests, `metrics.intervals` the formulas of intervals.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +29,8 @@ Array = np.ndarray
 Scores = Mapping[str, Mapping[str, Any]]
 Counts = Mapping[str, Mapping[str, Any]]
 
-#: Half-width of the region of practical equivalence: smaller differences do not matter in practice. Metrics whose size
-#: follows the share of the rare class (log loss, Brier score) take it relative to the reference: 1%.
+#: Half-width of the region of practical equivalence (rope): smaller differences do not matter in practice. For log loss
+#: and Brier score, whose size follows the share of the rare class, it is a share of the score of the reference.
 ROPE = 0.01
 #: Confidence of the intervals.
 LEVEL = 0.95
@@ -56,13 +59,13 @@ class Evidence:
     counts: Counts
 
     def mean(self, strategy: str, metric: str) -> float:
-        """Mean over the folds where the metric is defined; nan when there is none."""
+        """Return the mean of a score over the folds where it is defined; nan if it is defined in none."""
         values = self.scores[strategy].get(metric, np.empty(0))
         values = values[np.isfinite(values)]
         return float(values.mean()) if len(values) else float("nan")
 
     def rope_of(self, metric: str) -> float:
-        """The rope in the metric's unit: absolute, or relative to the reference for `Metric.relative`."""
+        """Return the rope in the unit of the metric: `ROPE`, or `ROPE` times the score of the reference."""
         return ROPE * abs(self.mean(self.reference, metric)) if METRICS[metric].relative else ROPE
 
     def difference(self, metric: str, a: str, b: str, view: Callable[[Any], Any]) -> Difference:
@@ -90,7 +93,7 @@ class Evidence:
 
 
 def score_interval(evidence: Evidence, strategy: str, key: str) -> Interval:
-    """Return mean and interval of one score, from pooled counts, bootstrap draws, or folds.
+    """Return mean, interval and fold scores of one score (metric `key`) of a strategy.
 
     F1 and precision come from pooled confusion counts, if there are any. Other scores take bootstrap draws, if there
     are any, except a recall or specificity of exactly 0 or 1. Everything else takes the spread over the folds.
@@ -114,9 +117,9 @@ def score_interval(evidence: Evidence, strategy: str, key: str) -> Interval:
 
 
 def _base_and_suffix(key: str) -> tuple[str, str]:
-    """Split a metric key into the score and the rule it is decided by.
+    """Split a metric key into the score and the decision that it is of (see `tally.DECISION_SUFFIXES`).
 
-    "recall_default" becomes ("recall", "_default"); the suffix of a strategy's own rule is "".
+    "recall_default" becomes ("recall", "_default"); the suffix of a strategy's own decisions is "".
     """
     suffix = next((s for s in ("_default", "_uncorrected") if key.endswith(s)), "")
     return key.removesuffix(suffix), suffix
@@ -131,12 +134,10 @@ def _counts_per_repeat(evidence: Evidence, values: Array, matrices: Any) -> Arra
 
 
 def _pooled_interval(evidence: Evidence, base: str, values: Array, matrices: Array) -> Interval:
-    """Return F1 or precision of pooled counts with the wider of two intervals.
+    """Return F1 or precision of pooled counts, with an interval that covers that of the counts and that of the folds.
 
-    One is that of the counts, the other that of the folds.
-
-    `values` are the scores of the folds, float64 (J,); `matrices` are (J, 2, 2), [true, decided]. Fewer than two finite
-    scores have no spread, so that the interval of the counts stays.
+    `base` is "f1" or "precision". `values` are the scores of the folds, float64 (J,); `matrices` are (J, 2, 2), [true,
+    decided]. Fewer than two finite scores have no spread, so that the interval of the counts stays.
     """
     counts = _counts_per_repeat(evidence, values, matrices)
     tp, fp, fn = float(counts[1, 1]), float(counts[0, 1]), float(counts[1, 0])

@@ -1,6 +1,7 @@
 """The images of a report: confident out-of-fold errors of the recommended strategy, and labels that look wrong.
 
-Beside each stands a heat map of where the saved model looked (see `classifier.heat_maps`).
+Each has a heat map of where the saved model looked (see `classifier.heat_maps`). The pictures are part of the page
+(`Comparison.page_record`), not of leaderboard.json.
 """
 
 from __future__ import annotations
@@ -23,17 +24,18 @@ from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 
-#: Pictures of each kind.
+#: Most pictures of each kind.
 SHOWN = 8
 
 
 def example_pictures(
     results: Sequence[FoldResult], examples: Examples, clf: Classifier | None = None
 ) -> list[dict[str, Any]]:
-    """Missed cases, false positives and doubtful labels of a strategy, the most confident first, for the report.
+    """Return missed cases, false positives and doubtful labels of a strategy, the most confident first, for the report.
 
-    Of a class per element: the worst and the median rows (see `mask_pictures`). Every row is scored once: by the first
-    repeat. Of several labels, those of the rarest. [] if rows are no images.
+    One dict for each kind: {"title", "count", "shown"}. With a class per element: the worst and the median rows (see
+    `mask_pictures`). Rows are those of the first repeat, which scores each row once. With several labels, only the
+    rarest label is shown. The list is empty if rows are not images.
 
     Args:
         results: Those of the strategy.
@@ -85,7 +87,7 @@ def example_pictures(
 
 
 def _heat_maps_or_none(clf: Classifier | None, examples: Examples, rows: Array, label: Any) -> Array | None:
-    """Return heat maps of some rows, float32 (n, height, width), or None.
+    """Return heat maps of some rows, float32 (n, height, width), for the class `label`.
 
     None without a classifier or rows, and if the heat maps cannot be computed for any reason.
     """
@@ -117,5 +119,5 @@ def _picture_record(
 
 
 def _is_showable(part: Any) -> bool:
-    """Return whether an input is pictures of numbers with at least 4 pixels on each side."""
+    """Return whether an input of the model is pictures of numbers with at least 4 pixels on each side."""
     return is_picture(part) and min(part.shape[1:3]) >= 4 and part.dtype.kind in "uif"

@@ -15,6 +15,9 @@ alone leads to "better" in at most one comparison in twenty, however many strate
 
 External models take no part in this. One that is significantly better than the Counterpoise model with the best mean
 (Holm over the external models) is the winner; the verdict over the others then decides which of them is saved.
+
+This file sees only numbers: fold scores, draws and counts. `judging` makes them from fold results, `evidence` has the
+intervals and differences, `significance` the tests, and `words` the texts.
 """
 
 from __future__ import annotations
@@ -140,7 +143,7 @@ def _checked_scores(name: str, row: Mapping[str, Any], expected: int) -> dict[st
 
 
 def _simplest_first(table: Mapping[str, Any], simplicity: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the strategies of a table, those in `simplicity` first and in its order."""
+    """Return the strategies of a table, simplest first: those in `simplicity` in its order, then the others."""
     known = [name for name in simplicity or () if name in table]
     return (*known, *(name for name in table if name not in known))
 
@@ -181,7 +184,7 @@ def _against_reference(evidence: Evidence, external: Collection[str]) -> dict[st
 
 
 class _Gains(NamedTuple):
-    """Differences to one strategy and their p-values, corrected for their number."""
+    """Differences of strategies to one other strategy, and their Holm-adjusted p-values, by name."""
 
     of: Mapping[str, Difference]
     adjusted: Mapping[str, float]

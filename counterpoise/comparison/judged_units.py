@@ -1,4 +1,4 @@
-"""Comparisons that decide units: they are judged by units, and also list the scores of rows."""
+"""Comparisons that decide units (such as patients): they are judged by units, and also list the scores of rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ class JudgedUnits:
     Attributes:
         examples: See `Examples.as_units`.
         by_name: strategy -> its results.
-        name: What to call a unit. rows: How many rows there are.
+        name: What a unit is called.
+        rows: Number of rows in all units.
     """
 
     examples: Examples

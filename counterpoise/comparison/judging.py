@@ -1,4 +1,8 @@
-"""From fold results to a verdict: scores, the judge, what its strategy changes in decisions, what it did not see."""
+"""From fold results to a verdict: their scores for the judge, and what the judge does not see, added to its verdict.
+
+`judge` decides by numbers; this file makes these numbers, and adds the effect on decisions (`judge_results`), the
+nested score and the next step for trainings that were cut off (`completed_verdict`).
+"""
 
 from __future__ import annotations
 
@@ -29,12 +33,11 @@ Array = np.ndarray
 def completed_verdict(
     judgment: Judgment, among: int, inside: Nested | None, cut_off: str, nestable: bool, decides: bool
 ) -> Verdict:
-    """Add to the verdict what the judge did not see.
+    """Return the verdict with what the judge did not see: the nested score, and trainings that ended too early.
 
-    This is the nested score, and trainings that ended too early.
-    `among` is the number of compared strategies, and `nestable` whether a nested comparison is possible. `cut_off` is
-    the next step for trainings that ended too early, or "". `decides` is whether `model.keras` decides by the costs of
-    the comparison.
+    `inside` is the nested score, if there is one. `among` is the number of compared strategies, and `nestable` whether
+    a nested comparison is possible. `cut_off` is the next step for trainings that ended too early, or "". `decides` is
+    whether `model.keras` decides by the costs of the comparison.
     """
     verdict, selection = judgment.verdict, ""
     if inside is not None:
@@ -53,9 +56,9 @@ def judge_results(
     ran: Sequence[Strategy], by_name: Mapping[str, Sequence[FoldResult]], examples: Examples, outcome: Outcome,
     seed: int, metric: str, costs: AnyCosts | None,
 ) -> Judgment:  # fmt: skip
-    """Judge the strategies that ran by their fold results.
+    """Return the judgment of the strategies that ran, by their fold results (strategy -> results).
 
-    The verdict also contains what the winner changes in decisions.
+    The verdict also contains what the winner changes in decisions. `seed` is that of bootstrap draws.
     """
     folds, repeats = outcome.folds, outcome.repeats
     scores = {name: tally.fold_scores(results, examples) for name, results in by_name.items()}
@@ -66,7 +69,8 @@ def judge_results(
         scores, folds=len(folds) // repeats, repeats=repeats, metric=metric, simplicity=[s.name for s in select(ran)],
         counts={name: tables for name, tables in independent.items() if tables and tables[""].shape[1:] == (2, 2)},
         external=[s.name for s in ran if isinstance(s, External)],
-        draws=paired_draws(by_name, scores, examples, seed, metric=metric), unfinished=cut_off_strategies(outcome.training),
+        draws=paired_draws(by_name, scores, examples, seed, metric=metric),
+        unfinished=cut_off_strategies(outcome.training),
         test_over_train=None if examples.split is None else len(folds[0].test) / len(folds[0].train),
     )  # fmt: skip
     return replace(judgment, verdict=_verdict_with_effect(judgment.verdict, by_name, counts, examples, outcome, costs))
@@ -76,9 +80,8 @@ def _verdict_with_effect(
     verdict: Verdict, by_name: Mapping[str, Sequence[FoldResult]], counts: Mapping[str, Mapping[str, Array]],
     examples: Examples, outcome: Outcome, costs: AnyCosts | None,
 ) -> Verdict:  # fmt: skip
-    """Add to the verdict what the winner changes in decisions.
+    """Return the verdict with what the winner changes in decisions: numbers of cases and, with `costs`, the cost.
 
-    This is the number of cases and, with `costs`, the cost.
     The baseline at a tuned threshold is computed for this if no strategy has it. If the baseline failed, the verdict
     becomes "inconclusive" and gives the reason.
     """

@@ -1,4 +1,7 @@
-"""The settings that determine the results of a comparison. Two runs share fits only if their settings are equal.
+"""The manifest: what determines the results of a comparison. Two runs share fits only if their manifests are equal.
+
+It is saved in the store. A name or a value that is written in another way makes a run refuse the stores of earlier
+versions; its names also appear in the message that lists the differences.
 
 Strategies, repeats, tuning, the metric and whether the budget may be extended are left out on purpose: more of them
 need more fits and change none.
@@ -27,7 +30,7 @@ Array = np.ndarray
 
 
 def manifest_of(examples: Examples, trainer: Trainer, folds: int, duplicates: str) -> dict[str, Any]:
-    """Data, networks, settings and versions of a run, plain values by the names that a message uses.
+    """Return data, networks, settings and versions of a run, as plain values by the names that a message uses.
 
     Trees and external models are left out as strategies are: what they are is part of each of their fits.
     """
@@ -71,9 +74,7 @@ def _difference_text(name: str, before: Any, now: Any) -> str:
 
 
 def _data_entries(examples: Examples) -> dict[str, Any]:
-    """Return number of rows, kind of target, classes, and hashes of the data.
-
-    The hashes are of features, labels, groups, times, weights and split.
+    """Return number of rows, kind of target, classes, and hashes of features, labels, groups, times, weights and split.
     """
     parts = {"labels": examples.y, "groups": examples.groups, "time": examples.time, "weights": examples.sample_weight}
     parts |= {"split": examples.split}
@@ -89,7 +90,7 @@ def _data_entries(examples: Examples) -> dict[str, Any]:
 
 
 def _feature_hashes(examples: Examples) -> dict[str, Any]:
-    """A hash of every column of a table, by name, or of every array of another input."""
+    """Return a hash of every column of a table, by name, or of every array of another input."""
     schema, x = examples.schema, examples.x
     if schema is None:
         return {f"values of {name}": _content_hash(array) for name, array in _named_arrays(x, "the features")}
@@ -107,9 +108,7 @@ def _content_hash(part: Any) -> str:
 
 
 def _named_arrays(x: Any, name: str) -> list[tuple[str, Array]]:
-    """Return (name, array) of all arrays in nested dicts, tuples and lists.
-
-    The innermost key or position makes the name.
+    """Return (name, array) of all arrays in nested dicts, tuples and lists, named by the innermost key or position.
     """
     if isinstance(x, Mapping):
         return [leaf for key, part in x.items() for leaf in _named_arrays(part, f"input {key!r}")]
@@ -119,9 +118,8 @@ def _named_arrays(x: Any, name: str) -> list[tuple[str, Array]]:
 
 
 def _network_entries(network: Network, key: str) -> dict[str, Any]:
-    """Return the settings of a network by name.
+    """Return label, hash of layers and initial weights, and optimizer of a network, by name.
 
-    They are its label, a hash of its layers and initial weights, and its optimizer.
     `key` tells the networks of a run from each other. It is "" for the only network.
     """
     model, optimizer = network.fresh(0), network.optimizer()
@@ -143,13 +141,13 @@ def _network_entries(network: Network, key: str) -> dict[str, Any]:
 
 
 def _optimizer_text(optimizer: Any) -> str:
-    """The class of an optimizer and what is set, without the name that Keras counts up."""
+    """Return the class of an optimizer and its settings, without the name that Keras counts up."""
     config = {k: v for k, v in optimizer.get_config().items() if k != "name" and v not in (None, False)}
     return f"{type(optimizer).__name__} {_config_text(config)}"
 
 
 def _layers_text(model: keras.Model) -> str:
-    """The configuration of a model without what depends on the moment: counted names and addresses."""
+    """Return the configuration of a model as text that is the same in each process: no counted names or addresses."""
     text = _config_text(model.get_config())
     names: dict[str, str] = {}
     for layer in model._flatten_layers():
@@ -161,17 +159,13 @@ def _layers_text(model: keras.Model) -> str:
 
 
 def _config_text(config: Any) -> str:
-    """Return a configuration as JSON text without memory addresses.
-
-    They differ from run to run.
+    """Return a configuration as JSON text without memory addresses, which differ from run to run.
     """
     return re.sub(r" at 0x[0-9a-f]+", "", json.dumps(config, sort_keys=True, default=str))
 
 
 def _array_hash(array: Array, more: bytes = b"") -> str:
-    """Return a hash (16 hex digits) of an array.
-
-    It covers dtype, shape and values, and the bytes `more`.
+    """Return a hash (16 hex digits) of dtype, shape and values of an array, and of the bytes `more`.
     """
     plain = np.asarray(array)
     content = repr(plain.tolist()).encode() if plain.dtype.kind == "O" else np.ascontiguousarray(plain).tobytes()

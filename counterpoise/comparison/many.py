@@ -1,4 +1,7 @@
-"""Strategies over several data sets: which is better in general, as text, table and critical-difference figure."""
+"""`compare_many`: which strategies are better over several data sets, as text, table and critical-difference figure.
+
+`rank_tests` has the tests; this file reads the comparisons and words the conclusions.
+"""
 
 from __future__ import annotations
 
@@ -201,9 +204,9 @@ def compare_many(
 
 
 def _named_by_data(comparisons: Iterable[Comparison]) -> dict[str, Any]:
-    """Return comparisons by the name of their data file.
+    """Return comparisons by the name of their data file, or "data 1" and so on without a file.
 
-    Without a file, the name is "data 1" and so on. A repeated name gets the number of its comparison.
+    A repeated name gets the number of its comparison.
     """
     named: dict[str, Any] = {}
     for number, comparison in enumerate(comparisons, 1):
@@ -213,9 +216,9 @@ def _named_by_data(comparisons: Iterable[Comparison]) -> dict[str, Any]:
 
 
 def _comparison_or_record(name: str, value: Any, model: Any, seed: int, options: Mapping[str, Any]) -> Any:
-    """Return a comparison or the record of one.
+    """Return a comparison, or the record of one that is read from a folder.
 
-    A comparison is returned as it is, a record is read from a folder. On (x, y), strategies are compared now.
+    A comparison is returned as it is. On data, (x, y) or (table, target column), strategies are compared now.
 
     Raises:
         ArtifactError: The leaderboard in the folder cannot be read.
@@ -250,9 +253,8 @@ def _common_metric(records: Mapping[str, Any]) -> str:
 def _many_comparisons(
     records: Mapping[str, Any], metric: str, rope: float, seed: int, kept: Mapping[str, Comparison | None]
 ) -> ManyComparisons:
-    """Compute ranks and tests from the records of comparisons.
+    """Return ranks and tests from the records of comparisons, of the strategies that have a score on all data sets.
 
-    Only strategies that have a score on all data sets are included.
     No such strategy is an OptionError. `kept` are the comparisons behind the records, None for a record alone.
     """
     means = {name: _mean_scores(record, metric) for name, record in records.items()}
@@ -278,14 +280,12 @@ def _many_comparisons(
 
 
 def _was_cut_off(record: Mapping[str, Any], reference: str) -> bool:
-    """Return whether the training of the reference was cut off while it still improved."""
+    """Return whether, in a record, the training of the reference was cut off while it still improved."""
     return any(row["strategy"] == reference and row.get("cut_off") is True for row in record["rows"])
 
 
 def _mean_scores(record: Mapping[str, Any], metric: str) -> dict[str, float]:
-    """Return the mean score of each strategy in a record.
-
-    Strategies that failed or lack the metric are left out.
+    """Return the mean score of each strategy in a record; those that failed or lack the metric are left out.
     """
     rows = [row for row in record["rows"] if row["status"] == "ok"]
     means = {row["strategy"]: (row["scores"].get(metric) or {}).get("mean") for row in rows}

@@ -1,4 +1,7 @@
-"""Which masks a report shows: image, truth and decision of the rows with the lowest Dice, and of median ones."""
+"""The masks of a report: image, true mask and predicted mask of the rows with the lowest Dice, and of median ones.
+
+The rows are chosen among the masks that `metrics.regions` kept of each fold (`RegionResult.decided`).
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from counterpoise.report.thumbnails import SIDE, thumbnail
 
 Array = np.ndarray
 
-#: Masks of each kind.
+#: Most masks of each kind.
 SHOWN = 6
 #: Pixels between image, truth and decision.
 GAP = 2
@@ -26,12 +29,12 @@ ABOUT = (
 
 
 def mask_pictures(results: Sequence[FoldResult], examples: Examples, pictures: Any) -> list[dict[str, Any]]:
-    """The worst and the median rows of a strategy as plain values for the report; the first repeat alone.
+    """Return the worst and the median rows of a strategy, of the first repeat, as plain values for the report.
 
     Args:
         results: Its results, with `regions`.
         examples: The rows.
-        pictures: The input that is shown.
+        pictures: The input of the model that is shown, (N, height, width[, channels]).
     """
     cases = sorted(
         (
@@ -60,9 +63,7 @@ def mask_pictures(results: Sequence[FoldResult], examples: Examples, pictures: A
 
 
 def _scored_masks(result: FoldResult) -> Iterable[tuple[float, int, Array]]:
-    """Return Dice coefficient, row number and decided mask of each decision that was kept.
-
-    The coefficient is the mean over the foreground classes.
+    """Return (Dice, row number, decided mask) of each mask that a fold kept; Dice is the mean over foreground classes.
     """
     regions: Any = result.regions
     scores = dice(regions.counts[regions.shown][:, list(regions.foreground)]).mean(axis=1)
@@ -70,7 +71,7 @@ def _scored_masks(result: FoldResult) -> Iterable[tuple[float, int, Array]]:
 
 
 def _panel_record(examples: Examples, pictures: Any, row: int, decided: Array, score: float) -> dict[str, Any]:
-    """Return picture, mask and decided mask side by side, as plain values for the report.
+    """Return picture, true mask and decided mask side by side, as plain values for the report.
 
     `row` is the number of the row, `decided` its mask of class codes (height, width).
     """
@@ -90,7 +91,7 @@ def _panel_record(examples: Examples, pictures: Any, row: int, decided: Array, s
 
 
 def black_and_white_values(pixels: Array, examples: Examples) -> tuple[float, float]:
-    """Return the values that are shown as black and as white.
+    """Return the pixel values that are shown as black and as white.
 
     They are 0 and 255 for pixels on the scale of image files, else the percentiles 0.5 and 99.5 of the picture.
     """
@@ -102,5 +103,5 @@ def black_and_white_values(pixels: Array, examples: Examples) -> tuple[float, fl
 
 
 def _mask_as_gray(codes: Array, last: int) -> Array:
-    """Class codes as shares of white: 0 is black, the last class white, an ignored pixel a dark gray."""
+    """Return class codes as shares of white: code 0 is black, `last` is white, an ignored pixel (-1) is dark gray."""
     return np.where(codes < 0, 0.25, np.maximum(codes, 0) / last)

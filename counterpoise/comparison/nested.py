@@ -1,4 +1,7 @@
-"""Nested cross-validation: the choice is repeated inside each training fold and scored on the test rows."""
+"""Nested cross-validation: the choice is repeated inside each training fold and scored on the test rows.
+
+The inner comparisons see only training rows of an outer fold. The outer results are those that `compare` already has.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ class Nested:
     Attributes:
         chosen: The winner inside each outer training fold.
         folds: Its score on the outer test rows, one per outer fold.
-        mean, low, high: Over the folds, as in the leaderboard.
+        mean, low, high: Mean over the folds and its 95% interval, as in the leaderboard.
     """
 
     chosen: tuple[str, ...]
@@ -44,7 +47,7 @@ class Nested:
     high: float
 
     def to_dict(self) -> dict[str, Any]:
-        """Return `{"inner_folds", "chosen", "mean", "low", "high", "folds"}`."""
+        """Return `{"inner_folds", "chosen", "mean", "low", "high", "folds"}`, saved as "nested" in leaderboard.json."""
         numbers = {"mean": self.mean, "low": self.low, "high": self.high}
         finite = {key: finite_or_none(v) for key, v in numbers.items()}
         folds = [finite_or_none(v) for v in self.folds]
@@ -86,9 +89,7 @@ def nested_score(
 def _inner_winner(
     strategies: Sequence[Strategy], results: Sequence[FoldResult], examples: Examples, metric: str
 ) -> str:
-    """Return the name of the strategy that wins an inner comparison.
-
-    Strategies without results take no part.
+    """Return the name of the strategy that wins an inner comparison; those without results take no part.
     """
     of: dict[str, list[FoldResult]] = {}
     for result in results:

@@ -1,4 +1,8 @@
-"""From what was trained and judged to the content of leaderboard.json."""
+"""From what was trained and judged to the content of leaderboard.json.
+
+The keys are saved: the page, `compare_many` and users read them (`stored_values.RECORD`, tests/leaderboard_schema.py).
+A change that earlier files do not fit raises `stored_values.SCHEMA`.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +35,8 @@ def leaderboard_rows(
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Return one row per strategy: the judged by rank, then those stopped early, then those that failed.
 
-    `labels` maps each strategy to the names of its models; `default` is used for strategies without an entry.
+    `stopped` has the strategies that a limit stopped early. `labels` maps each strategy to the names of its models;
+    `default` is used for strategies without an entry.
     """
     members = {s.name: list(s.member_names) for s in strategies}
     rows = [

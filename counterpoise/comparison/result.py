@@ -1,4 +1,7 @@
-"""The result of a comparison: to print, to read as a frame, to write as files."""
+"""`Comparison`, the result of `compare`: to print, to read as a frame, to write as files.
+
+Saved: `record` as leaderboard.json; the columns of leaderboard.csv (`to_csv`).
+"""
 
 from __future__ import annotations
 
@@ -190,7 +193,7 @@ class Comparison:
 def _leaderboard_line(row: Mapping[str, Any], wide: int) -> str:
     """Return one line of the printed leaderboard, with the title `wide` characters wide.
 
-    For a failed strategy, it contains the status and the error.
+    For a failed strategy, it contains the status and the error. `row` is one of `report.board.leaderboard`.
     """
     name = f"{row['style'].title:<{wide}}"
     if row["failed"]:

@@ -1,4 +1,8 @@
-"""An executor with a store: it reads finished fits from the folder, and trains and stores the others."""
+"""An executor with a store: it reads finished fits from the folder, and trains and stores the others.
+
+A resumed run must give the same results as a run that was never interrupted: stored members are equal to trained ones,
+and the compile modes are those of the first run.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ from counterpoise.strategies.single_pass import SinglePass
 
 
 def opened_store(store: Any) -> Any:
-    """Return a context manager that gives the open store for `store` of `compare`.
+    """Return a context manager that gives the open `Store` for the argument `store` of `compare`.
 
     `store` is a folder, a store that is open (it stays open after the block), or None (the block gets None).
     """
@@ -37,7 +41,7 @@ def storing_executor(
         executor: What trains.
         store: Where members are; each new one is on disk before it is yielded.
         weights: Whether the weights of fold members are kept too; those of trainings on all rows always are.
-        report: Called once with "resuming: 37 of 60 fits are done" when some are.
+        report: Called once with "resuming: 37 of 60 fits are done" if some are.
     """
     # Emptied by the first report: the executor runs once for each model, but reports only once.
     pending = [report] if report else []
@@ -78,7 +82,7 @@ def storing_executor(
 
 
 def _share_compile_modes(network: Network, jobs: Iterable[Job], store: Store) -> None:
-    """Give a network the compile modes that the store has, and store those decided now.
+    """Give a network the compile modes that the store has, and store the modes that are decided now.
 
     A continued run therefore trains as it began. `jobs` are of this network alone: its modes have the name of a loss
     family in the store, after "model|" if the jobs name a model.
@@ -92,7 +96,7 @@ def _share_compile_modes(network: Network, jobs: Iterable[Job], store: Store) ->
 
 
 def needs_weights(strategies: Sequence[Strategy]) -> bool:
-    """Whether some strategy uses its fold members' weights after training: to finish, or to score each member."""
+    """Return whether a strategy uses the weights of its fold members after training: to finish, or to score members."""
     singles = [single for strategy in strategies for single in strategy.singles]
     return any(single.finish or isinstance(single, SinglePass) for single in singles)
 
@@ -103,4 +107,5 @@ def print_on_stderr(text: str) -> None:
 
 
 def _trains_on_all_rows(job: Job) -> bool:
+    """Return whether a job is the training of the winner on all rows, and not one of a fold."""
     return job.counters[1] == ALL_ROWS_FOLD

@@ -1,7 +1,8 @@
-"""Intervals for a single test set: differences are resampled from its rows, because there are no folds.
+"""Bootstrap draws of the scores on a single test set (a split of the user), because there are no folds.
 
-Rows (or groups, or blocks in time) are drawn with replacement, the same for every strategy. The draws say how much
-rests on the choice of the test rows; that another training would end elsewhere they do not see.
+Rows (or groups, or blocks in time) are drawn with replacement, the same for every strategy. The draws show how much the
+scores depend on the choice of the test rows, but not how much they depend on the training. The formulas
+must give the scores of `metrics.scores`; tests/comparison/test_single_split.py compares them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from scipy import sparse
 
 from counterpoise.comparison.costs import COST, cost_draws
+from counterpoise.comparison.tally import DECISION_SUFFIXES
 from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
 from counterpoise.core.seeds import generator
@@ -27,11 +29,10 @@ from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 Draws = dict[str, Array]
-SUFFIXES = ("", "_default", "_uncorrected")
 
 
 def split_draws(result: FoldResult, examples: Examples, blocks: Array, metric: str, resamples: int, seed: int) -> Draws:
-    """Draw the scores of one strategy on resampled test rows, float64 (B,) for each score.
+    """Return draws of the scores of one strategy on resampled test rows, metric key -> float64 (B,).
 
     A score is nan for a draw that does not define it.
 
@@ -81,7 +82,7 @@ def _result_of_problem(
 def _problem_draws(
     result: FoldResult, y: Array, weight: Array, blocks: Array, metric: str, resamples: int, seed: int
 ) -> Draws:
-    """Draw the scores of one problem, float64 (B,) for each key.
+    """Return draws of the scores of one problem, metric key -> float64 (B,); `result` must be of this problem.
 
     Scores made of sums over rows come from one matrix product per chunk of draws. Areas under curves, and `metric` if
     it is not among these, are drawn separately.
@@ -94,7 +95,7 @@ def _problem_draws(
     chunks: list[Draws] = []
     for counts in group_draws(len(sums), resamples, generator(seed, "split")):
         chunks.append(_scores_of_sums(counts @ sums, classes))
-        for suffix, table in zip(SUFFIXES, tables, strict=True):
+        for suffix, table in zip(DECISION_SUFFIXES, tables, strict=True):
             chunks[-1] |= _scores_of_tables(np.asarray(counts @ table), classes, suffix)
     draws = {key: np.concatenate([chunk[key] for chunk in chunks]) for key in chunks[0]}
     draws |= _area_draws(result, y, weight, group, resamples, seed)
@@ -104,7 +105,7 @@ def _problem_draws(
 
 
 def _weights_by_group(group: Array, column: Array, weight: Array, width: int) -> sparse.csr_array:
-    """Sum the weights of the rows for each group and column, sparse (G, width).
+    """Return the sum of the weights of the rows in each group and column, sparse (G, width).
 
     `group` and `column` are int (T,): the group of each row, and the column in which it counts.
     """
@@ -112,7 +113,7 @@ def _weights_by_group(group: Array, column: Array, weight: Array, width: int) ->
 
 
 def _group_sums(result: FoldResult, y: Array, weight: Array, group: Array) -> Array:
-    """Sum over the weighted rows of each group, float64 (G, C + 3).
+    """Return sums over the weighted rows of each group, float64 (G, C + 3), for `_scores_of_sums`.
 
     Columns: the weight of each class, log loss, squared error, and log loss without the correction.
     """
@@ -125,7 +126,7 @@ def _group_sums(result: FoldResult, y: Array, weight: Array, group: Array) -> Ar
 
 
 def _scores_of_sums(drawn: Array, n: int) -> Draws:
-    """Compute log loss, Brier score and skill (B,) from drawn sums (B, n + 3) of `_group_sums`."""
+    """Return log loss, Brier score and skill (B,) from sums (B, n + 3) of drawn groups, n classes."""
     total = drawn[:, :n].sum(axis=1)
     shares = drawn[:, :n] / total[:, None]
     loss, squared, raw = drawn[:, n:].T / total
@@ -136,13 +137,13 @@ def _scores_of_sums(drawn: Array, n: int) -> Draws:
 
 
 def _scores_of_tables(drawn: Array, n: int, suffix: str) -> Draws:
-    """Compute decision scores (B,) from drawn tables (B, n * n); `suffix` ends their keys."""
+    """Return decision scores (B,) from drawn confusion matrices (B, n * n); `suffix` ends their keys."""
     each = [sc.decision_scores(matrix) for matrix in drawn.reshape(-1, n, n)]
     return {key + suffix: np.array([one[key] for one in each]) for key in each[0]}
 
 
 def _area_draws(result: FoldResult, y: Array, weight: Array, group: Array, resamples: int, seed: int) -> Draws:
-    """Draw average precision and ROC AUC, (B,) each; means over more than two classes."""
+    """Return draws (B,) of average precision and ROC AUC; of more than two classes, of their means over classes."""
     n, keys = result.proba.shape[1], ("average_precision", "roc_auc")
     each = [
         cluster_draws(y, result.proba, group, positive=code, resamples=resamples, seed=seed, sample_weight=weight)
@@ -154,7 +155,7 @@ def _area_draws(result: FoldResult, y: Array, weight: Array, group: Array, resam
 def _row_score_draws(
     result: FoldResult, y: Array, weight: Array, blocks: Any, metric: str, resamples: int, seed: int
 ) -> Array:
-    """Draw a score (B,) that has no sums, by computing all scores for each draw."""
+    """Return draws (B,) of a score that is not made of sums, by computing all scores of the rows of each draw."""
 
     def prepare(rows: Array) -> Callable[[Array], dict[str, float]]:
         def score(w: Array) -> dict[str, float]:

@@ -1,12 +1,13 @@
-"""The folder of a comparison: every finished fit is on disk before it counts, so that a killed run can resume.
+"""The store of a comparison, a folder: every finished fit is on disk before it counts, so that a killed run can resume.
 
-One SQLite file in WAL mode holds what was trained (scores out of fold, steps, history, seconds, and weights where
-something needs them), what the run was asked (its manifest), how loss families are trained, and at the end the record
-of the report. Arrays are raw bytes with their dtype and shape, everything else is JSON; nothing is a pickle. A
-commit is one fit: `kill -9` at any moment loses the fits in work and no other.
+One SQLite file in WAL mode contains the members (out-of-fold scores, steps, history, seconds, and weights where
+something needs them), the manifest of the run, the compile modes of its loss families, and at the end the record of the
+report. Arrays are raw bytes with their dtype and shape, everything else is JSON; nothing is a pickle. A commit is one
+fit: `kill -9` at any moment loses the fits in work and no other.
 
-A folder has one writer. A second process is refused with the first one's number; the lock is the operating system's,
-so it never outlives its owner. Reading (`Store.reading`) is always possible.
+A folder has one writer. A second process is refused with the number of the first. The lock belongs to the operating
+system, so that it never outlives its process. Reading (`Store.reading`) is always possible. `store_file` has the file
+and its lock, `stored_values` the layout of its values.
 """
 
 from __future__ import annotations
@@ -56,8 +57,8 @@ class Store:
     """The files of one run; made by `Store.writing` or `Store.reading`.
 
     Attributes:
-        folder: Where it is.
-        done, total: Fits on disk and fits in all, of the jobs that were asked for so far.
+        folder: The folder of the run.
+        done, total: Fits on disk and fits in all, of the jobs that were requested so far. The command line prints them.
     """
 
     def __init__(self, folder: Path, database: sqlite3.Connection) -> None:
@@ -150,11 +151,9 @@ class Store:
         self._write_fact("record", record)
 
     def put(self, member: Member, weights: bool = True) -> None:
-        """Write one member to disk before returning.
+        """Write one member to disk before returning; a member of the same job is replaced.
 
-        Its weights are written if `weights`, or if they have at most 1 MB.
-
-        A member of the same job is replaced.
+        Its weights are written if `weights`, or if they have at most `SMALL_WEIGHTS` bytes.
         """
         weights = weights or sum(a.nbytes for a in member.weights) <= SMALL_WEIGHTS
         content, arrays = member_rows(member, weights)
@@ -166,9 +165,7 @@ class Store:
             )
 
     def get(self, job: str, weights: bool = True) -> Member | None:
-        """Return the member of a job, or None.
-
-        None means that it is not on disk, or lacks the weights that are wanted.
+        """Return the member of a job, or None if it is not on disk, or lacks the weights that are wanted.
 
         Raises:
             ArtifactError: The file is damaged: a row differs from its checksum, or values are not of their kind.
@@ -194,7 +191,7 @@ class Store:
         return every & set(jobs)
 
     def naming_damage(self) -> AbstractContextManager[None]:
-        """Name this store in what a check of its values refuses, for a `with` block."""
+        """Return a context manager that names this store in an error of a check of its values (see `damage_error`)."""
         return naming_damage(self.folder)
 
     def _prepare(self) -> None:
@@ -208,7 +205,7 @@ class Store:
         self._write_fact("owner", {"pid": os.getpid(), "host": platform.node(), "since": time.strftime("%H:%M")})
 
     def _check_file(self) -> None:
-        """Raise an `ArtifactError` for a file that is not as a run has left it."""
+        """Raise an `ArtifactError` if tables or rows of the file are not as a run wrote them."""
         with naming_folder(self.folder), naming_damage(self.folder):
             check_layout(self._database)
             check_rows(self._database)
@@ -219,7 +216,7 @@ class Store:
             return int(self._database.execute("SELECT COUNT(*) FROM members").fetchone()[0])
 
     def _read_fact(self, name: str) -> Any:
-        """Return the checked value of a fact, such as "manifest"; None if it was never set."""
+        """Return the checked value of a fact (a key of `FACTS`, such as "manifest"); None if it was never set."""
         with naming_folder(self.folder), naming_damage(self.folder):
             row = read_fact(self._database, name)
             return None if row is None else FACTS[name](checked_json(*row, f"the {name}", name), f"the {name}")

@@ -1,4 +1,8 @@
-"""The SQLite file of a run: its tables, its lock, and what is refused of a file that is not as a run has left it."""
+"""The SQLite file of a store: its tables, its lock, and the errors for a file that is damaged or was changed.
+
+`TABLES`, names and checksums are saved: a file with other tables is refused (`check_layout`), so that a change ends the
+resuming of earlier runs.
+"""
 
 from __future__ import annotations
 
@@ -23,20 +27,19 @@ CREATE TABLE IF NOT EXISTS members (job TEXT PRIMARY KEY, value TEXT NOT NULL, c
 CREATE TABLE IF NOT EXISTS arrays (job TEXT, name TEXT, place INTEGER, dtype TEXT NOT NULL, shape TEXT NOT NULL,
                                    value BLOB NOT NULL, checksum TEXT NOT NULL, PRIMARY KEY (job, name, place));
 """
-#: Table -> columns that its checksum is of.
+#: Table -> the columns that its checksum covers, in the order of `checksum`.
 CHECKSUM_COLUMNS = {
     "facts": "name, value", "members": "job, value", "arrays": "job, name, place, dtype, shape, value",
 }  # fmt: skip
-#: What is in the file: kind, name, and the command that made it.
+#: Query for everything in a file: kind, name, and the command that made it.
 LAYOUT_QUERY = "SELECT type, name, sql FROM sqlite_master ORDER BY name"
 
 
 @contextmanager
 def files_removed_on_error(folder: Path) -> Iterator[None]:
-    """Remove what the block made in a folder if it ends in an error before any fit is stored.
+    """Remove what the block made in a folder if it raises a `CounterpoiseError` before any fit is stored.
 
-    The error is a `CounterpoiseError`, which is raised again. Removed are the files of the run and the folders that did
-    not exist before.
+    Removed are the files of the run and the folders that did not exist before. The error is raised again.
     """
     missing = [p for p in (folder, *folder.parents) if not p.exists()]
     before = {p.name for p in folder.iterdir()} if folder.is_dir() else set()
@@ -54,7 +57,7 @@ def files_removed_on_error(folder: Path) -> Iterator[None]:
 
 
 def _has_fits(folder: Path) -> bool:
-    """Whether a folder has a readable store with at least one fit."""
+    """Return whether a folder has a readable store with at least one fit."""
     if not (folder / FILE).is_file():
         return False
     with connected(folder / FILE) as database, suppress(sqlite3.Error):
@@ -64,7 +67,7 @@ def _has_fits(folder: Path) -> bool:
 
 @contextmanager
 def connected(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a database with safe settings for a file of others; close it after the block."""
+    """Open a database for the block, with settings that are safe for a file from elsewhere."""
     database = sqlite3.connect(path, timeout=10)
     database.text_factory = lambda raw: raw.decode(errors="replace")  # what is no UTF-8 fails its checksum
     try:
@@ -77,7 +80,7 @@ def connected(path: Path) -> Iterator[sqlite3.Connection]:
 
 @contextmanager
 def opened_for_reading(folder: Path) -> Iterator[sqlite3.Connection]:
-    """The database of a run, opened for reading.
+    """Open the database of a run for reading, for the block.
 
     SQLite makes files next to the database also when it only reads. In a folder that refuses them, a temporary copy
     is opened.
@@ -127,9 +130,9 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _owner_text(folder: Path) -> str:
-    """Who writes to the folder, as the subject of a sentence: "Process 7 on host (since ...)".
+    """Return who writes to the folder, as the subject of a sentence: "Process 7 on host (since ...)".
 
-    "Another process" if the file of the run does not tell.
+    "Another process" if the file of the run does not contain it.
     """
     with suppress(ArtifactError, sqlite3.Error, TypeError), connected(folder / FILE) as database:
         owner = FACTS["owner"](
@@ -145,12 +148,10 @@ def read_fact(database: sqlite3.Connection, name: str) -> tuple[Any, Any] | None
 
 
 def check_layout(database: sqlite3.Connection) -> None:
-    """Refuse a file whose tables are not `TABLES`, or that has views or triggers.
-
-    Views and triggers would run with our own commands.
+    """Refuse a file whose tables are not `TABLES`, or that has views or triggers, which would run with our commands.
 
     Raises:
-        ArtifactError: The file has others. Call it inside `naming_damage`, which completes the message.
+        ArtifactError: The file has other tables. Call it inside `naming_damage`, which completes the message.
     """
     with closing(sqlite3.connect(":memory:")) as empty:
         empty.executescript(TABLES)
@@ -172,7 +173,7 @@ def check_rows(database: sqlite3.Connection) -> None:
 
 
 def damage_error(folder: Path, why: str) -> ArtifactError:
-    """The error for a damaged run; `why` is a clause that tells what is wrong."""
+    """Return the error for a damaged run; `why` is a clause with what is wrong."""
     return ArtifactError(
         f"{str(folder / FILE)!r} is damaged or was changed ({why.rstrip('.')}). Start again in another folder, or with "
         "--restart."

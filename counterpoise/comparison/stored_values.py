@@ -1,7 +1,7 @@
-"""A member as rows of the store and back: typed, of the sizes that they claim, and with a checksum each.
+"""The layout of stored values, with their checks: members as rows and back, facts of a run, leaderboard.json.
 
-A checksum finds what a disk or a hand changed. Types and sizes are looked at all the same, so that no row of any origin
-gives more than one line.
+A checksum finds changes after writing. Types and sizes are checked in addition, so that a row of any origin raises an
+error of one line. All names and shapes are saved: a change must still read what earlier versions wrote, or refuse it.
 """
 
 from __future__ import annotations
@@ -36,10 +36,11 @@ from counterpoise.core.plain import (
 from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
-#: Weights of at most so many bytes are kept even where nothing needs them yet: strategies that do may be added.
+#: Weights of at most this many bytes are stored although nothing needs them yet: a strategy that does may be added
+#: later.
 SMALL_WEIGHTS = 1 << 20
 
-#: Values of one JSON text: a report has those of its curves.
+#: Most values of one JSON text, which may be the record of a report with its curves.
 MOST_VALUES = 50_000_000
 #: Types of stored arrays.
 ARRAY_TYPES = frozenset(
@@ -48,14 +49,14 @@ ARRAY_TYPES = frozenset(
 
 
 def _checked_number(value: Any, where: str) -> float:
-    """Return a number, NaN included (of diverged trainings), or raise an ArtifactError."""
+    """Return a number, or raise an ArtifactError; NaN is allowed, because trainings may diverge."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise wrong_value(value, where, "a number")
     return value
 
 
 def _checked_gain(value: Any, where: str) -> list[float]:
-    """Return a gain and its standard error; raise an ArtifactError for other than two numbers."""
+    """Return a gain and its standard error (`Member.late_gain`); raise an ArtifactError for other than two numbers."""
     both: list[float] = list_of(_checked_number, 2)(value, where)
     if len(both) != 2:
         raise wrong_value(value, where, "two numbers")
@@ -68,7 +69,7 @@ def _checked_null(value: Any, where: str) -> None:
         raise wrong_value(value, where, "null, because each array is stored in its own row")
 
 
-#: Fields of a member that are no arrays; a field of a later version may hold anything plain.
+#: Check of the fields of a member that are not arrays; a field of a later version may be anything plain.
 VALUES = record(
     {"job": text()},
     optional={
@@ -89,12 +90,13 @@ VALUES = record(
     },
     others=plain,
 )
-#: The JSON of a member: its plain values, how many arrays each field has, and whether its weights are among them.
+#: Check of the JSON of a member: its plain values, how many arrays each field has, and whether its weights are among
+#: them.
 MEMBER = record({"values": VALUES, "arrays": mapping_of(integer()), "weights": truth})
 
 
 def checksum(*parts: str | bytes | int | None) -> str:
-    """A digest of the parts of a row, each with its length.
+    """Return a digest (32 hex digits) of the parts of a row, each with its length.
 
     Example:
         >>> checksum("ab", "c") == checksum("a", "bc")
@@ -150,12 +152,12 @@ def _array_row(job: str, name: str, position: int, array: Array) -> tuple[str, i
 
 
 def _json_default(value: Any) -> Any:
-    """Return numbers of NumPy as Python's, and mappings as dicts, for `json.dumps`."""
+    """Return a number of NumPy as one of Python, and a mapping as a dict: the `default` of `json.dumps`."""
     return dict(value) if isinstance(value, Mapping) else value.item()
 
 
 def member_from_rows(job: str, content: Mapping[str, Any], rows: Iterable[tuple[Any, ...]], weights: bool) -> Member:
-    """The member of a job from what `member_rows` made of it.
+    """Return the member of a job from what `member_rows` made of it.
 
     Args:
         job: Its id.
@@ -243,13 +245,13 @@ def check_member(member: Member, job: Job, classes: int, shapes: Iterable[tuple[
         raise ArtifactError(f"weights of fit {job.id:.12} do not match the network.")
 
 
-#: The score of a strategy.
+#: Check of one score of a strategy in leaderboard.json.
 SCORE = record(
     {"mean": maybe(number())},
     optional={"low": maybe(number()), "high": maybe(number()), "folds": list_of(maybe(number()))},
     others=anything,
 )
-#: Number of the layout of leaderboard.json.
+#: Number of the layout of leaderboard.json (see `record`); raise it with a change that earlier files do not fit.
 SCHEMA = 2
 
 
@@ -263,7 +265,7 @@ def _checked_schema(value: Any, where: str) -> int:
     return SCHEMA
 
 
-#: What a report is drawn from, as far as others than the page read it.
+#: Check of leaderboard.json, as far as anything but the page reads it.
 RECORD = record(
     {
         "schema": _checked_schema,
@@ -282,7 +284,7 @@ RECORD = record(
     },
     others=anything,
 )
-#: What a store keeps under each name, apart from the members.
+#: Checks of what a store keeps under each name, apart from the members.
 FACTS: Mapping[str, Check] = {
     "owner": record({"pid": integer(), "host": text(), "since": text()}),
     "manifest": mapping_of(anything),

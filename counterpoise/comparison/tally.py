@@ -1,4 +1,8 @@
-"""Fold results to the leaderboard record: scores per fold, costs, per-class table, curves (no TensorFlow)."""
+"""Fold results to numbers: scores and confusion counts per fold for the judge; rows, data and curves for the record.
+
+The keys of rows, "data" and curves are saved in leaderboard.json, and `report` draws by them. No TensorFlow is
+imported.
+"""
 
 from __future__ import annotations
 
@@ -27,11 +31,12 @@ from counterpoise.targets.kinds import target_of
 from counterpoise.targets.shares import shares_of
 
 Array = np.ndarray
+#: Ends of the keys of decision scores: by the fitted rule; by the most probable class; by that of uncorrected outputs.
 DECISION_SUFFIXES = ("", "_default", "_uncorrected")
 
 
 def fold_scores(results: Sequence[FoldResult], examples: Examples) -> dict[str, Array]:
-    """Metric key -> float (R K,), one score per result, repeat after repeat."""
+    """Return metric key -> float (R K,), one score per result, repeat after repeat."""
     rows = [
         scores_of(examples, result.rows, result.proba, result.raw, result.decision) | region_scores(result.regions)
         for result in results
@@ -43,10 +48,9 @@ def fold_scores(results: Sequence[FoldResult], examples: Examples) -> dict[str, 
 
 
 def fold_counts(results: Sequence[FoldResult], examples: Examples) -> dict[str, Array]:
-    """Suffix -> confusion matrices (R K, C, C), [true, decided], one per result.
+    """Return suffix (see `DECISION_SUFFIXES`) -> confusion matrices (R K, C, C), [true, decided], one per result.
 
-    The suffixes of `DECISION_SUFFIXES` are the result's rule, and the most probable class of corrected and of raw outputs. The
-    dict is empty if there are several problems (labels), because their tables do not add up.
+    The dict is empty if there are several problems (labels), because their tables do not add up.
     """
     out: dict[str, list[Array]] = {suffix: [] for suffix in DECISION_SUFFIXES}
     for result in results:
@@ -73,9 +77,12 @@ def strategy_row(
     """Return one row of leaderboard.json for a strategy that ran.
 
     Args:
-        results: Its results, one per repeat and fold. judgment: Of the whole comparison.
-        costs: What decisions cost, or None. tuned: Hyperparameters chosen in each fold, if any were tuned.
-        parts: Names of the members of an ensemble. training: Its limit of steps, and whether that cut it off.
+        results: Its results, one per repeat and fold.
+        judgment: That of the whole comparison.
+        costs: What decisions cost, or None.
+        tuned: Hyperparameters chosen in each fold, if any were tuned.
+        parts: Names of the members of an ensemble.
+        training: Its limit of steps, and whether the limit cut it off.
     """
     name = results[0].strategy
     judged = judgment.row(name)
@@ -115,7 +122,7 @@ def fold_thresholds(results: Sequence[FoldResult]) -> list[float | None]:
 def failed_row(strategy: str, rank: int, error: str, status: str = "failed", steps: int = 0) -> dict[str, Any]:
     """Return one row of leaderboard.json for a strategy that failed or was stopped early.
 
-    It has the keys of `strategy_row`. `steps` is the limit at which it was stopped; every score is empty.
+    It must have all keys of `strategy_row`. `steps` is the limit at which it was stopped; every score is empty.
     """
     zero = ("fits", "steps", "limit", "cut_off", "rows_seen", "seconds", "seconds_shared", "memory_mb")
     numbers: dict[str, Any] = {**dict.fromkeys(zero, 0), "steps": steps, "limit": steps, "cut_off": None}
@@ -133,11 +140,10 @@ def failed_row(strategy: str, rank: int, error: str, status: str = "failed", ste
 
 
 def member_scores(results: Sequence[FoldResult], examples: Examples, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Score each member of an ensemble alone on the test rows of all folds.
+    """Return the scores of each member of an ensemble alone, on the test rows of all folds.
 
-    With fewer than two names the list is empty.
-
-    Over several problems the table is the mean of theirs (see `metrics.members.member_table`).
+    With fewer than two names the list is empty. Over several problems the table is the mean of theirs (see
+    `metrics.members.member_table`).
     """
     if len(names) < 2:
         return []
@@ -156,10 +162,10 @@ def member_scores(results: Sequence[FoldResult], examples: Examples, names: Sequ
 
 
 def duplicate_free_score(results: Sequence[FoldResult], examples: Examples) -> dict[str, Any] | None:
-    """Score the test rows without a duplicate among the training rows by average precision.
+    """Return the average precision on test rows that have no duplicate among the training rows.
 
-    Returns the number of these rows, the number of folds where they contain every class, and the mean over these folds.
-    None if it is not known of all folds which rows are duplicates.
+    The entries are the number of these rows, the number of folds where they contain every class, and the mean over
+    these folds. None if it is not known of all folds which rows are duplicates.
     """
     scores = []
     for result in results:
@@ -176,9 +182,7 @@ def duplicate_free_score(results: Sequence[FoldResult], examples: Examples) -> d
 
 
 def report_curves(results: Sequence[FoldResult], examples: Examples) -> dict[str, Any]:
-    """Return the curves of a strategy on the page.
-
-    They show the test rows of the first repeat, each scored once.
+    """Return the curves that the report draws for a strategy, of the test rows of the first repeat, each scored once.
 
     Weighted elements are replaced by a sample drawn in proportion to their weights, because the curves count cases.
     """
@@ -207,7 +211,9 @@ def report_curves(results: Sequence[FoldResult], examples: Examples) -> dict[str
 
 
 def drawn_by_weight(weights: Array) -> Array:
-    """Numbers of cases, each as often as it weighs on average, at even steps of the sum of weights: as many as given.
+    """Return as many case numbers as there are weights, each case as often as it weighs compared with the mean.
+
+    They are taken at even steps of the sum of weights, without random draws.
 
     Example:
         >>> drawn_by_weight(np.array([1.0, 1.0, 2.0, 0.0])).tolist()
@@ -218,7 +224,7 @@ def drawn_by_weight(weights: Array) -> Array:
 
 
 def _history_curves(histories: Sequence[Mapping[str, list[float]]], labels: Mapping[int, str]) -> dict[str, Any]:
-    """Stopping score and recall of each class (code -> label) by step, one list per member, of the first fold."""
+    """Return stopping score and recall of each class (code -> label) by step, one list per member of one fold."""
     recall = [
         {"label": label, "members": [h.get(f"recall {code}", []) for h in histories]} for code, label in labels.items()
     ]
@@ -227,7 +233,7 @@ def _history_curves(histories: Sequence[Mapping[str, list[float]]], labels: Mapp
 
 
 def data_block(examples: Examples) -> dict[str, Any]:
-    """The "data" part of leaderboard.json."""
+    """Return the "data" part of leaderboard.json."""
     schema = examples.schema
     repeated = None if examples.duplicate_ids is None else int(len(examples) - len(np.unique(examples.duplicate_ids)))
     problem, *others = _problems_with_rows(examples, np.arange(len(examples)))
@@ -268,7 +274,7 @@ def _problems_with_rows(examples: Examples, rows: Array) -> tuple[Problem, ...]:
 
 
 def class_scores(results: Sequence[FoldResult], examples: Examples) -> list[dict[str, Any]]:
-    """Recall, precision and support of every class, or of every label with its own score and thresholds."""
+    """Return recall, precision and support of every class, or of every label with its own scores and threshold."""
     rows, decision, proba = (np.concatenate([getattr(c, f) for c in results]) for f in ("rows", "decision", "proba"))
     problems = _problems_with_rows(examples, rows)
     if problems[0].index is None:
@@ -284,7 +290,7 @@ def class_scores(results: Sequence[FoldResult], examples: Examples) -> list[dict
 
 
 def _label_row(problem: Problem, proba: Array, decision: Array, results: Sequence[FoldResult]) -> dict[str, Any]:
-    """Return the entry of one label over all test rows where it is known.
+    """Return the entry of one label in `class_scores`, over all test rows where it is known.
 
     "known" is the number of these rows, "share" that of positives among them. "threshold" is the median over the folds,
     or None if no fold has a rule.
@@ -305,14 +311,14 @@ def _label_row(problem: Problem, proba: Array, decision: Array, results: Sequenc
 
 
 def _largest_cost_share(results: Sequence[FoldResult]) -> float | None:
-    """The share of all costs that the most expensive row of the first repeat has."""
+    """Return the share of all costs that the most expensive row of the first repeat has."""
     return finite_or_none(
         largest_share(np.concatenate([r.cost for r in results if r.repeat == 0 and r.cost is not None]))
     )
 
 
 def correction_names(results: Sequence[FoldResult]) -> list[str]:
-    """The corrections that the rules of the folds apply to probabilities, in their order, each once."""
+    """Return the names of the corrections that the rules of the folds apply to probabilities, in their order."""
     rules = [rule for result in results if result.rule is not None for rule in result.rule.problem_rules]
     return list(dict.fromkeys(step for rule in rules for step in _rule_corrections(rule)))
 
@@ -330,7 +336,7 @@ def _rule_corrections(rule: Rule) -> Iterator[str]:
 
 
 def _rule_notes(result: FoldResult, examples: Examples) -> list[str]:
-    """The notes of fitting the rule of the first fold, label by label if there are several."""
+    """Return the notes of fitting the rule of a fold, label by label if there are several."""
     if result.rule is None:
         return []
     names = [p.name for p in target_of(examples).problems(examples.y[:0], examples.classes)]  # needs no rows

@@ -1,4 +1,7 @@
-"""The effect of threshold tuning alone, if no strategy of the comparison does only that."""
+"""The baseline with threshold tuning alone, if no strategy of the comparison does only that.
+
+The verdict reports its effect on decisions. Like every rule of a fold, a threshold is tuned on the other folds.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +21,10 @@ from counterpoise.targets.kinds import target_of
 def with_threshold_or_costs(
     results: Sequence[FoldResult], examples: Examples, costs: AnyCosts | None
 ) -> list[FoldResult]:
-    """The baseline's results with the threshold, or the decision by costs, of the strategy that changes only that.
+    """Return the results of the baseline with a tuned threshold, or with decisions by costs; nothing is trained.
 
     Args:
-        results: The baseline's, one per repeat and fold.
+        results: Those of the baseline, one per repeat and fold.
         examples: The rows, of two classes unless costs are a matrix.
         costs: `Costs` tune the threshold for least cost on the other folds of the repeat, None for F1. A matrix or a
             column of costs decides each row by its least expected cost, and nothing is tuned.

@@ -1,4 +1,7 @@
-"""A comparison written to an experiment tracker: TensorBoard or MLflow."""
+"""A comparison written to an experiment tracker, TensorBoard or MLflow (`Comparison.log_to`).
+
+Names of runs and curves are kept by users' trackers.
+"""
 
 from __future__ import annotations
 
@@ -102,7 +105,7 @@ def _member_runs(comparison: Comparison, labels: list[str]) -> Iterator[tuple[st
 
 
 def _curve_name(name: str, labels: list[str]) -> str:
-    """Replace a class code in a curve's name: "recall 1" becomes "recall/LABEL"."""
+    """Return the name of a curve with the label instead of the class code: "recall 1" becomes "recall/LABEL"."""
     kind, _, code = name.partition(" ")
     return f"{kind}/{labels[int(code)]}" if code.isdigit() and int(code) < len(labels) else name
 

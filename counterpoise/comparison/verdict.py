@@ -1,4 +1,7 @@
-"""Records of a judged comparison, as they are written to leaderboard.json."""
+"""The records that the judge returns: `Interval`, `VsNone`, `Verdict`, `Judgment`.
+
+Their `to_dict` is saved in leaderboard.json, and the page reads its keys. `Verdict` is public.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The four texts of a verdict, built from its facts: headline, recommendation, evidence, next step."""
+"""The four texts of a verdict, built from its facts: headline, recommendation, evidence, next step.
+
+Each function that returns `Texts` is one outcome of `judge`; its docstring states the outcome. The texts are saved in
+leaderboard.json. `report.words` has the words of the page.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from counterpoise.comparison.significance import CERTAIN, LIKELY, MOST_REPEATS, 
 from counterpoise.core.titles import capital, metric_name, strategy_name, strategy_title
 from counterpoise.metrics.catalog import METRICS
 
-#: What is done if the strategy is settled.
+#: Next steps: if the strategy is settled, if costs are known in addition, and if more data are needed.
 CHOOSE_THRESHOLD = (
     "Choose the decision threshold for your costs: `--cost-fp` and `--cost-fn`, or the threshold panel of the report."
 )
@@ -28,7 +32,7 @@ class Texts(NamedTuple):
 
 
 def listed(names: Sequence[str]) -> str:
-    """Join the names of strategies as a sentence does.
+    """Return the titles of strategies (keys) joined as in a sentence.
 
     Example:
         >>> listed(["none", "focal", "smote"])
@@ -39,7 +43,7 @@ def listed(names: Sequence[str]) -> str:
 
 
 def number(value: float, signed: bool = False) -> str:
-    """Return three decimals, or more if the value is small.
+    """Return a number as text with three decimals, or more if the value is small.
 
     Example:
         >>> number(0.61234), number(0.0004567), number(0.02, signed=True)
@@ -78,7 +82,7 @@ def p_value(p: float) -> str:
 
 
 class Contrast(NamedTuple):
-    """Two strategies compared in one metric.
+    """Two strategies compared in one metric: the facts that the texts of a verdict need, and their wording.
 
     Attributes:
         metric: Its key.
@@ -98,15 +102,15 @@ class Contrast(NamedTuple):
     level: float = 0.95
 
     def mean(self, which: int) -> str:
-        """Return the mean of the first (0) or the second (1) strategy."""
+        """Return the mean of the first (0) or the second (1) strategy as text."""
         return self._number(self.means[which])
 
     def score(self) -> str:
-        """Return the mean of the first with the metric's name."""
+        """Return the name of the metric and the mean of the first strategy."""
         return f"{metric_name(self.metric)} {self.mean(0)}"
 
     def gap(self) -> str:
-        """Return the difference first minus second in the metric's own unit, with its interval."""
+        """Return the difference first minus second in the unit of the metric, with its interval, as text."""
         d, direction = self.difference, METRICS[self.metric].direction
         # `difference` is above 0 if the first is better. For lower-is-better metrics, the sign is turned back.
         mean, low, high = (d.mean, d.low, d.high) if direction == "higher" else (-d.mean, -d.high, -d.low)
@@ -116,12 +120,12 @@ class Contrast(NamedTuple):
         return f"{what} {self._number(mean, '+')}, {100 * self.level:.0f}% CI {ends}{hint}"
 
     def _number(self, value: float, sign: str = "") -> str:
-        """A number with the decimals of the smallest difference that matters, at least three."""
+        """Return a number as text, with the decimals of the smallest difference that matters, at least three."""
         places = max(3, 1 - math.floor(math.log10(self.rope))) if self.rope > 0 else 3
         return f"{value:{sign}.{places}f}" if math.isfinite(value) else "unknown"
 
     def probabilities(self) -> str:
-        """Return how probable it is that the first is better, equivalent and worse."""
+        """Return a sentence with the probabilities that the first is better, equivalent and worse."""
         d, by = self.difference, f"by more than {number(self.rope)}"
         return (
             f"Probability that {strategy_name(self.first)} is better than {strategy_name(self.second)} {by}: "
@@ -224,7 +228,7 @@ def inconclusive(winner: str, reference: str, top: Contrast, next_step: str, p_a
     return Texts(
         f"Inconclusive. {_keep_or_use(winner)} for now.",
         _scores_of_own_and_top(winner, top, none),
-        _doubt(top, p_adjusted),
+        _doubt_text(top, p_adjusted),
         next_step,
     )
 
@@ -353,16 +357,16 @@ def _scores_of_own_and_top(winner: str, top: Contrast, clause: str = "") -> str:
     return f"{own}. It ranks first. The next strategy is {first} with {top.mean(0)} ({top.gap()})."
 
 
-def _doubt(top: Contrast, p_adjusted: float) -> str:
-    """Why a difference is not conclusive: its probabilities, or that many strategies were tried."""
-    return f"{top.probabilities()} {_why_not_significant(top, p_adjusted) or f'A conclusion needs at least {percent(CERTAIN)}.'}"
+def _doubt_text(top: Contrast, p_adjusted: float) -> str:
+    """Return why a difference is not conclusive: its probabilities, and the correction or the limit."""
+    reason = _why_not_significant(top, p_adjusted) or f"A conclusion needs at least {percent(CERTAIN)}."
+    return f"{top.probabilities()} {reason}"
 
 
 def _why_not_significant(top: Contrast, p_adjusted: float) -> str:
-    """Explain why a probable difference is still not significant.
+    """Return a sentence on why a probable difference is still not significant, namely Holm's correction.
 
-    The text is "" if the difference is not probable enough.
-    A difference of at least `CERTAIN` probability can be insignificant because many strategies were compared.
+    It is "" if the difference has less than `CERTAIN` probability.
     """
     if not top.difference.right >= CERTAIN:
         return ""

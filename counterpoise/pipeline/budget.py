@@ -2,7 +2,8 @@
 
 A training was cut off when it reached its limit while the loss of its stopping rows still fell, over the last fifth of
 its steps, by more than one standard error, paired over the rows. Where nobody asked for a number of epochs, all
-networks then may take `MOST_EXTENSION` times the steps; those that patience had ended would end there again, and are kept.
+networks then may take `MOST_EXTENSION` times the steps; those that patience had ended would end there again, and are
+kept.
 """
 
 from __future__ import annotations

@@ -130,8 +130,8 @@ def _read_validation(
     if is_table(given, table=False):
         return _rows_of_table(examples, given, target, sample_weight, inputs)
     raise OptionError(
-        f"validation= is {_type_text(given)}. Expected a share between 0 and 1, rows (x, y) or (x, y, weight), a dataset "
-        "of these, a folder of images, or a table with the target column."
+        f"validation= is {_type_text(given)}. Expected a share between 0 and 1, rows (x, y) or (x, y, weight), a "
+        "dataset of these, a folder of images, or a table with the target column."
     )
 
 
