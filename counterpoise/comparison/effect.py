@@ -109,8 +109,7 @@ def effect_text(
 
 
 def _counts_per_cases(matrix: Array, positive: int, cost: float | None) -> dict[str, Any]:
-    """Return {"found", "false_positives", "cost"} of one class per `PER` cases; `cost` already is per `PER` cases.
-    """
+    """Return {"found", "false_positives", "cost"} of one class per `PER` cases; `cost` already is per `PER` cases."""
     true_positives, false_positives = positive_shares(matrix, positive)
     return {"found": PER * true_positives, "false_positives": PER * false_positives, "cost": cost}
 
@@ -121,8 +120,7 @@ def _count_change(new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, A
 
 
 def _changes_by_class(new: Array, old: Array, classes: Sequence[Any]) -> list[dict[str, Any]]:
-    """Return label, and changes from `old` to `new` in cases found and false positives per `PER` cases, of each class.
-    """
+    """Return {"label", "found", "false_positives"} of each class: the changes from `old` to `new` per `PER` cases."""
     changes = [
         _count_change(_counts_per_cases(new, code, None), _counts_per_cases(old, code, None))
         for code in range(len(classes))
@@ -146,8 +144,7 @@ def _change_text(change: Mapping[str, Any], label: str = "") -> str:
 
 
 def _count_text(count: float) -> str:
-    """Return a difference of counts in words: "14 more", "less than 1 fewer", and for 0 "no more".
-    """
+    """Return a difference of counts in words: "14 more", "less than 1 fewer", and for 0 "no more"."""
     if count == 0:
         return "no more"
     amount = f"{abs(count):,.0f}" if abs(count) >= 1 else "less than 1"

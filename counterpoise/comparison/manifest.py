@@ -74,8 +74,7 @@ def _difference_text(name: str, before: Any, now: Any) -> str:
 
 
 def _data_entries(examples: Examples) -> dict[str, Any]:
-    """Return number of rows, kind of target, classes, and hashes of features, labels, groups, times, weights and split.
-    """
+    """Return number of rows, kind of target, classes, and hashes of features, labels and other values of rows."""
     parts = {"labels": examples.y, "groups": examples.groups, "time": examples.time, "weights": examples.sample_weight}
     parts |= {"split": examples.split}
     hashes = {f"values of the {name}": _array_hash(part) for name, part in parts.items() if part is not None}
@@ -108,8 +107,7 @@ def _content_hash(part: Any) -> str:
 
 
 def _named_arrays(x: Any, name: str) -> list[tuple[str, Array]]:
-    """Return (name, array) of all arrays in nested dicts, tuples and lists, named by the innermost key or position.
-    """
+    """Return (name, array) of all arrays in nested dicts, tuples and lists, named by the innermost key or position."""
     if isinstance(x, Mapping):
         return [leaf for key, part in x.items() for leaf in _named_arrays(part, f"input {key!r}")]
     if isinstance(x, (tuple, list)):
@@ -159,14 +157,12 @@ def _layers_text(model: keras.Model) -> str:
 
 
 def _config_text(config: Any) -> str:
-    """Return a configuration as JSON text without memory addresses, which differ from run to run.
-    """
+    """Return a configuration as JSON text without memory addresses, which differ from run to run."""
     return re.sub(r" at 0x[0-9a-f]+", "", json.dumps(config, sort_keys=True, default=str))
 
 
 def _array_hash(array: Array, more: bytes = b"") -> str:
-    """Return a hash (16 hex digits) of dtype, shape and values of an array, and of the bytes `more`.
-    """
+    """Return a hash (16 hex digits) of dtype, shape and values of an array, and of the bytes `more`."""
     plain = np.asarray(array)
     content = repr(plain.tolist()).encode() if plain.dtype.kind == "O" else np.ascontiguousarray(plain).tobytes()
     head = f"{plain.dtype.str} {plain.shape}".encode()

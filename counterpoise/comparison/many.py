@@ -285,8 +285,7 @@ def _was_cut_off(record: Mapping[str, Any], reference: str) -> bool:
 
 
 def _mean_scores(record: Mapping[str, Any], metric: str) -> dict[str, float]:
-    """Return the mean score of each strategy in a record; those that failed or lack the metric are left out.
-    """
+    """Return the mean score of each strategy in a record; those that failed or lack the metric are left out."""
     rows = [row for row in record["rows"] if row["status"] == "ok"]
     means = {row["strategy"]: (row["scores"].get(metric) or {}).get("mean") for row in rows}
     return {name: value for name, value in means.items() if value is not None}

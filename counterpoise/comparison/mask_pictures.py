@@ -63,8 +63,7 @@ def mask_pictures(results: Sequence[FoldResult], examples: Examples, pictures: A
 
 
 def _scored_masks(result: FoldResult) -> Iterable[tuple[float, int, Array]]:
-    """Return (Dice, row number, decided mask) of each mask that a fold kept; Dice is the mean over foreground classes.
-    """
+    """Return (mean Dice over the foreground classes, row number, decided mask) of each mask that a fold kept."""
     regions: Any = result.regions
     scores = dice(regions.counts[regions.shown][:, list(regions.foreground)]).mean(axis=1)
     return zip(scores, result.rows[regions.shown], regions.decided, strict=True)

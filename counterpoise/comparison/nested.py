@@ -89,8 +89,7 @@ def nested_score(
 def _inner_winner(
     strategies: Sequence[Strategy], results: Sequence[FoldResult], examples: Examples, metric: str
 ) -> str:
-    """Return the name of the strategy that wins an inner comparison; those without results take no part.
-    """
+    """Return the name of the strategy that wins an inner comparison; those without results take no part."""
     of: dict[str, list[FoldResult]] = {}
     for result in results:
         of.setdefault(result.strategy, []).append(result)

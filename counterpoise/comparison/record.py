@@ -1,7 +1,7 @@
 """From what was trained and judged to the content of leaderboard.json.
 
 The keys are saved: the page, `compare_many` and users read them (`stored_values.RECORD`, tests/leaderboard_schema.py).
-A change that earlier files do not fit raises `stored_values.SCHEMA`.
+Increase `stored_values.SCHEMA` with a change that makes earlier files unreadable.
 """
 
 from __future__ import annotations

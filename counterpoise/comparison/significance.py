@@ -97,8 +97,7 @@ def correlated_t(differences: Any, ratio: float, rope: float = 0.01, level: floa
 
 
 def _student_difference(mean: float, scale: float, df: int, rope: float, level: float) -> Difference:
-    """Return a difference whose posterior is Student's t with `df` degrees of freedom, center `mean` and `scale`.
-    """
+    """Return a difference whose posterior is Student's t with `df` degrees of freedom, center `mean` and `scale`."""
     # Differences that agree to rounding have no spread; the floor keeps the quotients finite.
     scale = max(scale, 1e-12 * max(1.0, abs(mean)))
     half = float(stdtrit(df, (1 + level) / 2)) * scale

@@ -251,7 +251,7 @@ SCORE = record(
     optional={"low": maybe(number()), "high": maybe(number()), "folds": list_of(maybe(number()))},
     others=anything,
 )
-#: Number of the layout of leaderboard.json (see `record`); raise it with a change that earlier files do not fit.
+#: Number of the layout of leaderboard.json (see `record`). A change that makes earlier files unreadable increases it.
 SCHEMA = 2
 
 

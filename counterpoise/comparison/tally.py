@@ -1,7 +1,6 @@
 """Fold results to numbers: scores and confusion counts per fold for the judge; rows, data and curves for the record.
 
-The keys of rows, "data" and curves are saved in leaderboard.json, and `report` draws by them. No TensorFlow is
-imported.
+The keys of rows and "data" are saved in leaderboard.json, those of curves in the store; `report` draws by all of them.
 """
 
 from __future__ import annotations
