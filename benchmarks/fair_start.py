@@ -106,7 +106,7 @@ def one_seed(network_name: str, rows: int, share: float, seed: int) -> dict[str,
     examples, odds = problem(rows, share, seed)
     fold = fold_of(examples, rows, seed)
     network = Network(NETWORKS[network_name], examples)
-    default = Settings(epochs="auto", batch_size="auto", seed=seed, recipe="auto").on(
+    default = Settings(epochs="auto", batch_size="auto", seed=seed, recipe="auto").resolved_for(
         {"": network}, rows, EPOCHS, extend=True
     )
     strategies = [s for s in select("default") if s.name != "threshold"]  # ranks as the baseline does

@@ -74,7 +74,9 @@ def _results(
 ) -> Mapping[str, FoldResult]:
     learners, strategies, refused = models_of(model, strategies, examples)
     models = {key: learner.model for key, learner in learners.items()}
-    settings = Settings(epochs="auto", batch_size="auto", seed=seed, recipe="auto").on(models, len(examples), EPOCHS)
+    settings = Settings(epochs="auto", batch_size="auto", seed=seed, recipe="auto").resolved_for(
+        models, len(examples), EPOCHS
+    )
     trainer = Trainer(examples, learners, settings)
     fold, rule_rows, judged = parts(examples.y, seed)
     jobs, failed = jobs_by_fold(strategies, trainer, [fold])

@@ -197,7 +197,7 @@ def compare_examples(
     settings = _settings_with_tune_metric(settings, examples, metric, repeats, nested)
     learners, strategies, refused = models_of(model, strategies, examples, verbose=verbose, **(network_options or {}))
     models = {key: learner.model for key, learner in learners.items()}
-    settings = settings.on(models, rows_to_learn(examples), EPOCHS, extend=True)
+    settings = settings.resolved_for(models, rows_to_learn(examples), EPOCHS, extend=True)
     trainer = Trainer(examples, learners, settings, executor or run)
     if (network := trainer.network) and settings.init_bias and (note := network.output_bias.note()):
         network.warn_once(note)

@@ -1,4 +1,8 @@
-"""Trained members and rows to a classifier."""
+"""Trained members, their rule and the rows to a classifier, with the entries of its model card.
+
+The keys of the entries and of the stored scores are saved in model files: `classifier.contents` checks them, and the
+page of the card reads them.
+"""
 
 from __future__ import annotations
 
@@ -36,9 +40,10 @@ def assemble(
     card: Mapping[str, Any],
     scores: Mapping[str, Array],
 ) -> Classifier:
-    """Join trained members and their rule into a classifier.
+    """Return a classifier of trained members and their rule.
 
-    `members` are in the order of `strategy.singles`. `card` and `scores` become those of the classifier.
+    `members` are in the order of `strategy.singles`. `card` is its model card, and `scores` are its stored scores (see
+    `classifier.model_card.stored_scores`).
     """
     examples = trainer.examples
     keys = [single.model for single in strategy.singles]
@@ -49,7 +54,7 @@ def assemble(
 
 
 def _joined_model(keys: Sequence[str], members: Sequence[Member], trainer: Trainer) -> keras.Model:
-    """Return all members as one Keras model with one output per member, in order.
+    """Return all members as one Keras model with one output per member, in order; its layer names are saved.
 
     `keys` is the key of the model of each member. Members of one model form a group and share its frozen body.
     """
@@ -74,11 +79,9 @@ def _joined_model(keys: Sequence[str], members: Sequence[Member], trainer: Train
 
 
 def with_judging_rows(clf: Classifier, kept: Examples, what: str) -> Classifier:
-    """Return the classifier with the scores of rows that were used for nothing else.
+    """Return the classifier with the scores of rows `kept` for nothing else, for guarantees and metrics of the card.
 
-    The scores serve guarantees and the metrics of the card.
-
-    `what` says what the rows are and completes the sentence "300 ..." of the card.
+    `what` states what the rows are, and completes the sentence "300 ..." of the card.
     """
     rows = np.arange(len(kept))
     log_p, weights = clf.log_p(clf.encoded_logits(kept.x, kept.scored_outputs)), kept.scored_weights(rows)
@@ -106,10 +109,7 @@ def with_judging_rows(clf: Classifier, kept: Examples, what: str) -> Classifier:
 
 
 def _faults_for_guarantees(kept: Examples) -> list[str]:
-    """Return what speaks against a guarantee on these rows, as ends of a sentence.
-
-    The list is empty if nothing does.
-    """
+    """Return why these rows do not fit the assumptions of a guarantee, as ends of a sentence; empty if they fit."""
     faults = {"come in time order": kept.time, "have weights": kept.sample_weight}
     return [fault for fault, values in faults.items() if values is not None]
 
@@ -117,9 +117,9 @@ def _faults_for_guarantees(kept: Examples) -> list[str]:
 def card_entries(
     strategy: Strategy, trainer: Trainer, members: Sequence[Member], length: TrainingLength, note: str
 ) -> dict[str, Any]:
-    """Return the entries of the model card, as plain values.
+    """Return the entries of the model card about strategy, rows, training and rule, as plain values.
 
-    `note` says which rows fitted the rule.
+    `note` is the sentence about the rows that fitted the rule.
     """
     settings = trainer.settings
     return {
@@ -145,12 +145,12 @@ def card_entries(
 
 
 def sets_threshold(strategy: Strategy, tune_threshold: bool) -> bool:
-    """Return whether the threshold is fitted to the rows of the rule; else it is the default."""
+    """Return whether a threshold is tuned for the aim of the strategy; otherwise it is the default."""
     return tune_threshold and strategy.aim != "argmax"
 
 
 def scores_note(strategy: Strategy, tune_threshold: bool, rows: str) -> str:
-    """Return a part of a sentence of the card: what comes from the rows that fit the rule."""
+    """Return a part of a sentence of the card: what comes from `rows`, the rows that fit the rule."""
     return f"{'the threshold and ' * sets_threshold(strategy, tune_threshold)}the scores come from {rows}"
 
 
@@ -164,7 +164,7 @@ def stopping_note(rows: Holdout, examples: Examples, strategy: Strategy, tune_th
 
 
 def split_counts(rows: Fold | Holdout, test: int) -> dict[str, int]:
-    """Return the numbers of training, validation and test rows, for the card."""
+    """Return the numbers of training, validation and test rows, for the card and for leaderboard.json."""
     return {"training": len(rows.train), "validation": len(rows.stop), "test": test}
 
 

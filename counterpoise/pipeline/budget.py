@@ -1,9 +1,9 @@
-"""Trainings that were cut off: detected on stopping rows alone, and the budget extended for all strategies alike.
+"""The budget of steps: trainings that it cut off are detected, and it is extended for all strategies alike.
 
-A training was cut off when it reached its limit while the loss of its stopping rows still fell, over the last fifth of
-its steps, by more than one standard error, paired over the rows. Where nobody asked for a number of epochs, all
-networks then may take `MOST_EXTENSION` times the steps; those that patience had ended would end there again, and are
-kept.
+Only stopping rows are looked at. A training was cut off if it reached its limit while the loss of its stopping rows
+still fell, over the last fifth of its steps, by more than one standard error, paired over the rows. If the user named
+no number of epochs, all networks may then take `MOST_EXTENSION` times the steps. Networks that patience had ended would
+end there again, and are kept.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from counterpoise.pipeline.stages import train_in_stages
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.strategy import Strategy
 
-#: How many times the budget may be taken.
+#: How many times the default budget an extended one is.
 MOST_EXTENSION = 4
 
 
@@ -36,7 +36,7 @@ class TrainingLength:
     Attributes:
         limit: Most steps of each.
         cut_off: Whether the strategy still improved at that limit; None: not known.
-        network: Whether it is one: other kinds of models take no steps.
+        network: Whether any model of the strategy is a network: other kinds of models take no steps.
     """
 
     limit: int
@@ -50,9 +50,7 @@ def train_within_budget(
     trainer: Trainer,
     folds: Sequence[Fold],
 ) -> tuple[dict[StrategyFold, list[Job]], dict[str, Member], dict[str, str], Settings]:
-    """Train strategies on folds, and for longer if a training was cut off.
-
-    They train again only if the budget may be extended.
+    """Train strategies on folds; train them again for longer if one was cut off and the budget may be extended.
 
     Args:
         versions: (strategy name, fold number) -> the strategy with the settings that it has in this fold.
@@ -61,17 +59,17 @@ def train_within_budget(
         The jobs and their members by id, why strategies failed, and the settings that the budget was taken from.
     """
 
-    def by_fold(trainer: Trainer) -> tuple[dict[StrategyFold, list[Job]], dict[str, Member], dict[str, str]]:
+    def train_once(trainer: Trainer) -> tuple[dict[StrategyFold, list[Job]], dict[str, Member], dict[str, str]]:
         # One run over all folds: train, and drop the jobs and members of strategies that failed.
         jobs, failures = jobs_by_fold(strategies, trainer, folds, versions)
         jobs, members = train_in_stages(jobs, versions, trainer, failures)
         leave_out_failed(jobs, members, failures)
         return jobs, members, failures
 
-    jobs, members, failures = by_fold(trainer)
+    jobs, members, failures = train_once(trainer)
     if longer := extended_settings(trainer.settings, training_lengths(jobs, members, trainer)):
         executor = keeping_finished(trainer.executor, members)
-        return *by_fold(replace(trainer, settings=longer, executor=executor)), longer
+        return *train_once(replace(trainer, settings=longer, executor=executor)), longer
     return jobs, members, failures, trainer.settings
 
 
@@ -93,7 +91,7 @@ def training_lengths(
 
 
 def limit_of(jobs: Sequence[Job], trainer: Trainer) -> int:
-    """Return the most steps of a network; without networks, the most rounds or trees."""
+    """Return the most steps of a network among jobs; without networks, the most rounds or trees."""
     networks = [job for job in jobs if isinstance(trainer.learner(job).model, Network)]
     return max(job.limits.steps for job in networks or jobs)
 
@@ -131,14 +129,12 @@ def extended_settings(settings: Settings, trained: Mapping[str, TrainingLength])
 
 
 def keeping_finished(executor: Executor, before: Mapping[str, Member]) -> Executor:
-    """Return an executor that keeps finished models and trains the others for longer.
+    """Return an executor that keeps the models whose training ended by itself, and has `executor` train the others.
 
-    Finished are models whose training ended by itself, before its limit.
-
-    `executor` trains what is left. `before` are the members of the first budget by job id.
+    `before` are the members of the first budget by job id. A kept member gets the id of the new job.
     """
 
-    def again(jobs: Iterable[Job], examples: Examples, model: Any, **how: Any) -> Trained:
+    def run(jobs: Iterable[Job], examples: Examples, model: Any, **how: Any) -> Trained:
         # A generator as `engines.run.run`: kept members come first, under the id of the new job.
         left = []
         for job in jobs:
@@ -150,7 +146,7 @@ def keeping_finished(executor: Executor, before: Mapping[str, Member]) -> Execut
         if left:
             yield from executor(left, examples, model, **how)
 
-    return again
+    return run
 
 
 def _finished_member(job: Job, model: Model, before: Mapping[str, Member]) -> Member | None:

@@ -1,7 +1,7 @@
-"""One network instead of an ensemble: it learns the probabilities of the ensemble, row by row.
+"""`distill`: one network instead of an ensemble, trained on the probabilities of the ensemble.
 
-A soft label is a row of each class, weighed by its probability: the expected cross-entropy of the two is the same. So
-distilling is an ordinary training on weighted rows, on any engine, with any network.
+A soft label becomes one copy of the row for each class, weighted by its probability: the cross-entropy is the same. The
+training is therefore an ordinary one on weighted rows, on any engine, with any network.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def distill(
         raise OptionError("The student must be one model. Pass a network or trees, not a blend or a list.")
     taught, holdout, first_copies = _soft_labeled(learners[""].examples, soft, rows, held)
     settings = Settings(epochs=epochs, batch_size=batch_size, patience=patience, seed=seed, recipe="auto")
-    settings = settings.on({"": learners[""].model}, len(rows), EPOCHS)
+    settings = settings.resolved_for({"": learners[""].model}, len(rows), EPOCHS)
     trainer = Trainer.of(taught, learners[""].model, settings)
     if trainer.network is not None:
         trainer.network.encoder_rows = first_copies
@@ -130,7 +130,7 @@ def distill(
 
 
 def _class_shares(examples: Examples) -> Array:
-    """Return the class shares of all rows (C,), to which the teacher's are moved."""
+    """Return the class shares of all rows (C,), to which the probabilities of the teacher are corrected."""
     counts = target_of(examples).counts(examples.y, len(examples.classes), examples.sample_weight)
     return counts / counts.sum()
 
@@ -166,11 +166,13 @@ def _with_aim_of_teacher(clf: Classifier, teacher: Classifier) -> Classifier:
 
 
 def _soft_labeled(examples: Examples, soft: Array, rows: Array, held: Array) -> tuple[Examples, Holdout, Array]:
-    """Training rows copied once per class, weighed by their soft label, then the held-out rows as they are.
+    """Return training rows copied once per class, weighted by their soft label, then the held-out rows as they are.
+
+    `soft` is (N, C). `rows` and `held` are the numbers of training and held-out rows.
 
     Returns:
         The examples, which of them train and are held out, and the number of one copy of each training row: an encoder
-        counts levels and words by these, not by all copies.
+        must count levels and words by these, not by all copies.
     """
     copied, code = np.nonzero(soft[rows] >= LEAST_PROBABILITY)
     weight = soft[rows[copied], code]

@@ -1,4 +1,7 @@
-"""The use of each row in one training, from the checked arguments of `fit`."""
+"""The use of each row in one training, from the arguments of `fit`, which are checked here.
+
+Rows that train, stop or judge never overlap. `data.given_split` divides rows by a split of the user.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +26,14 @@ from counterpoise.targets.kinds import target_of
 
 @dataclass(frozen=True)
 class Division:
-    """Rows and the use of each: training, early stopping, or judging.
+    """Rows and the use of each in `fit`: training, early stopping, or judging.
 
     Attributes:
         examples: The rows that train or end training, and the test rows of a split of their own.
         holdout: Which rows train and which are for early stopping; None: `folds` defines it.
         folds: Those of `fit(folds=)`, and those whose test rows weigh the members of a blend.
-        judging: Rows that are used for neither, and a text that says what they are; None: there are none.
+        judging: Rows that are used for neither, and a text on what they are (see `assembly.with_judging_rows`); None:
+            there are none.
         stopped_by_given: Whether the user chose the early-stopping rows.
         scanned: The table on disk that the training rows are read from; None: all rows are in memory.
     """
@@ -42,8 +46,8 @@ class Division:
     scanned: Scanned | None = None
 
     @property
-    def rows(self) -> int:
-        """Return the number of rows that determines batch size and epochs."""
+    def row_count(self) -> int:
+        """Number of rows that determines batch size and epochs."""
         return rows_to_learn(self.examples)
 
 

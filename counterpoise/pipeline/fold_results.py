@@ -1,4 +1,8 @@
-"""Members to results: the rule of a fold, fitted on the other folds, and its decisions for the fold's test rows."""
+"""Members to results: the rule of a fold, fitted on the other folds, and its decisions for the fold's test rows.
+
+No label of a fold may enter the rule that decides this fold: `fitting_folds` chooses the folds that fit it. In this
+file, scores are log-probabilities after the correction (`corrected_log_p`).
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,8 @@ from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 
-#: Row numbers (n,), members that did not train on these rows, and their corrected scores (members, n, ...).
+#: Rows that fit a rule: their numbers (n,), members that did not train on these rows, and their corrected scores
+#: (members, n, ...).
 FittingPart = tuple[Array, Sequence[Member], Array]
 
 
@@ -30,9 +35,8 @@ def fit_rule(
 ) -> Any:  # fmt: skip
     """Return the rule of a strategy, fitted on scores of rows not used for training.
 
-    `log_p` are corrected log-probabilities (members, N, ...), and `y` codes of the same rows.
-
-    `lesions` are the findings of thresholds in these rows, for an aim that needs them (`whole_rows.lesion_tables`).
+    `log_p` are corrected log-probabilities (members, N, ...), and `y` codes of the same rows. `lesions` is the table of
+    lesions that thresholds find in these rows, for an aim that needs it (`whole_rows.lesion_tables`).
 
     The baseline keeps 0.5, or the most probable class, without a correction, as is common practice. Without
     `tune_threshold`, the threshold of other strategies stays at the default too, but their probabilities are checked.
@@ -59,14 +63,11 @@ def fit_rule(
 
 
 def calibrator_to_try(members: Sequence[Member], y: Array) -> str | None:
-    """Return the kind of calibrator to try, or None.
+    """Return the kind of calibrator that a rule tries, or None. It is kept only if it lowers the held-out log loss.
 
-    It is kept only if it lowers the held-out log loss.
-
-    Networks whose loss or rows changed more than the class shares: "auto". Networks trained under a known shift:
-    one slope (with an intercept where the rare class can bear it), because they are often too sure of themselves; it
-    changes no ranking, where a curve costs average precision (`make bench-decide` has the numbers). The baseline:
-    none.
+    "auto" if the loss or the rows of a network changed more than the class shares. After a known shift: one slope (with
+    an intercept if there are enough rows of each class), because such networks are often overconfident. A slope changes
+    no ranking, but a curve lowers average precision (`make bench-decide` has the numbers). None for the baseline.
     """
     if any(m.needs_calibration for m in members):
         return "auto"
@@ -76,18 +77,14 @@ def calibrator_to_try(members: Sequence[Member], y: Array) -> str | None:
 
 
 def corrected_log_p(target: Target, member: Member) -> Array:
-    """Return log-probabilities of a member, float64, corrected for loss and shift.
-
-    They are those of its score rows. The shift is the prior shift by training.
-    """
+    """Return log-probabilities of a member for its score rows, float64 (N, ...), corrected for loss and prior shift."""
     return target.log_p(member.logits, member.log_shift, member.gamma)
 
 
 def probabilities_by_member(target: Target, members: Sequence[Member], rule: Any) -> tuple[Array, Array | None]:
-    """Return probabilities of each member strategy, and their weights in the pool.
+    """Return corrected probabilities of each member strategy for the score rows (M, N, ...), and their pool weights.
 
-    The probabilities are corrected and of the score rows, (M, N, ...). The weights are (M,), or None if equal.
-
+    The weights are (M,), or None if equal.
     A batch ensemble is one member of the run, but contains the outputs of several member strategies.
     """
     if len(members) == 1 and members[0].member_outputs is not None and members[0].member_shifts is not None:
@@ -97,9 +94,9 @@ def probabilities_by_member(target: Target, members: Sequence[Member], rule: Any
 
 
 def out_of_fold_scores(examples: Examples, folds: Sequence[Fold], scores: Sequence[Array], repeats: int) -> Array:
-    """Return the scores of all folds as one array (repeats, M, N, ...), with NaN.
+    """Return the scores of all folds as one array (repeats, M, N, ...), NaN for rows that no fold tests.
 
-    `scores` are those of the test rows of each fold, (M, T, ...). All other rows have NaN.
+    `scores` are those of the test rows of each fold, (M, T, ...).
     """
     out = np.full((repeats, len(scores[0]), len(examples), *scores[0].shape[2:]), np.nan)
     for fold, own in zip(folds, scores, strict=True):
@@ -111,9 +108,9 @@ def cross_fitted_rule(
     strategy: Strategy, examples: Examples, folds: Sequence[Fold], index: int, log_p: Array, members: Sequence[Member],
     lesions: Array | None = None,
 ) -> Any:  # fmt: skip
-    """Return the rule of fold number `index`, fitted on the other folds of its repeat.
+    """Return the rule of fold number `index`, fitted on the other folds of its repeat (see `fitting_folds`).
 
-    With a split of the user, the rule is fitted on the validation rows. `log_p` is as `out_of_fold_scores` returns it.
+    With a split of the user, it is fitted on the validation rows. `log_p` is as `out_of_fold_scores` returns it.
     """
     scores, rows = fitting_scores(examples, folds, index, log_p, members)
     labels, weights = examples.scored_labels(rows), examples.scored_weights(rows)
@@ -159,7 +156,7 @@ def fitting_parts(
 
 
 def stopping_log_p(target: Target, member: Member) -> Array:
-    """Return the same as `corrected_log_p` for the early-stopping rows."""
+    """Return log-probabilities as `corrected_log_p` does, but for the early-stopping rows."""
     return target.log_p(member.stop_logits, member.log_shift, member.gamma)
 
 
@@ -197,10 +194,7 @@ def make_fold_result(
 
 
 def _duplicate_free(examples: Examples, fold: Fold) -> Array | None:
-    """Return which test rows have no duplicate in training, bool (T,), or None.
-
-    None means that the features could not be compared.
-    """
+    """Return which test rows have no duplicate in training, bool (T,), or None if features could not be compared."""
     if examples.duplicate_ids is None:
         return None
     seen = examples.duplicate_ids[fold.all_training().train]

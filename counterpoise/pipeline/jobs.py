@@ -1,4 +1,8 @@
-"""Strategies and folds to jobs: which model is trained on what, and for how long."""
+"""Strategies and folds to jobs: which model is trained on what, and for how long.
+
+Everything in a `Job` is part of its id, and so decides which fits of a store are used again. Its counters and labels of
+seeds also decide the random draws.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +24,10 @@ from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.strategy import Single, Strategy
 from counterpoise.targets.kinds import target_of
 
-#: (strategy, fold).
+#: (name of a strategy, number of a fold), the key of tables of jobs.
 StrategyFold = tuple[str, int]
 
-#: Fold number of a training on all rows, so that its seeds are its own.
+#: Fold number of a training on all rows, so that its seeds are its own. It is part of job ids.
 ALL_ROWS_FOLD = 1_000_000
 
 
@@ -37,7 +41,7 @@ def jobs_of(
     Args:
         strategy: As its models train it (see `strategies.resolve`).
         trainer: With the models of the run.
-        fold: What its rows do.
+        fold: Which rows train, stop, and are scored.
         steps: The number of steps of each (a refit); None: the budget decides.
     """
     numbers, left = Counter[tuple[str, str]](), list(steps or ())
@@ -86,7 +90,7 @@ def jobs_by_fold(
 
 
 def _check_network_jobs(jobs: Sequence[Job], models: Mapping[str, Model]) -> None:
-    """Make the loss of each network job, to raise its errors before any training."""
+    """Raise the errors of the losses and crops of network jobs before any training."""
     for job in jobs:
         model = models[job.model]
         if isinstance(model, Network):
@@ -119,8 +123,8 @@ def check_some_left(strategies: Sequence[Strategy], failures: Mapping[str, str])
 def job_of(single: Single, trainer: Trainer, fold: Fold | Holdout, member: int = 0, steps: int | None = None) -> Job:
     """Make one job; `member` is its number among the members of the same model and name.
 
-    `steps` fixes the number of steps (a second fit), else the budget decides. A plan that looks at features (synthesis,
-    cleaning) is carried out here, on the training rows of the fold alone. A model that does not stop early is fitted on
+    `steps` fixes the number of steps (a second fit), else the budget decides. A plan that needs features (synthesis,
+    cleaning) is realized here, on the training rows of the fold alone. A model that does not stop early is fitted on
     the stopping rows too, unless these were given or fit the rule.
 
     Raises:

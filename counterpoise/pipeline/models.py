@@ -1,4 +1,7 @@
-"""From the user's model and strategies to the models of a run, and each strategy with its model."""
+"""From the user's model and strategies to the models of a run (learners by key), and each strategy with its models.
+
+Keys of models are part of job ids, and labels of names in the leaderboard ("MODEL:STRATEGY").
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ from counterpoise.targets.kinds import target_of
 
 #: What "auto" pools on tables: see `docs/explanation/measurements.md` for what was measured.
 AUTO = Blend(("tabular", "boosted", "forest"), adapts=True)
-#: What others call these models.
+#: Names of other libraries -> the model that an error suggests.
 MEANT = {
     **dict.fromkeys(("rf", "random_forest", "randomforest", "extra_trees"), "forest"),
     **dict.fromkeys(("lightgbm", "lgbm", "xgboost", "xgb", "catboost", "gbm", "gbdt"), "boosted"),
@@ -169,7 +172,7 @@ def models_of(
 def _resolve_all(
     strategies: Sequence[Strategy], learners: dict[str, Learner]
 ) -> tuple[tuple[Strategy, ...], dict[str, str]]:
-    """Return the strategies as their models train them, and strategy -> reason for the others.
+    """Return the strategies as their models train them (see `strategies.resolve`), and strategy -> reason for others.
 
     An error of the baseline, or of the only strategy, is raised instead.
     """
@@ -204,7 +207,7 @@ def _trainable_by(blend: Blend, learners: Mapping[str, Learner], strategies: Seq
 
 
 def _make_learner(spec: Any, examples: Examples, options: dict[str, Any]) -> Learner:
-    """Make the model that `spec` describes, with the rows in the form that it needs.
+    """Return the model that `spec` describes, with the rows in the form that it needs.
 
     Raises:
         OptionError: There is no model of this name. ModelError: The model cannot learn labels of this kind.

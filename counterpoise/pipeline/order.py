@@ -1,9 +1,10 @@
-"""The order of things, in this file alone:
+"""The stages in order, in this file alone:
 
     read -> Examples -> split -> Folds -> plan -> Job -> train -> Member -> pool, rule -> FoldResult, Classifier
 
-Which rows do what: test rows judge only; stopping rows end training and do nothing else; the rule of a fold is fitted
-on the out-of-fold scores of the *other* folds, so that no label enters a rule that it is judged by.
+Test rows are used only for scoring. Early-stopping rows end training; `refit_with_stopping_rows` may train on them
+afterwards. The rule of a fold is fitted on the out-of-fold scores of the *other* folds, so that no label enters a rule
+that is judged by it.
 """
 
 from __future__ import annotations
@@ -62,12 +63,12 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Outcome:
-    """All results of a comparison and what a re-fit needs.
+    """All results of `cross_validate`, and what a refit needs.
 
     Attributes:
         fold_results: One per strategy, repeat and fold.
         unit_results: The same of units, where there are some (see `pipeline.units`).
-        log_p: strategy -> float64 (repeats, members, N, C): corrected out-of-fold scores (NaN where a row had none).
+        log_p: strategy -> float64 (repeats, members, N, C): corrected out-of-fold scores (NaN for rows without any).
         best_steps: strategy -> steps per member, the median over the folds.
         failures: strategy -> why it could not be carried out on the rows of some fold (it has no results).
         tuned: strategy -> the values that its hyperparameters got, fold by fold.
@@ -76,7 +77,7 @@ class Outcome:
         member_outputs: strategy that one network was trained for -> float32 (members, M, C): probabilities of its
             member strategies for the rows of `fold_results.stacked_scores`.
         folds: The folds, in the order of each strategy's results.
-        members: strategy -> what was trained, fold by fold, where it was to be kept.
+        members: strategy -> the trained members, fold by fold; empty without `keep`.
         lesions: strategy -> what thresholds find in the whole rows that its rule is fitted on (see `whole_rows`).
     """
 
@@ -106,7 +107,7 @@ def on_holdout(
     *,
     tune_threshold: bool = True,
 ) -> Classifier:
-    """Train a strategy once; held-out rows end the training and fit the rule.
+    """Return the classifier of a strategy that is trained once; held-out rows end the training and fit the rule.
 
     With `tune_threshold`, they choose the threshold too. If there is one job, callbacks of the user can save the whole
     classifier as it is after a round.
@@ -128,7 +129,7 @@ def on_holdout(
         )
 
     def save(member: Member, path: str) -> None:
-        # What a callback that saves the model writes: the classifier with a rule fitted for this round.
+        # A callback that saves the model writes the classifier with a rule fitted for this round.
         classifier_of(trained_members(strategy, jobs, {jobs[0].id: member}, trainer)).save(path)
 
     if trainer.callbacks and len(jobs) == 1:
@@ -137,12 +138,12 @@ def on_holdout(
 
 
 def _training_length(jobs: Sequence[Job], trained: Sequence[Member], trainer: Trainer) -> TrainingLength:
-    """How long the models of one fold could train, and whether they improved to the end."""
+    """Return how long the models of one fold could train, and whether they improved to the end."""
     return TrainingLength(limit_of(jobs, trainer), still_falling([[member.late_gain for member in trained]]))
 
 
 def _train_on_fold(strategy: Strategy, jobs: Sequence[Job], trainer: Trainer) -> list[Member]:
-    """Return the members of one strategy on one fold, with the outputs for their score rows."""
+    """Train the jobs of one strategy on one fold; return its members, with the outputs for their score rows."""
     key = (strategy.name, 0)
     done, members = train_in_stages({key: jobs}, {key: strategy}, trainer)
     return trained_members(strategy, done[key], members, trainer)
@@ -249,7 +250,9 @@ def cross_validate(
 
 
 def refit(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune_threshold: bool = True) -> Classifier:
-    """Train a strategy on all rows for the folds' median best step; its rule comes from all out-of-fold scores.
+    """Return the classifier of a strategy trained on all rows, for the median best step of the folds.
+
+    Its rule is fitted on all out-of-fold scores.
 
     If the rows have a split of their own (`Examples.split`), it is the classifier that was judged, and test rows train
     nothing.
@@ -319,9 +322,9 @@ def bag_of_folds(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune
 
 
 def _classifier_of_given_split(strategy: Strategy, trainer: Trainer, outcome: Outcome) -> Classifier:
-    """Return the classifier of a given split, with the rule of its validation rows.
+    """Return the classifier of a split of the user, with the rule of its validation rows: the model that was judged.
 
-    Its jobs equal those of the comparison (same tuned values and budget), so that a store trains none of them again.
+    Its jobs must equal those of the comparison (same tuned values and budget), so that none of them is trained again.
     """
     fold = outcome.folds[0]
     trainer = replace(trainer, settings=replace(trainer.settings, extension=outcome.extension))
@@ -345,7 +348,7 @@ def _classifier_of_given_split(strategy: Strategy, trainer: Trainer, outcome: Ou
 
 
 def _users_of_jobs(jobs: Mapping[tuple[str, int], list[Job]]) -> dict[str, int]:
-    """Return job id -> number of strategies that use the job; equal jobs are trained once."""
+    """Return job id -> number of strategies that use the job, because equal jobs are trained once."""
     names: dict[str, set[str]] = {}
     for (strategy, _), group in jobs.items():
         for job in group:

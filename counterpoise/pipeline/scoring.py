@@ -1,4 +1,4 @@
-"""Every score of rows from a strategy's probabilities and decisions, whatever their target."""
+"""All scores of rows by the probabilities and decisions of a strategy, for any kind of target."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ Array = np.ndarray
 
 
 def scores_of(examples: Examples, rows: Array, proba: Array, raw: Array, decision: Array) -> dict[str, float]:
-    """Return metric key -> score of some rows.
-
-    It is that of their one problem, or the mean over several (see `core.target`).
+    """Return metric key -> score of some rows: that of their one problem, or the mean over several (`core.target`).
 
     Args:
         examples: The rows.

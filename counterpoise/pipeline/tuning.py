@@ -1,7 +1,8 @@
 """A strategy's one or two hyperparameters, tuned inside the training rows of each fold.
 
-The training rows are split again: three quarters train, one quarter scores; the fold's stopping rows end training
-as ever, and its test rows are never looked at. The first trial is the strategy as it is, so that tuning can keep it.
+The training rows are split again: three quarters train, one quarter scores the trials. The stopping rows of the fold
+end training as usual, and its test rows are never looked at. The first trial is the strategy as it is, so that tuning
+can keep it. Seeds and the order of trials decide the values.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ Values = dict[str, float]
 
 @dataclass(frozen=True)
 class Tuned:
-    """A strategy with the values that did best, and these values."""
+    """A strategy with the values of its best trial, and these values."""
 
     strategy: Strategy
     values: Values
@@ -49,9 +50,8 @@ def tuned_by_fold(
 ) -> dict[tuple[str, int], Tuned]:
     """Tune strategies with hyperparameters in each fold: (name, fold number) -> `Tuned`.
 
-    `settings.tune` is the number of trials; with 0, nothing is tuned.
-
-    Trial after trial, the networks of all strategies and folds are trained together.
+    `settings.tune` is the number of trials; with 0, nothing is tuned. In each trial, the networks of all strategies and
+    folds are trained together.
     """
     trials = trainer.settings.tune
     studies = {
@@ -78,7 +78,7 @@ def tuned_on_all(strategy: Strategy, trainer: Trainer) -> Tuned:
 
 
 class Study:
-    """The trials of one strategy on one fold.
+    """The trials of one strategy on one fold, by Optuna.
 
     Args:
         strategy: With hyperparameters.
@@ -139,6 +139,6 @@ class Study:
 
 
 def values_by_fold(tuned: Mapping[tuple[str, int], Tuned]) -> dict[str, list[Any]]:
-    """strategy -> the values of each fold, for the leaderboard."""
+    """Return strategy -> the values of each fold, for the leaderboard."""
     names = dict.fromkeys(name for name, _ in tuned)
     return {name: [one.values for (other, _), one in tuned.items() if other == name] for name in names}

@@ -1,4 +1,7 @@
-"""Rows to units: their aggregated probabilities, the rule that calibrates and decides these, and its results."""
+"""Rows to units (such as patients): their probabilities, the rule that calibrates and decides units, and its results.
+
+The names of unit scores (`UNIT` in front) are saved in model files.
+"""
 
 from __future__ import annotations
 
@@ -60,9 +63,8 @@ def fit_unit_rule(
 
 
 def _unit_calibrator(y: Array) -> str | None:
-    """Return the calibrator of units with class codes y.
+    """Return the kind of calibrator for units with class codes y: "platt" (slope and intercept), "temperature" (slope).
 
-    It is a slope with an intercept, or only a slope.
     "platt" needs enough units of each class, "temperature" at least one. None: no calibrator is tried.
     """
     counts = np.bincount(y, minlength=2)

@@ -1,4 +1,7 @@
-"""Validation rows of the user's own, behind the training rows in the form that these taught."""
+"""The user's own validation rows: read in the form of the training rows, appended to them, and weighted to their prior.
+
+Nothing is learned from validation rows: kinds, categories and encoders are those of the training rows.
+"""
 
 from __future__ import annotations
 
@@ -26,12 +29,12 @@ from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 
-#: Chance of class shares as different as those of training and validation rows, below which they are not chance.
+#: Class shares of training and validation rows differ if the p-value of equal shares is below this.
 UNLIKELY = 0.001
 
 
 def are_rows(validation: Any) -> bool:
-    """Whether `validation` holds rows, and not a share of the training rows."""
+    """Return whether `validation` contains rows, and is not a share of the training rows."""
     return not isinstance(validation, (int, float, np.number))
 
 
@@ -39,17 +42,15 @@ def with_validation(
     examples: Examples, validation: Any, target: str | None, sample_weight: Any = None,
     inputs: NamedInputs | None = None,
 ) -> Examples:  # fmt: skip
-    """Training rows and, behind them, validation rows: what each does is in `split`.
-
-    The kinds, the levels and whatever else is learned are those of the training rows.
+    """Return training rows and, after them, validation rows, with the use of each in `split`.
 
     Args:
         examples: The training rows.
         validation: (x, y) or (x, y, weight); a dataset of these; a folder of images; a table with the columns `target`
             and, where it is named, `sample_weight`.
         target: Name of the target column of the training rows; None: their labels were given as an array.
-        sample_weight: As it was given for the training rows.
-        inputs: Those that the model names, or None.
+        sample_weight: As it was passed for the training rows.
+        inputs: The named inputs of the model, or None.
 
     Raises:
         OptionError: something else. DataError: rows or labels that do not fit the training rows.
@@ -82,9 +83,9 @@ def with_validation(
 def at_training_prior(examples: Examples) -> Examples:
     """Return the rows, with validation rows weighted to the class shares of the training rows.
 
-    Rows stay as they are unless they have one class each and the shares differ by more than chance. A warning tells of
-    the weights. Without them, the correction would move the probabilities to the shares of the validation rows, and the
-    wrong round would be the best.
+    Rows stay as they are unless they have one class each and the shares differ by more than chance. A warning about the
+    weights is added. Without them, the correction would change the probabilities to the shares of the validation rows,
+    and the wrong round would be the best.
     """
     train, stop = examples.rows_with_role(TRAIN), examples.rows_with_role(VALIDATION)
     target, n = target_of(examples), len(examples.classes)
@@ -109,7 +110,7 @@ def at_training_prior(examples: Examples) -> Examples:
 def _read_validation(
     examples: Examples, given: Any, target: str | None, sample_weight: Any, inputs: NamedInputs | None
 ) -> tuple[Any, Any, Array | None]:
-    """Return validation rows in the form of `Examples.x`, their labels, and weights or None.
+    """Return validation rows in the form of `Examples.x`, their labels (not yet codes), and weights or None.
 
     Raises:
         OptionError: They are none of the forms of `with_validation`.
@@ -165,7 +166,7 @@ def _rows_of_table(
 
 
 def _with_labels_and_weights(x: Any, y: Any, weight: Any) -> tuple[Any, Any, Array | None]:
-    """Return x, the label of each row (None if missing), and the weights or None.
+    """Return x, the label of each row (None if missing), and the weights or None, after a check of both.
 
     A DataError, such as for another number of labels than rows, gets "validation: " in front.
     """
@@ -186,7 +187,7 @@ def _with_element_labels(x: Any, y: Any, weight: Any) -> tuple[Any, Any, Array |
 
 
 def encode_validation(examples: Examples, x: Any, inputs: NamedInputs | None = None) -> Any:
-    """Return new rows in the form in which the training rows were read.
+    """Return validation rows in the form in which the training rows were read.
 
     They are named inputs, a column of text, or a table or arrays. The message of a DataError starts with "validation".
     """
@@ -203,7 +204,7 @@ def encode_validation(examples: Examples, x: Any, inputs: NamedInputs | None = N
 
 
 def _as_training_inputs(x: Any, like: Any) -> Any:
-    """Return rows in the types of `like`; other inputs or shapes raise a DataError."""
+    """Return validation rows in the types of the training rows `like`; other inputs or shapes raise a DataError."""
     wanted, got = (mapped(lambda _: "array", rows) for rows in (like, x))
     if wanted != got:
         raise DataError(
@@ -213,7 +214,7 @@ def _as_training_inputs(x: Any, like: Any) -> Any:
 
 
 def _as_training_type(like: Array, array: Any) -> Array:
-    """Rows in the type of the training rows; another shape or kind of type is refused."""
+    """Return one input in the type of the training rows; another shape or kind of type raises a DataError."""
     array = array if isinstance(array, Source) else np.asarray(array)
     if array.shape[1:] != like.shape[1:]:
         raise DataError(

@@ -1,7 +1,7 @@
-"""Decisions for whole test rows that have a class per element, a few rows at a time, and what is kept of them.
+"""Decisions for whole rows that have a class per element (masks, sequences), a few rows at a time.
 
-Members hold the outputs of sampled elements alone. Here their networks look at the test rows again, so that overlaps
-and regions are those of whole rows and no array has all elements of all rows.
+Members have only the outputs of sampled elements. Here their networks predict the rows again, so that overlaps, regions
+and lesions are those of whole rows. No array may have all elements of all rows.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Array = np.ndarray
 def region_result(
     strategy: Strategy, trainer: Trainer, fold: Fold, members: Sequence[Member], rule: Any
 ) -> RegionResult | None:
-    """Decide the test rows of a fold as wholes; None where rows have no elements."""
+    """Return counts and regions of the whole test rows of a fold by its rule; None if rows have no elements."""
     examples, target = trainer.examples, target_of(trainer.examples)
     if not target.per_element:
         return None
@@ -50,8 +50,8 @@ def lesion_tables(strategy: Strategy, trainer: Trainer, parts: Sequence[FittingP
     None for each part if rows have no elements of two classes, or if the pool of the members depends on labels.
 
     Args:
-        strategy: What trained the members.
-        trainer: With its rows.
+        strategy: The strategy of the members.
+        trainer: Its trainer, with the rows.
         parts: See `fold_results.fitting_parts`.
 
     Returns:
@@ -64,7 +64,7 @@ def lesion_tables(strategy: Strategy, trainer: Trainer, parts: Sequence[FittingP
         return [None] * len(parts)
 
     def odds(log_p: Array) -> Array:
-        """The pooled log-odds (n, ...) of scores (M, n, ..., 2)."""
+        """Return the pooled log-odds (n, ...) of scores (M, n, ..., 2)."""
         flat = pooled_log_odds(
             list(log_p.reshape(len(log_p), -1, 2)), vote, None if shares is None else np.array(shares)
         )

@@ -39,7 +39,7 @@ def slow(rate=0.002):
 
 
 def settings(network, **how):
-    return Settings(epochs="auto", **how).on({"": network}, len(EXAMPLES), passes=10, extend=True)
+    return Settings(epochs="auto", **how).resolved_for({"": network}, len(EXAMPLES), passes=10, extend=True)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_who_asks_for_a_number_of_epochs_gets_it():
         extended_settings(settings(network), {"none": TrainingLength(10, False), "focal": TrainingLength(10, None)})
         is None
     )
-    assert extended_settings(Settings(epochs=3).on({"": network}, 240, 10, extend=True), cut) is None
+    assert extended_settings(Settings(epochs=3).resolved_for({"": network}, 240, 10, extend=True), cut) is None
     assert extended_settings(replace(settings(network), most_steps=50), cut) is None
     assert extended_settings(replace(settings(network), extension=MOST_EXTENSION), cut) is None
 
