@@ -32,7 +32,7 @@ Array = np.ndarray
 #: Shares of each class decided wrongly; for each, the report lists how many rows go to a human.
 REVIEW_ALPHAS = (0.05, 0.1, 0.2)
 #: Most test rows (over all models together) and most columns for the importance of columns in a comparison.
-MOST_IMPORTANCE_ROWS, MOST_IMPORTANCE_COLUMNS = 3_000, 40
+IMPORTANCE_ROWS, IMPORTANCE_COLUMNS = 3_000, 40
 
 
 def audit_of(
@@ -74,7 +74,7 @@ def audit_of(
         "strategy": results[0].strategy,
         "rows": len(rows),
         "thresholds": fold_thresholds(results),
-        "threshold_spread": _scored_threshold_spread(best, y, proba, weight),
+        "threshold_spread": _scored_spread(best, y, proba, weight),
         "by": [
             table
             for name, values in (examples.by or {}).items()
@@ -95,9 +95,7 @@ def check_by_columns(examples: Examples) -> None:
         grouped(name, pl.Series(values.tolist()), len(examples))
 
 
-def _scored_threshold_spread(
-    best: Classifier | None, y: Array, proba: Array, weight: Array | None
-) -> dict[str, Any] | None:
+def _scored_spread(best: Classifier | None, y: Array, proba: Array, weight: Array | None) -> dict[str, Any] | None:
     """Return how far the threshold varies on resampled rows, with the scores of the test rows at both ends.
 
     None without a classifier, or where `threshold_spread` gives None, as it does for more than two classes.
@@ -116,7 +114,7 @@ def review_scores_by_alpha(results: Sequence[FoldResult], examples: Examples) ->
     limits = []
     for alpha in REVIEW_ALPHAS if len(results) > 1 else ():
         try:
-            decided = [_decisions_with_review(result, results, examples, alpha) for result in results]
+            decided = [_reviewed_decisions(result, results, examples, alpha) for result in results]
         except CounterpoiseError:
             continue
         rows = np.concatenate([result.rows for result in results])
@@ -129,9 +127,7 @@ def review_scores_by_alpha(results: Sequence[FoldResult], examples: Examples) ->
     return limits
 
 
-def _decisions_with_review(
-    result: FoldResult, results: Sequence[FoldResult], examples: Examples, alpha: float
-) -> Array:
+def _reviewed_decisions(result: FoldResult, results: Sequence[FoldResult], examples: Examples, alpha: float) -> Array:
     """Return the decisions of a fold, int (n,), with `HUMAN` (-1) for rows that go to a human.
 
     The limits of the review are chosen on the rows of the other folds.
@@ -154,9 +150,9 @@ def check_importance(examples: Examples) -> None:
         raise OptionError(
             f"importance= is for tables with one class per row, but the rows have {what}. Remove importance=."
         )
-    if columns > MOST_IMPORTANCE_COLUMNS:
+    if columns > IMPORTANCE_COLUMNS:
         raise OptionError(
-            f"importance= measures up to {MOST_IMPORTANCE_COLUMNS} columns, but there are {columns:,}. Remove "
+            f"importance= measures up to {IMPORTANCE_COLUMNS} columns, but there are {columns:,}. Remove "
             "importance=. To measure groups of columns, run cp.explain (counterpoise explain) with together= "
             "on new rows."
         )
@@ -176,15 +172,13 @@ def _importance_of_columns(
     try:
         check_importance(examples)
         # The models share the rows, so that they use at most MOST_ROWS together.
-        of_models = [
-            _importance_in_model(clf, rows[: MOST_IMPORTANCE_ROWS // len(models)], examples) for clf, rows in models
-        ]
+        of_models = [_model_importance(clf, rows[: IMPORTANCE_ROWS // len(models)], examples) for clf, rows in models]
     except OptionError:
         return None
     return mean_importance(of_models) if of_models else None
 
 
-def _importance_in_model(clf: Classifier, rows: Array, examples: Examples) -> dict[str, Any]:
+def _model_importance(clf: Classifier, rows: Array, examples: Examples) -> dict[str, Any]:
     """Return the importance of columns for one classifier on some of its test rows (numbers `rows`).
 
     Each column is permuted three times. Rows of one group are resampled together for the intervals.

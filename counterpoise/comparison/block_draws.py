@@ -72,15 +72,13 @@ def paired_draws(
         first = [number for number, result in enumerate(results) if result.repeat == 0]
         folds = [_fold_draws(results[number], examples, seed, resamples) for number in first]
         drawn[name] = {
-            key: _mean_over_folds([fold[key] for fold in folds])
-            + scores[name][key].mean()
-            - scores[name][key][first].mean()
+            key: _fold_mean([fold[key] for fold in folds]) + scores[name][key].mean() - scores[name][key][first].mean()
             for key in folds[0]
         }
     return drawn
 
 
-def _mean_over_folds(draws: Sequence[Array]) -> Array:
+def _fold_mean(draws: Sequence[Array]) -> Array:
     """Return the mean over the folds, float (B,), of one array (B,) per fold.
 
     A fold counts for a draw if its score is finite; without any such fold the mean is nan.

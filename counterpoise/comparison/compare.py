@@ -194,7 +194,7 @@ def compare_examples(
     if metric == LESION_RECALL and len(examples.classes) == 2:
         strategies = [replace(s, aim=LESION_AIM) if s.aim == "f1" and s.pooling[0] in VOTES else s for s in strategies]
     limited = Limit.of(limit)
-    settings = _settings_with_tune_metric(settings, examples, metric, repeats, nested)
+    settings = _checked_settings(settings, examples, metric, repeats, nested)
     learners, strategies, refused = models_of(model, strategies, examples, verbose=verbose, **(network_options or {}))
     models = {key: learner.model for key, learner in learners.items()}
     settings = settings.resolved_for(models, rows_to_learn(examples), EPOCHS, extend=True)
@@ -208,9 +208,8 @@ def compare_examples(
             # `weights`: whether the store must also keep the trained weights of the folds.
             weights = needs_weights(strategies) or examples.split is not None or target_of(examples).per_element
             weights = weights or importance
-            train = storing_executor(
-                trainer.executor, open_store, weights=weights, report=print_on_stderr if verbose else None
-            )
+            report = print_on_stderr if verbose else None
+            train = storing_executor(trainer.executor, open_store, weights=weights, report=report)
             trainer = replace(trainer, executor=train)
         comparison = _run_comparison(
             trainer, strategies, refused, cv_folds, metric=metric, priced=priced, nested=nested, limited=limited,
@@ -268,11 +267,7 @@ def _run_comparison(
     verdict = completed_verdict(judgment, len(ran), inside, cut_off, examples.split is None, decides)
     verdict = verdict if units is None else units.verdict_with_note(verdict, rows_judged, metric)
     rows = leaderboard_rows(rows_judged, by_name, ran, examples, outcome, survivors, priced, labels, trainer.label)
-    rows = (
-        [{**row, "units": None} for row in rows]
-        if units is None
-        else units.leaderboard_by_units(rows, judgment, priced)
-    )
+    rows = [{**row, "units": None} for row in rows] if units is None else units.ranked_rows(rows, judgment, priced)
     record = leaderboard_record(
         rows, verdict, [*warnings, *failed], trainer, outcome, metric=metric, limited=limited, nested=inside,
         costs=priced, labels=labels, delay=delay, audit=audit,
@@ -347,9 +342,7 @@ def _metric_of_verdict(metric: str | None, priced: AnyCosts | None) -> str:
     return metric
 
 
-def _settings_with_tune_metric(
-    settings: Settings, examples: Examples, metric: str, repeats: int, nested: bool
-) -> Settings:
+def _checked_settings(settings: Settings, examples: Examples, metric: str, repeats: int, nested: bool) -> Settings:
     """Return the settings, with the metric of the trials if hyperparameters are tuned.
 
     Raise an OptionError for a nested comparison with repeats or with rows in time order. Tuning needs Optuna.

@@ -115,9 +115,7 @@ class CostMatrix:
 
     def decide_result(self, result: FoldResult, examples: Examples) -> FoldResult:
         """The result with the decisions of the lowest expected cost."""
-        return _with_decisions(
-            result, bayes_decision(result.proba, self.matrix), by_costs, self.matrix, examples.classes
-        )
+        return _redecided(result, bayes_decision(result.proba, self.matrix), by_costs, self.matrix, examples.classes)
 
     def row_costs(self, y: Array, decision: Array, amount: Array | None) -> Array:
         """Cost of each row, float64 (N,), by class codes and decisions."""
@@ -154,7 +152,7 @@ class CostsByRow:
         with np.errstate(divide="ignore"):
             above = amount_margins(self.column, np.log(result.proba), examples.amount[result.rows])
         decision = (above >= 0).astype(np.int32)
-        return _with_decisions(result, decision, by_column, self.column.name, self.column.cost_fp, examples.schema)
+        return _redecided(result, decision, by_column, self.column.name, self.column.cost_fp, examples.schema)
 
     def row_costs(self, y: Array, decision: Array, amount: Array | None) -> Array:
         """Cost of each row, float64 (N,), by class codes, decisions and amounts."""
@@ -219,7 +217,7 @@ def _is_dict_or_matrix(costs: Any) -> bool:
     return isinstance(costs, dict) or np.ndim(costs) == 2
 
 
-def _with_decisions(result: FoldResult, decision: Array, change_rule: Any, *costs: Any) -> FoldResult:
+def _redecided(result: FoldResult, decision: Array, change_rule: Any, *costs: Any) -> FoldResult:
     """Return the result with other decisions, and the rule that makes them: `change_rule(rule, *costs)`.
 
     Rules per label stay as they are.

@@ -61,19 +61,18 @@ def with_effect(
     if BASELINE not in matrices or strategy not in matrices:
         return verdict
     named = [name for name in dict.fromkeys((BASELINE, THRESHOLD_ALONE, strategy)) if name in matrices]
-    counts = {name: _counts_per_cases(matrices[name], positive, costs.get(name)) for name in named}
+    counts = {name: _case_counts(matrices[name], positive, costs.get(name)) for name in named}
     new, old = matrices[strategy], matrices[BASELINE]
-    change = _count_change(counts[strategy], counts[BASELINE])
+    change = _change(counts[strategy], counts[BASELINE])
     effect: dict[str, Any] = {
         "strategy": strategy, "against": BASELINE, "per": PER, "label": str(classes[positive]),
         "cases": PER * float(old[positive].sum() / old.sum()), **change, "counts": counts,
         "classes": _changes_by_class(new, old, classes) if len(classes) > 2 else [],
     }  # fmt: skip
     right = PER * float(np.trace(new) / new.sum() - np.trace(old) / old.sum()) if len(classes) > 2 else None
-    alone = _count_change(counts[THRESHOLD_ALONE], counts[BASELINE]) if THRESHOLD_ALONE in counts else None
-    text = effect_text(
-        strategy, str(classes[positive]), change, None if strategy == THRESHOLD_ALONE else alone, right, cases
-    )
+    alone = _change(counts[THRESHOLD_ALONE], counts[BASELINE]) if THRESHOLD_ALONE in counts else None
+    shown_alone = None if strategy == THRESHOLD_ALONE else alone
+    text = effect_text(strategy, str(classes[positive]), change, shown_alone, right, cases)
     return replace(verdict, effect=effect | {"text": text})
 
 
@@ -99,32 +98,28 @@ def effect_text(
         "Per 10,000 cases, Focal loss compared with the baseline: 14 more 'fraud' fou"
     """
     start = f"Per {PER:,} {cases}, "
-    changed = _change_text(change, f" {label!r}") + (
-        "" if right is None else f", {_count_text(right)} correct decisions"
-    )
+    correct = "" if right is None else f", {_count_text(right)} correct decisions"
+    changed = _change_text(change, f" {label!r}") + correct
     if strategy == THRESHOLD_ALONE:
         return f"{start}threshold tuning alone, without retraining: {changed}."
     text = f"{start}{strategy_name(strategy)} compared with the baseline: {changed}."
     return text if alone is None else f"{text} Threshold tuning alone, without retraining: {_change_text(alone)}."
 
 
-def _counts_per_cases(matrix: Array, positive: int, cost: float | None) -> dict[str, Any]:
+def _case_counts(matrix: Array, positive: int, cost: float | None) -> dict[str, Any]:
     """Return {"found", "false_positives", "cost"} of one class per `PER` cases; `cost` already is per `PER` cases."""
     true_positives, false_positives = positive_shares(matrix, positive)
     return {"found": PER * true_positives, "false_positives": PER * false_positives, "cost": cost}
 
 
-def _count_change(new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
-    """Return new minus old for each key of `_counts_per_cases`; None (no cost) stays None."""
+def _change(new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
+    """Return new minus old for each key of `_case_counts`; None (no cost) stays None."""
     return {key: None if value is None else value - old[key] for key, value in new.items()}
 
 
 def _changes_by_class(new: Array, old: Array, classes: Sequence[Any]) -> list[dict[str, Any]]:
     """Return {"label", "found", "false_positives"} of each class: the changes from `old` to `new` per `PER` cases."""
-    changes = [
-        _count_change(_counts_per_cases(new, code, None), _counts_per_cases(old, code, None))
-        for code in range(len(classes))
-    ]
+    changes = [_change(_case_counts(new, code, None), _case_counts(old, code, None)) for code in range(len(classes))]
     return [
         {"label": str(label), "found": change["found"], "false_positives": change["false_positives"]}
         for label, change in zip(classes, changes, strict=True)

@@ -122,7 +122,7 @@ def assess(
         ranking=(*ranking, *(name for name in order if name not in scored)),
         scores={name: {key: score_interval(evidence, name, key) for key in row} for name, row in table.items()},
         vs_none=_against_reference(evidence, external) if BASELINE in scored else {},
-        verdict=_verdict_of_all_models(evidence, metric, ranking, external, unfinished),
+        verdict=_verdict_with_external(evidence, metric, ranking, external, unfinished),
     )
 
 
@@ -194,7 +194,7 @@ class _Gains(NamedTuple):
         return name in self.of and significantly_better(self.of[name], self.adjusted[name])
 
 
-def _verdict_of_all_models(
+def _verdict_with_external(
     evidence: Evidence, metric: str, ranking: Sequence[str], external: Collection[str], unfinished: Collection[str]
 ) -> Verdict:
     """Return the verdict over all models, Counterpoise models and external ones.
@@ -204,7 +204,7 @@ def _verdict_of_all_models(
     among the `unfinished`. Otherwise the comparison with the best external model is added to the evidence.
     """
     ours, theirs = ([n for n in ranking if (n in external) == outside] for outside in (False, True))
-    verdict = _verdict_of_own_models(evidence, metric, tuple(ours), unfinished)
+    verdict = _own_verdict(evidence, metric, tuple(ours), unfinished)
     if not theirs:
         return verdict
     leads = {name: evidence.better_by(metric, name, ours[0]) for name in theirs}
@@ -225,9 +225,7 @@ def texts_of(verdict: Verdict) -> words.Texts:
     return words.Texts(verdict.headline, verdict.recommendation, verdict.evidence, verdict.next_step)
 
 
-def _verdict_of_own_models(
-    evidence: Evidence, metric: str, ranking: tuple[str, ...], unfinished: Collection[str]
-) -> Verdict:
+def _own_verdict(evidence: Evidence, metric: str, ranking: tuple[str, ...], unfinished: Collection[str]) -> Verdict:
     """Return the verdict over the Counterpoise models by the rules in the module's text.
 
     `ranking` is from best to worst.

@@ -64,7 +64,7 @@ class JudgedUnits:
         )
         return replace(verdict, evidence=f"{verdict.evidence} {note}".strip())
 
-    def leaderboard_by_units(
+    def ranked_rows(
         self, rows: Sequence[Mapping[str, Any]], judgment: Judgment, costs: AnyCosts | None
     ) -> list[dict[str, Any]]:
         """Return the rows of the leaderboard, ranked by their scores for units.

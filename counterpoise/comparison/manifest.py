@@ -57,12 +57,10 @@ def manifest_differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> l
         ['seed was 0 and is 1', "values of 'age' changed"]
     """
     names = [*before, *(name for name in now if name not in before)]
-    return [
-        _difference_text(name, before.get(name), now.get(name)) for name in names if before.get(name) != now.get(name)
-    ]
+    return [_difference(name, before.get(name), now.get(name)) for name in names if before.get(name) != now.get(name)]
 
 
-def _difference_text(name: str, before: Any, now: Any) -> str:
+def _difference(name: str, before: Any, now: Any) -> str:
     """Return one difference in words; hashes and long values are named only, not printed.
 
     None stands for a name that one of the manifests does not have.
@@ -79,13 +77,8 @@ def _data_entries(examples: Examples) -> dict[str, Any]:
     parts |= {"split": examples.split}
     hashes = {f"values of the {name}": _array_hash(part) for name, part in parts.items() if part is not None}
     classes = [str(label) for label in examples.classes]
-    return {
-        "rows": len(examples),
-        "kind of target": examples.kind,
-        "classes": classes,
-        **_feature_hashes(examples),
-        **hashes,
-    }
+    entries = {"rows": len(examples), "kind of target": examples.kind, "classes": classes}
+    return entries | _feature_hashes(examples) | hashes
 
 
 def _feature_hashes(examples: Examples) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """`compare_many`: which strategies are better over several data sets, as text, table and critical-difference figure.
 
-`rank_tests` has the tests; this file reads the comparisons and words the conclusions.
+`ranks` has the tests; this file reads the comparisons and words the conclusions.
 """
 
 from __future__ import annotations
@@ -15,14 +15,7 @@ import numpy as np
 
 from counterpoise.comparison import words
 from counterpoise.comparison.compare import compare
-from counterpoise.comparison.rank_tests import (
-    SignedRank,
-    cliques,
-    critical_difference,
-    friedman,
-    mean_ranks,
-    signed_rank,
-)
+from counterpoise.comparison.ranks import SignedRank, cliques, critical_difference, friedman, mean_ranks, signed_rank
 from counterpoise.comparison.result import Comparison
 from counterpoise.comparison.significance import CERTAIN
 from counterpoise.comparison.stored_values import RECORD

@@ -1,7 +1,7 @@
 """Significance of differences between strategies on one data set: interval, probabilities, p-values, Holm's correction,
 and how many repeats would decide.
 
-`judge` decides by `significantly_better`. `rank_tests` has the tests over several data sets.
+`judge` decides by `significantly_better`. `ranks` has the tests over several data sets.
 """
 
 from __future__ import annotations

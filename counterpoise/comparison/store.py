@@ -39,18 +39,14 @@ from counterpoise.comparison.store_file import (
     opened_for_reading,
     read_fact,
 )
-from counterpoise.comparison.stored_values import (
-    FACTS,
-    MEMBER,
-    SMALL_WEIGHTS,
-    checked_json,
-    checksum,
-    member_from_rows,
-    member_rows,
-)
+from counterpoise.comparison.stored_values import FACTS, MEMBER, checked_json, checksum, member_from_rows, member_rows
 from counterpoise.core.errors import ArtifactError
 from counterpoise.core.job import Member
 from counterpoise.engines.program_rules import CompileMode
+
+#: Weights of at most this many bytes are stored although nothing needs them yet: a strategy that does may be added
+#: later.
+SMALL_WEIGHTS = 1 << 20
 
 
 class Store:

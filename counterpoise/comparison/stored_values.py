@@ -36,10 +36,6 @@ from counterpoise.core.plain import (
 from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
-#: Weights of at most this many bytes are stored although nothing needs them yet: a strategy that does may be added
-#: later.
-SMALL_WEIGHTS = 1 << 20
-
 #: Most values of one JSON text, which may be the record of a report with its curves.
 MOST_VALUES = 50_000_000
 #: Types of stored arrays.

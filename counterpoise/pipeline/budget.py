@@ -19,7 +19,7 @@ from counterpoise.core.job import Job, Member
 from counterpoise.core.model import Model
 from counterpoise.engines.run import Executor, Trained
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.jobs import StrategyFold, jobs_by_fold, leave_out_failed
+from counterpoise.pipeline.jobs import FoldKey, jobs_by_fold, leave_out_failed
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.stages import train_in_stages
 from counterpoise.pipeline.trainer import Trainer
@@ -46,10 +46,10 @@ class TrainingLength:
 
 def train_within_budget(
     strategies: Sequence[Strategy],
-    versions: Mapping[StrategyFold, Strategy],
+    versions: Mapping[FoldKey, Strategy],
     trainer: Trainer,
     folds: Sequence[Fold],
-) -> tuple[dict[StrategyFold, list[Job]], dict[str, Member], dict[str, str], Settings]:
+) -> tuple[dict[FoldKey, list[Job]], dict[str, Member], dict[str, str], Settings]:
     """Train strategies on folds; train them again for longer if one was cut off and the budget may be extended.
 
     Args:
@@ -59,7 +59,7 @@ def train_within_budget(
         The jobs and their members by id, why strategies failed, and the settings that the budget was taken from.
     """
 
-    def train_once(trainer: Trainer) -> tuple[dict[StrategyFold, list[Job]], dict[str, Member], dict[str, str]]:
+    def train_once(trainer: Trainer) -> tuple[dict[FoldKey, list[Job]], dict[str, Member], dict[str, str]]:
         # One run over all folds: train, and drop the jobs and members of strategies that failed.
         jobs, failures = jobs_by_fold(strategies, trainer, folds, versions)
         jobs, members = train_in_stages(jobs, versions, trainer, failures)
@@ -74,7 +74,7 @@ def train_within_budget(
 
 
 def training_lengths(
-    jobs: Mapping[StrategyFold, Sequence[Job]], members: Mapping[str, Member], trainer: Trainer
+    jobs: Mapping[FoldKey, Sequence[Job]], members: Mapping[str, Member], trainer: Trainer
 ) -> dict[str, TrainingLength]:
     """Return how long the models of each strategy trained over its folds, by strategy name."""
     by_name: dict[str, list[Sequence[Job]]] = {}

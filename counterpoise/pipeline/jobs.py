@@ -25,7 +25,7 @@ from counterpoise.strategies.strategy import Single, Strategy
 from counterpoise.targets.kinds import target_of
 
 #: (name of a strategy, number of a fold), the key of tables of jobs.
-StrategyFold = tuple[str, int]
+FoldKey = tuple[str, int]
 
 #: Fold number of a training on all rows, so that its seeds are its own. It is part of job ids.
 ALL_ROWS_FOLD = 1_000_000
@@ -60,8 +60,8 @@ def jobs_by_fold(
     strategies: Sequence[Strategy],
     trainer: Trainer,
     folds: Sequence[Fold],
-    versions: Mapping[StrategyFold, Strategy] | None = None,
-) -> tuple[dict[StrategyFold, list[Job]], dict[str, str]]:
+    versions: Mapping[FoldKey, Strategy] | None = None,
+) -> tuple[dict[FoldKey, list[Job]], dict[str, str]]:
     """Make the jobs of every strategy on every fold, and collect the strategies that fail.
 
     An error of the baseline, or of the only strategy, is raised, because nothing would be left to compare.
@@ -73,7 +73,7 @@ def jobs_by_fold(
     Returns:
         (strategy, fold) -> jobs, without the strategies that failed; and strategy -> reason of the failure.
     """
-    jobs: dict[StrategyFold, list[Job]] = {}
+    jobs: dict[FoldKey, list[Job]] = {}
     failures: dict[str, str] = {}
     for strategy in strategies:
         try:
@@ -99,9 +99,7 @@ def _check_network_jobs(jobs: Sequence[Job], models: Mapping[str, Model]) -> Non
                 cropped(model.spare(keep=True))  # raises an error if the network takes no smaller inputs
 
 
-def leave_out_failed(
-    jobs: dict[StrategyFold, list[Job]], members: Mapping[str, Member], failures: dict[str, str]
-) -> None:
+def leave_out_failed(jobs: dict[FoldKey, list[Job]], members: Mapping[str, Member], failures: dict[str, str]) -> None:
     """Move strategies that have a failed member from `jobs` to `failures`, both in place.
 
     All folds of such a strategy are removed. The first error found is the reason.

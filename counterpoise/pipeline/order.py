@@ -124,7 +124,7 @@ def on_holdout(
         log_p = np.stack([corrected_log_p(target_of(examples), m) for m in trained])
         length, outputs = _training_length(jobs, trained, trainer), trained[0].member_outputs
         (lesions,) = lesion_tables(strategy, trainer, [(rows.held, trained, log_p)])
-        return _classifier_with_rule(
+        return _classifier(
             strategy, trainer, trained, length, log_p, rows.held, note, outputs, tune_threshold, entries, lesions
         )
 
@@ -149,7 +149,7 @@ def _train_on_fold(strategy: Strategy, jobs: Sequence[Job], trainer: Trainer) ->
     return trained_members(strategy, done[key], members, trainer)
 
 
-def _classifier_with_rule(
+def _classifier(
     strategy: Strategy, trainer: Trainer, trained: Sequence[Member], length: TrainingLength, log_p: Array, rows: Array,
     note: str, outputs: Array | None, tune_threshold: bool = True, entries: Mapping[str, Any] = MappingProxyType({}),
     lesions: Array | None = None,
@@ -216,9 +216,8 @@ def cross_validate(
         log_p[strategy.name] = out_of_fold_scores(examples, folds, by_fold, repeats)
         outputs = [group[0].member_outputs for group in trained if group[0].member_outputs is not None]
         if outputs:
-            member_outputs[strategy.name] = stacked_scores(out_of_fold_scores(examples, folds, outputs, repeats))[
-                0
-            ].astype(np.float32)
+            stacked, _ = stacked_scores(out_of_fold_scores(examples, folds, outputs, repeats))
+            member_outputs[strategy.name] = stacked.astype(np.float32)
         lesions_of_folds = lesion_tables(strategy, trainer, fitting_parts(target, examples, folds, trained, by_fold))
         lesions[strategy.name] = summed_lesion_tables(lesions_of_folds)
         for f, fold in enumerate(folds if judged else ()):
@@ -273,9 +272,7 @@ def refit(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune_thresh
     note = f"trained on all {len(examples):,} rows; {scored}"
     outputs, length = outcome.member_outputs.get(strategy.name), outcome.training[strategy.name]
     lesions = outcome.lesions[strategy.name]
-    return _classifier_with_rule(
-        strategy, trainer, trained, length, log_p, rows, note, outputs, tune_threshold, lesions=lesions
-    )
+    return _classifier(strategy, trainer, trained, length, log_p, rows, note, outputs, tune_threshold, lesions=lesions)
 
 
 def fold_classifiers(strategy: Strategy, trainer: Trainer, outcome: Outcome) -> list[tuple[Classifier, Array]]:
@@ -316,9 +313,7 @@ def bag_of_folds(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune
     # Each of the models in the bag has the same out-of-fold scores, which are those of one model per row.
     copies, length = np.tile(log_p, (count, *[1] * (log_p.ndim - 1))), outcome.training[strategy.name]
     lesions = outcome.lesions[strategy.name]
-    return _classifier_with_rule(
-        bag, trainer, trained, length, copies, rows, note, None, tune_threshold, lesions=lesions
-    )
+    return _classifier(bag, trainer, trained, length, copies, rows, note, None, tune_threshold, lesions=lesions)
 
 
 def _classifier_of_given_split(strategy: Strategy, trainer: Trainer, outcome: Outcome) -> Classifier:
@@ -342,7 +337,7 @@ def _classifier_of_given_split(strategy: Strategy, trainer: Trainer, outcome: Ou
     note = f"{len(fold.stop)} validation rows were used for early stopping{fitted}; no test row was used"
     length, split = outcome.training[strategy.name], split_counts(fold, len(fold.test))
     lesions = outcome.lesions[strategy.name]
-    return _classifier_with_rule(
+    return _classifier(
         strategy, trainer, trained, length, log_p, fold.stop, note, outputs, entries={"split": split}, lesions=lesions
     )
 

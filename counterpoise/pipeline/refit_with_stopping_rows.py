@@ -13,7 +13,7 @@ from dataclasses import replace
 from counterpoise.core.folds import Fold
 from counterpoise.core.job import Job, Member
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.jobs import StrategyFold, jobs_of
+from counterpoise.pipeline.jobs import FoldKey, jobs_of
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.strategy import Strategy
 
@@ -27,12 +27,12 @@ def jobs_for_steps(strategy: Strategy, trainer: Trainer, fold: Fold, steps: Sequ
 
 
 def refit_with_stopping_rows(
-    jobs: Mapping[StrategyFold, Sequence[Job]],
+    jobs: Mapping[FoldKey, Sequence[Job]],
     members: Mapping[str, Member],
-    strategies: Mapping[StrategyFold, Strategy],
+    strategies: Mapping[FoldKey, Strategy],
     trainer: Trainer,
     folds: Sequence[Fold],
-) -> tuple[dict[StrategyFold, list[Job]], dict[str, Member]]:
+) -> tuple[dict[FoldKey, list[Job]], dict[str, Member]]:
     """Train a second time, with stopping rows, on folds of at most `refit_rows` training rows of the model.
 
     Never trained again: trainings that a limit cuts short; models that stopping rows do not end, or that are trained

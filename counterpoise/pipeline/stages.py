@@ -14,18 +14,18 @@ from counterpoise.core.job import Job, Member
 from counterpoise.engines.finishing import apply_finish
 from counterpoise.networks.member_outputs import score_members
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.jobs import StrategyFold
+from counterpoise.pipeline.jobs import FoldKey
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.strategy import Strategy
 from counterpoise.strategies.successive import check_trained
 
 
 def train_in_stages(
-    jobs: Mapping[StrategyFold, Sequence[Job]],
-    strategies: Mapping[StrategyFold, Strategy],
+    jobs: Mapping[FoldKey, Sequence[Job]],
+    strategies: Mapping[FoldKey, Strategy],
     trainer: Trainer,
     failures: dict[str, str] | None = None,
-) -> tuple[dict[StrategyFold, list[Job]], dict[str, Member]]:
+) -> tuple[dict[FoldKey, list[Job]], dict[str, Member]]:
     """Train the jobs of strategies on folds, stage by stage.
 
     Args:

@@ -125,9 +125,8 @@ def _read_validation(
         x, y, weight = load(given)
         return with_metadata(encode_validation(examples, x, inputs), y, weight)
     if isinstance(given, (tuple, list)) and len(given) in (2, 3):
-        return with_metadata(
-            encode_validation(examples, given[0], inputs), given[1], given[2] if len(given) == 3 else None
-        )
+        weight = given[2] if len(given) == 3 else None
+        return with_metadata(encode_validation(examples, given[0], inputs), given[1], weight)
     if is_table(given, table=False):
         return _rows_of_table(examples, given, target, sample_weight, inputs)
     raise OptionError(

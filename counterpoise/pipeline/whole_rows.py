@@ -100,17 +100,13 @@ def _scores_of_whole_rows(
     learners = [trainer.learners[single.model] for single in strategy.singles]
     for some in chunks(examples.x, rows):
         log_p = [
-            target.log_p(
-                _logits_of_whole_rows(learner.model, member, take(learner.examples.x, some)),
-                member.log_shift,
-                member.gamma,
-            )
-            for learner, member in zip(learners, members, strict=True)
+            target.log_p(_member_logits(own.model, member, take(own.examples.x, some)), member.log_shift, member.gamma)
+            for own, member in zip(learners, members, strict=True)
         ]
         yield some, np.stack(log_p)
 
 
-def _logits_of_whole_rows(network: Network, member: Member, x: Any) -> Array:
+def _member_logits(network: Network, member: Member, x: Any) -> Array:
     """Return raw logits of whole rows by one member.
 
     The network is built once, stays in its cache, and gets the weights of each member.

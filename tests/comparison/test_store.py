@@ -15,9 +15,8 @@ from trainers import trainer_of
 import counterpoise as cp
 from counterpoise.comparison import compare as compare_module
 from counterpoise.comparison.manifest import manifest_differences, manifest_of
-from counterpoise.comparison.store import Store
+from counterpoise.comparison.store import SMALL_WEIGHTS, Store
 from counterpoise.comparison.store_file import FILE
-from counterpoise.comparison.stored_values import SMALL_WEIGHTS
 from counterpoise.core.errors import ArtifactError
 from counterpoise.core.job import Member
 from counterpoise.engines.run import run
