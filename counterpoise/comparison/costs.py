@@ -88,7 +88,7 @@ class Costs:
         return result
 
     def row_costs(self, y: Array, decision: Array, amount: Array | None) -> Array:
-        """Cost of each row, float64 (N,), by class codes and decisions."""
+        """Return the cost of each row, float64 (N,), by class codes and decisions."""
         return matrix_costs(y, decision, np.array([[0.0, self.cost_fp], [self.cost_fn, 0.0]]))
 
     def decide_classifier(self, clf: Classifier) -> Classifier:
@@ -114,11 +114,11 @@ class CostMatrix:
         return list(strategies)
 
     def decide_result(self, result: FoldResult, examples: Examples) -> FoldResult:
-        """The result with the decisions of the lowest expected cost."""
+        """Return the result with the decisions of the lowest expected cost, by its corrected probabilities."""
         return _redecided(result, bayes_decision(result.proba, self.matrix), by_costs, self.matrix, examples.classes)
 
     def row_costs(self, y: Array, decision: Array, amount: Array | None) -> Array:
-        """Cost of each row, float64 (N,), by class codes and decisions."""
+        """Return the cost of each row, float64 (N,), by class codes and decisions."""
         return matrix_costs(y, decision, self.matrix)
 
     def decide_classifier(self, clf: Classifier) -> Classifier:
@@ -147,7 +147,7 @@ class CostsByRow:
         return list(strategies)
 
     def decide_result(self, result: FoldResult, examples: Examples) -> FoldResult:
-        """The result with the decisions of the lowest expected cost."""
+        """Return the result with the decisions of the lowest expected cost, by its corrected probabilities."""
         assert examples.amount is not None
         with np.errstate(divide="ignore"):
             above = amount_margins(self.column, np.log(result.proba), examples.amount[result.rows])
@@ -155,7 +155,7 @@ class CostsByRow:
         return _redecided(result, decision, by_column, self.column.name, self.column.cost_fp, examples.schema)
 
     def row_costs(self, y: Array, decision: Array, amount: Array | None) -> Array:
-        """Cost of each row, float64 (N,), by class codes, decisions and amounts."""
+        """Return the cost of each row, float64 (N,), by class codes, decisions and amounts."""
         assert amount is not None
         return amount_costs(y, decision, amount, self.column.cost_fp)
 
@@ -213,7 +213,7 @@ def costs_of(costs: Any, column: Any, cost_fp: Any, examples: Examples) -> AnyCo
 
 
 def _is_dict_or_matrix(costs: Any) -> bool:
-    """Whether costs are a dict or a matrix, and not a pair of numbers."""
+    """Return whether costs are a dict or a matrix, and not a pair of numbers."""
     return isinstance(costs, dict) or np.ndim(costs) == 2
 
 

@@ -71,7 +71,7 @@ def training_warnings(training: Mapping[str, TrainingLength], rows: Sequence[Map
 
 
 def _some_names(names: Sequence[str]) -> str:
-    """Join the titles of strategies as a sentence does; of too many, name the first and count the others.
+    """Return the titles of strategies joined as in a sentence; of too many, the first, and the number of the others.
 
     At most `MOST_NAMED` are named; of more, one fewer and the number of the others.
     """

@@ -117,7 +117,7 @@ def score_interval(evidence: Evidence, strategy: str, key: str) -> Interval:
 
 
 def _base_and_suffix(key: str) -> tuple[str, str]:
-    """Split a metric key into the score and the decision that it is of (see `tally.DECISION_SUFFIXES`).
+    """Return a metric key split into the score and the decision that it is of (see `tally.DECISION_SUFFIXES`).
 
     "recall_default" becomes ("recall", "_default"); the suffix of a strategy's own decisions is "".
     """

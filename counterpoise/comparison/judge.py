@@ -190,7 +190,7 @@ class _Gains(NamedTuple):
     adjusted: Mapping[str, float]
 
     def significantly_better(self, name: str) -> bool:
-        """Whether the difference of this strategy is significant."""
+        """Return whether this strategy is significantly better than the other one."""
         return name in self.of and significantly_better(self.of[name], self.adjusted[name])
 
 

@@ -1,4 +1,7 @@
-"""Comparisons that decide units (such as patients): they are judged by units, and also list the scores of rows."""
+"""Comparisons that decide units (such as patients): they are judged by units, and also list the scores of rows.
+
+`compare` judges rows and units by the same functions; this file joins both in the verdict and in the leaderboard.
+"""
 
 from __future__ import annotations
 
@@ -35,10 +38,9 @@ class JudgedUnits:
     def of(
         cls, examples: Examples, results: Sequence[FoldResult], strategies: Sequence[Strategy], costs: AnyCosts | None
     ) -> JudgedUnits:
-        """Collect the units of `examples`, and their results by strategy.
+        """Return the units of `examples`, which must have units, and their results by strategy.
 
-        `results` must be those of units, not of rows. `costs` decide the units if they are given. `examples` must have
-        units.
+        `results` must be those of units, not of rows. `costs` decide the units if they are not None.
         """
         assert examples.units is not None
         units, by_name = examples.as_units(), dict[str, list[FoldResult]]()

@@ -50,7 +50,7 @@ def manifest_of(examples: Examples, trainer: Trainer, folds: int, duplicates: st
 
 
 def manifest_differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Describe each difference between two manifests; the list is empty if both are of the same run.
+    """Return each difference between two manifests in words; the list is empty if both are of the same run.
 
     Example:
         >>> manifest_differences({"seed": 0, "values of 'age'": "a1"}, {"seed": 1, "values of 'age'": "b2"})

@@ -134,7 +134,7 @@ class Contrast(NamedTuple):
 
 
 def better(own: Contrast, p_adjusted: float, best: str, best_mean: float) -> Texts:
-    """The recommended strategy is significantly better than the baseline.
+    """Return the texts if the recommended strategy is significantly better than the baseline.
 
     `own` compares these two. `best` ranks first, and may be another strategy, with the mean `best_mean`.
     """
@@ -158,7 +158,10 @@ def better(own: Contrast, p_adjusted: float, best: str, best_mean: float) -> Tex
 
 
 def external_better(lead: Contrast, p_adjusted: float, ours: Texts, model: str) -> Texts:
-    """An external model is significantly better than the best Counterpoise model; `ours`: the verdict on the others."""
+    """Return the texts if an external model is significantly better than the best Counterpoise model.
+
+    `ours` are the texts of the verdict on the Counterpoise models, `model` is the one that is saved.
+    """
     title = strategy_title(lead.first)
     return Texts(
         f"Use {title}. It is significantly better than the best Counterpoise model.",
@@ -172,7 +175,7 @@ def external_better(lead: Contrast, p_adjusted: float, ours: Texts, model: str) 
 
 
 def no_external(lead: Contrast) -> str:
-    """No external model is significantly better than the best Counterpoise model."""
+    """Return the sentence that no external model is significantly better than the best Counterpoise model."""
     return (
         f"No external model is significantly better. The best external model, {strategy_title(lead.first)}, "
         f"has {lead.score()}, compared with {lead.mean(1)} for {strategy_name(lead.second)} ({lead.gap()})."
@@ -180,7 +183,7 @@ def no_external(lead: Contrast) -> str:
 
 
 def others_identical(metric: str, winner: str, mean: float) -> Texts:
-    """All strategies have the same scores."""
+    """Return the texts if all strategies have the same scores."""
     return Texts(
         f"{_keep_or_use(winner)}. All strategies have the same score.",
         f"Every strategy has {metric_name(metric)} {number(mean)}, so the simplest strategy is recommended.",
@@ -189,10 +192,7 @@ def others_identical(metric: str, winner: str, mean: float) -> Texts:
 
 
 def others_worse(metric: str, winner: str, mean: float, losers: int) -> Texts:
-    """Every strategy that has other scores is significantly worse.
-
-    `losers` is the number of these strategies.
-    """
+    """Return the texts if every strategy with other scores, `losers` of them, is significantly worse."""
     count = "The other strategy is" if losers == 1 else f"All {losers} other strategies are"
     return Texts(
         f"{_keep_or_use(winner)}. {count.replace(f' {losers}', '') if losers > 1 else count} significantly worse.",
@@ -202,7 +202,7 @@ def others_worse(metric: str, winner: str, mean: float, losers: int) -> Texts:
 
 
 def equivalent(winner: str, top: Contrast, rivals: int) -> Texts:
-    """The recommended strategy and the others make no practical difference.
+    """Return the texts if the recommended strategy and the others make no practical difference.
 
     `top` compares the best other strategy with the recommended one, `rivals` is the number of equivalent strategies.
     """
@@ -218,7 +218,7 @@ def equivalent(winner: str, top: Contrast, rivals: int) -> Texts:
 
 
 def inconclusive(winner: str, reference: str, top: Contrast, next_step: str, p_adjusted: float) -> Texts:
-    """Nothing is significantly better than the simplest strategy, which is recommended.
+    """Return the texts if nothing is significantly better than the simplest strategy, which is recommended.
 
     `top` compares the best other strategy with it, `p_adjusted` is the Holm-adjusted p-value of this comparison.
     """
@@ -234,7 +234,9 @@ def inconclusive(winner: str, reference: str, top: Contrast, next_step: str, p_a
 
 
 def likely_better(own: Contrast, lead: Contrast, over_taken: float, next_step: str, p_adjusted: float) -> Texts:
-    """Nothing is significantly better than the baseline, but that is likely worse: another strategy is recommended.
+    """Return the texts if nothing is significantly better than the simplest strategy, but it is likely worse.
+
+    Another strategy is then recommended.
 
     Args:
         own: The recommended strategy against the simplest.
@@ -262,7 +264,7 @@ def likely_better(own: Contrast, lead: Contrast, over_taken: float, next_step: s
 
 
 def cut_off_baseline(own: Contrast) -> Texts:
-    """The baseline was still improving: a difference to it may only show which strategy learns faster."""
+    """Return the texts if the baseline was still improving: a difference may only show which strategy learns faster."""
     title, reference = strategy_title(own.first), strategy_name(own.second)
     return Texts(
         f"Inconclusive. Use {title} for now.",
@@ -274,7 +276,7 @@ def cut_off_baseline(own: Contrast) -> Texts:
 
 
 def only_one(winner: str) -> Texts:
-    """Only one strategy has scores."""
+    """Return the texts if only one strategy has scores."""
     return Texts(
         f"Inconclusive. Only {strategy_name(winner)} could be scored.",
         "A comparison needs at least two strategies with scores.",
@@ -283,7 +285,7 @@ def only_one(winner: str) -> Texts:
 
 
 def without_baseline(reason: str, others: Texts) -> Texts:
-    """The verdict if the baseline failed; `others` is the verdict on the other strategies."""
+    """Return the texts if the baseline failed (`reason`); `others` are those of the verdict on the others."""
     return Texts(
         "Inconclusive. The baseline failed.",
         f"Nothing can be compared with the baseline, because it failed: {reason}",
@@ -293,7 +295,7 @@ def without_baseline(reason: str, others: Texts) -> Texts:
 
 
 def repeats_step(done: int, more: int | None, fixed: bool) -> str:
-    """Describe how many repeats would settle the question.
+    """Return the next step that would settle the question: more repeats, more folds, or more data.
 
     Args:
         done: Repeats so far.
@@ -328,7 +330,7 @@ def selection_caveat(among: int, nestable: bool, metric: str = "average_precisio
 
 
 def nested_score(metric: str, mean: float, low: float, high: float) -> str:
-    """Describe the score if the strategy is chosen again inside each fold.
+    """Return the sentence on the score if the strategy is chosen again inside each fold.
 
     `low` and `high` are the ends of its 95% interval.
     """
@@ -345,7 +347,7 @@ def _keep_or_use(winner: str) -> str:
 
 
 def _scores_of_own_and_top(winner: str, top: Contrast, clause: str = "") -> str:
-    """Describe the recommended strategy's score, then the best other strategy.
+    """Return sentences on the score of the recommended strategy, then on the best other strategy.
 
     `top` has the other strategy as its first and the recommended one as its second. `clause` follows the score.
     """

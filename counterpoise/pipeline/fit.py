@@ -243,7 +243,7 @@ def blend_folds(examples: Examples, rows: Holdout, seed: int) -> tuple[Fold, ...
 
 
 def check_network(network: Network, strategy: Strategy, trainer: Trainer, plateau: int | None, folds: Any) -> None:
-    """Check the options that only a network has, and print once what becomes of its output bias.
+    """Check the options that only a network has, and log once what becomes of its output bias.
 
     Raises:
         OptionError: The learning rate or a callback does not go with the other options.

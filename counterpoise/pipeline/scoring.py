@@ -1,4 +1,7 @@
-"""All scores of rows by the probabilities and decisions of a strategy, for any kind of target."""
+"""All scores of rows by the probabilities and decisions of a strategy, for any kind of target.
+
+One function for the folds of a comparison (`comparison.tally`) and for trials (`tuning`), so that they score alike.
+"""
 
 from __future__ import annotations
 
