@@ -254,9 +254,10 @@ def _run_comparison(
             units = JudgedUnits.of(examples, outcome.unit_results, strategies, priced)
             judgment = judge_results(ran, units.by_name, units.examples, outcome, trainer.settings.seed, metric, priced)
         winner = next(s for s in ran if s.name == judgment.verdict.model)
-        inside = None
+        nested_result = None
         if nested:
-            inside = nested_score(ran, by_name if units is None else units.by_name, trainer, folds, metric, priced)
+            outer_results = by_name if units is None else units.by_name
+            nested_result = nested_score(ran, outer_results, trainer, folds, metric, priced)
         warnings = warnings_of(trainer, diagnosis)
         best, failed = _train_winner_on_all_rows(winner, trainer, outcome, priced) if refit_winner else (None, [])
         of_folds = fold_classifiers(winner, trainer, outcome) if importance and examples.split is None else []
@@ -264,18 +265,18 @@ def _run_comparison(
     # With units, strategies are judged by the scores of units, and the verdict also reports those of rows.
     cut_off = cut_off_next_step(outcome.training, outcome.extension, survivors.cut)
     decides = priced is not None and winner.aim != "argmax" and best is not None
-    verdict = completed_verdict(judgment, len(ran), inside, cut_off, examples.split is None, decides)
+    verdict = completed_verdict(judgment, len(ran), nested_result, cut_off, examples.split is None, decides)
     verdict = verdict if units is None else units.verdict_with_note(verdict, rows_judged, metric)
     rows = leaderboard_rows(rows_judged, by_name, ran, examples, outcome, survivors, priced, labels, trainer.label)
     rows = [{**row, "units": None} for row in rows] if units is None else units.ranked_rows(rows, judgment, priced)
     record = leaderboard_record(
-        rows, verdict, [*warnings, *failed], trainer, outcome, metric=metric, limited=limited, nested=inside,
+        rows, verdict, [*warnings, *failed], trainer, outcome, metric=metric, limited=limited, nested=nested_result,
         costs=priced, labels=labels, delay=delay, audit=audit,
     )  # fmt: skip
-    # `drawn`: the curves of the plots, for each strategy.
-    drawn = {name: tally.report_curves(results, examples) for name, results in by_name.items()}
+    # The curves of the plots, for each strategy.
+    curves = {name: tally.report_curves(results, examples) for name, results in by_name.items()}
     if units is not None:
-        drawn = {name: drawn[name] | tally.report_curves(own, units.examples) for name, own in units.by_name.items()}
+        curves = {name: curves[name] | tally.report_curves(own, units.examples) for name, own in units.by_name.items()}
     # The card of the classifier gets the scores of the winner and the verdict.
     if best is not None:
         entries = {"metrics": next(r["scores"] for r in rows if r["strategy"] == winner.name)}
@@ -286,7 +287,7 @@ def _run_comparison(
             entries["threshold"] = {**best.card_without_metrics["threshold"], "spread": ends}
         best = best.with_card(**entries, verdict=record["verdict"])
     pictures = example_pictures(by_name[winner.name], examples, best) if show_pictures else []
-    return Comparison(record, drawn, outcome.fold_results, best, diagnosis, pictures)
+    return Comparison(record, curves, outcome.fold_results, best, diagnosis, pictures)
 
 
 def _train_winner_on_all_rows(

@@ -31,17 +31,17 @@ Array = np.ndarray
 
 
 def completed_verdict(
-    judgment: Judgment, among: int, inside: Nested | None, cut_off: str, nestable: bool, decides: bool
+    judgment: Judgment, among: int, nested_result: Nested | None, cut_off: str, nestable: bool, decides: bool
 ) -> Verdict:
     """Return the verdict with what the judge did not see: the nested score, and trainings that ended too early.
 
-    `inside` is the nested score, if there is one. `among` is the number of compared strategies, and `nestable` whether
-    a nested comparison is possible. `cut_off` is the next step for trainings that ended too early, or "". `decides` is
-    whether `model.keras` decides by the costs of the comparison.
+    `nested_result` is the nested score, if there is one. `among` is the number of compared strategies, and `nestable`
+    whether a nested comparison is possible. `cut_off` is the next step for trainings that ended too early, or "".
+    `decides` is whether `model.keras` decides by the costs of the comparison.
     """
     verdict, selection = judgment.verdict, ""
-    if inside is not None:
-        selection = words.nested_score(judgment.metric, inside.mean, inside.low, inside.high)
+    if nested_result is not None:
+        selection = words.nested_score(judgment.metric, nested_result.mean, nested_result.low, nested_result.high)
     elif judgment.ranking[0] == verdict.winner:
         selection = words.selection_caveat(among, nestable, judgment.metric)
     if decides and verdict.next_step == words.CHOOSE_THRESHOLD:

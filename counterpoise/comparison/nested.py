@@ -90,11 +90,11 @@ def _inner_winner(
     strategies: Sequence[Strategy], results: Sequence[FoldResult], examples: Examples, metric: str
 ) -> str:
     """Return the name of the strategy that wins an inner comparison; those without results take no part."""
-    of: dict[str, list[FoldResult]] = {}
+    by_name: dict[str, list[FoldResult]] = {}
     for result in results:
-        of.setdefault(result.strategy, []).append(result)
-    ran = [s for s in strategies if s.name in of]
-    scores = {name: tally.fold_scores(own, examples) for name, own in of.items()}
+        by_name.setdefault(result.strategy, []).append(result)
+    ran = [s for s in strategies if s.name in by_name]
+    scores = {name: tally.fold_scores(own, examples) for name, own in by_name.items()}
     return assess(
         scores, folds=INNER_FOLDS, metric=metric, simplicity=[s.name for s in select(ran)],
         external=[s.name for s in ran if isinstance(s, External)],

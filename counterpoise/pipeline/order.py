@@ -221,15 +221,15 @@ def cross_validate(
         lesions_of_folds = lesion_tables(strategy, trainer, fitting_parts(target, examples, folds, trained, by_fold))
         lesions[strategy.name] = summed_lesion_tables(lesions_of_folds)
         for f, fold in enumerate(folds if judged else ()):
-            others = summed_lesion_tables([lesions_of_folds[g] for g in fitting_folds(examples, folds, f)])
-            rule = cross_fitted_rule(strategy, examples, folds, f, log_p[strategy.name], trained[f], others)
+            lesions_of_others = summed_lesion_tables([lesions_of_folds[g] for g in fitting_folds(examples, folds, f)])
+            rule = cross_fitted_rule(strategy, examples, folds, f, log_p[strategy.name], trained[f], lesions_of_others)
             shared = [users[job.id] > 1 for job in jobs[strategy.name, f]]
             result = make_fold_result(strategy, examples, fold, rule, trained[f], shared)
             results.append(replace(result, regions=region_result(strategy, trainer, fold, trained[f], rule)))
             if examples.units is not None:
                 scores, rows = fitting_scores(examples, folds, f, log_p[strategy.name], trained[f])
-                others = target.apply(rule.unreviewed, scores).proba
-                of_units.append(unit_result(results[-1], strategy, examples, others, rows))
+                proba_of_others = target.apply(rule.unreviewed, scores).proba
+                of_units.append(unit_result(results[-1], strategy, examples, proba_of_others, rows))
     steps = {s.name: _median_steps([jobs[s.name, f] for f in range(len(folds))], members) for s in strategies}
     tuned_values, extension = values_by_fold(tuned), settings.extension
     return Outcome(
