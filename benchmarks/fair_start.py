@@ -45,8 +45,8 @@ from counterpoise.core.folds import Fold
 from counterpoise.core.job import Job, Member
 from counterpoise.data.split import hold_out
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.budget import train_within_budget, trainings
-from counterpoise.pipeline.fold_results import corrected
+from counterpoise.pipeline.budget import train_within_budget, training_lengths
+from counterpoise.pipeline.fold_results import corrected_log_p
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.stages import trained_members
 from counterpoise.pipeline.trainer import Trainer
@@ -92,12 +92,12 @@ def scores(
     versions = {(s.name, 0): s for s in strategies}
     jobs, members, _, taken = train_within_budget(strategies, versions, trainer, [fold])
     precision = {s.name: _score(s, jobs[s.name, 0], members, trainer, fold) for s in strategies}
-    return precision, taken, {name: one.cut_off for name, one in trainings(jobs, members, trainer).items()}
+    return precision, taken, {name: one.cut_off for name, one in training_lengths(jobs, members, trainer).items()}
 
 
 def _score(strategy: Strategy, jobs: list[Job], members: dict[str, Member], trainer: Trainer, fold: Fold) -> float:
     trained, examples = trained_members(strategy, jobs, members, trainer), trainer.examples
-    proba = np.mean([np.exp(corrected(target_of(examples), member)) for member in trained], axis=0)
+    proba = np.mean([np.exp(corrected_log_p(target_of(examples), member)) for member in trained], axis=0)
     return float(average_precision_score(examples.y[fold.test], proba[:, 1]))
 
 
@@ -106,7 +106,7 @@ def one_seed(network_name: str, rows: int, share: float, seed: int) -> dict[str,
     examples, odds = problem(rows, share, seed)
     fold = fold_of(examples, rows, seed)
     network = Network(NETWORKS[network_name], examples)
-    default = Settings(epochs="auto", batch_size="auto", seed=seed, recipe="auto").on(
+    default = Settings(epochs="auto", batch_size="auto", seed=seed, recipe="auto").resolved_for(
         {"": network}, rows, EPOCHS, extend=True
     )
     strategies = [s for s in select("default") if s.name != "threshold"]  # ranks as the baseline does

@@ -27,7 +27,7 @@ from counterpoise.core.folds import Fold
 from counterpoise.core.logits import log_proba
 from counterpoise.data.read import read
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.fold_results import corrected
+from counterpoise.pipeline.fold_results import corrected_log_p
 from counterpoise.pipeline.jobs import jobs_of
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.stages import trained_members
@@ -93,7 +93,7 @@ def scores(examples: Examples, train: Array, test: Array, settings: Settings) ->
     weights = shares[y] / np.bincount(y, minlength=examples.n_classes)[y]
     for name, title in ROWS.items():
         member = trained_members(find(name), jobs[name], trained, trainer)[0]
-        true = corrected(target_of("one_of"), member)
+        true = corrected_log_p(target_of("one_of"), member)
         loss = float(-np.average(np.maximum(true[np.arange(len(y)), y], -34), weights=weights))
         yield title, balanced(y, log_proba(member.logits).argmax(axis=1)), loss
         if name == "none":

@@ -43,9 +43,9 @@ def _sooner(request):
         return
     from small_networks import least
 
-    from counterpoise.comparison import blocks
+    from counterpoise.comparison import block_draws
 
-    paired = partial(blocks.paired_draws, resamples=200)
+    paired = partial(block_draws.paired_draws, resamples=200)
     few = mock.patch("counterpoise.report.bands.RESAMPLES", 40)
     with least("mlp"), few, mock.patch("counterpoise.comparison.judging.paired_draws", paired):
         yield

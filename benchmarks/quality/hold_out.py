@@ -19,7 +19,7 @@ from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
 from counterpoise.core.folds import Fold
 from counterpoise.data.split import STOP_SHARE
-from counterpoise.pipeline.fold_results import corrected, fit_rule, make_fold_result
+from counterpoise.pipeline.fold_results import corrected_log_p, fit_rule, make_fold_result
 from counterpoise.pipeline.jobs import jobs_by_fold, leave_out_failed
 from counterpoise.pipeline.models import models_of
 from counterpoise.pipeline.settings import Settings
@@ -74,7 +74,9 @@ def _results(
 ) -> Mapping[str, FoldResult]:
     learners, strategies, refused = models_of(model, strategies, examples)
     models = {key: learner.model for key, learner in learners.items()}
-    settings = Settings(epochs="auto", batch_size="auto", seed=seed, recipe="auto").on(models, len(examples), EPOCHS)
+    settings = Settings(epochs="auto", batch_size="auto", seed=seed, recipe="auto").resolved_for(
+        models, len(examples), EPOCHS
+    )
     trainer = Trainer(examples, learners, settings)
     fold, rule_rows, judged = parts(examples.y, seed)
     jobs, failed = jobs_by_fold(strategies, trainer, [fold])
@@ -88,7 +90,7 @@ def _results(
             continue
         trained = trained_members(strategy, jobs[strategy.name, 0], members, trainer)
         target, weights = target_of(examples), examples.weights_of(rule_rows)
-        log_p = np.stack([corrected(target, member) for member in trained])[:, : len(rule_rows)]
+        log_p = np.stack([corrected_log_p(target, member) for member in trained])[:, : len(rule_rows)]
         rule = fit_rule(target, strategy, log_p, examples.y[rule_rows], trained, weights)
         asked = [replace(member, logits=member.logits[len(rule_rows) :]) for member in trained]
         shared = [False] * len(asked)

@@ -153,7 +153,7 @@ def command(
     """
     from counterpoise.cli.show import print_comparison
     from counterpoise.data.given_split import check_divisible
-    from counterpoise.pipeline.reading import inputs_of
+    from counterpoise.pipeline.reading import named_inputs_of
     from counterpoise.strategies.select import select
 
     check_folder(out)
@@ -179,7 +179,7 @@ def command(
     form = o.picture_options(size, range, images, root, groups_from, aspect, features, cache, ignore)
     named = o.target_named(target, separator, missing, uncertain, labels_prefix, data)
     check = partial(check_divisible, folds=folds or 5, seed=seed)
-    examples = read_table(data, named, form, check, text=model == "text", inputs=inputs_of(network), **how)
+    examples = read_table(data, named, form, check, text=model == "text", inputs=named_inputs_of(network), **how)
     chosen = select(strategies, examples.kind)
     leaks = "error" if strict else "warn"
     judged = {

@@ -120,7 +120,7 @@ def command(
     """Train one strategy, and save the model with its correction and threshold in one file."""
     from counterpoise.data.given_split import check_divisible
     from counterpoise.decide.costs import cost_matrix
-    from counterpoise.pipeline.reading import inputs_of
+    from counterpoise.pipeline.reading import named_inputs_of
     from counterpoise.strategies.select import find
 
     column = cost_column_options(cost_column, cost_fp, cost_fn)
@@ -148,7 +148,7 @@ def command(
     pictures = o.picture_options(size, range, images, root, groups_from, aspect, features, cache, ignore)
     named = o.target_named(target, separator, missing, uncertain, labels_prefix, data)
     check = partial(check_divisible, folds=folds or 0, seed=seed, judged=False)
-    examples = read_table(data, named, pictures, check, text=model == "text", inputs=inputs_of(network), **how)
+    examples = read_table(data, named, pictures, check, text=model == "text", inputs=named_inputs_of(network), **how)
     import_keras_quietly()
     from counterpoise.targets.kinds import target_of
 

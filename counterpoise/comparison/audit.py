@@ -1,4 +1,7 @@
-"""The audit of the recommended strategy on test rows: groups, threshold, rows for a human, and reliability."""
+"""The audit of the recommended strategy on test rows: groups, threshold, rows for a human, and reliability.
+
+Saved as "audit" in leaderboard.json; `report/audit.py` draws it by the same keys.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from counterpoise.classifier.by_group import grouped, scores_by_group
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.classifier.importance import importance_of, mean_importance
 from counterpoise.classifier.threshold_spread import decisions_at, threshold_spread
+from counterpoise.comparison.tally import fold_thresholds
 from counterpoise.core.errors import CounterpoiseError, OptionError
 from counterpoise.core.examples import IMAGE, TEST, Examples
 from counterpoise.core.fold_result import FoldResult
@@ -25,10 +29,10 @@ from counterpoise.metrics.review_scores import review_scores
 from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
-#: Shares of each class decided wrongly for which the report has the rows that go to a human.
-ALPHAS = (0.05, 0.1, 0.2)
-#: Test rows and columns up to which the importance of columns is measured in a comparison.
-MOST_ROWS, MOST_COLUMNS = 3_000, 40
+#: Shares of each class decided wrongly; for each, the report lists how many rows go to a human.
+REVIEW_ALPHAS = (0.05, 0.1, 0.2)
+#: Most test rows (over all models together) and most columns for the importance of columns in a comparison.
+IMPORTANCE_ROWS, IMPORTANCE_COLUMNS = 3_000, 40
 
 
 def audit_of(
@@ -44,10 +48,10 @@ def audit_of(
         of_folds: The classifiers of the folds with their test rows, where the importance of columns is wanted.
 
     Returns:
-        `strategy`, `thresholds` (those of the folds), `threshold_spread` (see `classifier.threshold_spread`), `by` (see
-        `classifier.by_group`), `reliability` (see `metrics.reliability`), `review` (for each `alpha` the scores of
-        `metrics.review_scores`) and `importance` (see `cp.explain`; of folds the mean over their models; None if
-        it was not measured). Of a class per element the thresholds alone.
+        `strategy`, `rows` (their number), `thresholds` (those of the folds), `threshold_spread` (see
+        `classifier.threshold_spread`), `by` (see `classifier.by_group`), `reliability` (see `metrics.reliability`),
+        `review` (for each `alpha` the scores of `metrics.review_scores`) and `importance` (see `cp.explain`; of folds
+        the mean over their models; None if it was not measured). Of a class per element the thresholds alone.
     """
     # Each repeat has all test rows, so that one repeat has each row once.
     first = [result for result in results if result.repeat == 0]
@@ -61,7 +65,7 @@ def audit_of(
             "review": [],
             "importance": None,
         }
-        head = {"strategy": results[0].strategy, "rows": len(rows), "thresholds": thresholds(results)}
+        head = {"strategy": results[0].strategy, "rows": len(rows), "thresholds": fold_thresholds(results)}
         return jsonable(head | nothing)
     y, weight = examples.y[rows], examples.weights_of(rows)
     groups = None if examples.groups is None else examples.groups[rows]
@@ -69,8 +73,8 @@ def audit_of(
     return jsonable({
         "strategy": results[0].strategy,
         "rows": len(rows),
-        "thresholds": thresholds(results),
-        "threshold_spread": _spread(best, y, proba, weight),
+        "thresholds": fold_thresholds(results),
+        "threshold_spread": _scored_spread(best, y, proba, weight),
         "by": [
             table
             for name, values in (examples.by or {}).items()
@@ -80,46 +84,37 @@ def audit_of(
             )
         ],
         "reliability": reliability_table([p for p in problems if len(np.unique(p.y)) > 1], proba, weight),
-        "review": [] if problems[0].index is not None else reviews(first, examples),
-        "importance": None if problems[0].index is not None else _importance(best, examples, of_folds),
+        "review": [] if problems[0].index is not None else review_scores_by_alpha(first, examples),
+        "importance": None if problems[0].index is not None else _importance_of_columns(best, examples, of_folds),
     })  # fmt: skip
 
 
-def check_groups(examples: Examples) -> None:
-    """Raise an OptionError for a column without several values, before anything is trained."""
+def check_by_columns(examples: Examples) -> None:
+    """Raise an OptionError for a column of `by` without several values. Call it before anything is trained."""
     for name, values in (examples.by or {}).items():
         grouped(name, pl.Series(values.tolist()), len(examples))
 
 
-def thresholds(results: Sequence[FoldResult]) -> list[float | None]:
-    """Return the decision threshold of each fold.
+def _scored_spread(best: Classifier | None, y: Array, proba: Array, weight: Array | None) -> dict[str, Any] | None:
+    """Return how far the threshold varies on resampled rows, with the scores of the test rows at both ends.
 
-    It is None if the fold has no rule or no single threshold.
-    """
-    return [None if r.rule is None or not isinstance(r.rule, Rule) else r.rule.threshold for r in results]
-
-
-def _spread(best: Classifier | None, y: Array, proba: Array, weight: Array | None) -> dict[str, Any] | None:
-    """Return how far the threshold varies on resampled rows.
-
-    The result includes the scores of the test rows at both ends.
     None without a classifier, or where `threshold_spread` gives None, as it does for more than two classes.
     """
     spread = None if best is None else threshold_spread(best.rule, best.scores)
     return None if spread is None else decisions_at(spread, y, proba[:, 1], weight)
 
 
-def reviews(results: Sequence[FoldResult], examples: Examples) -> list[dict[str, Any]]:
-    """Return scores of a review by a human.
+def review_scores_by_alpha(results: Sequence[FoldResult], examples: Examples) -> list[dict[str, Any]]:
+    """Return scores of decisions where a human reviews doubtful rows, one entry for each alpha in `REVIEW_ALPHAS`.
 
-    There is one entry for each share of wrong decisions in `ALPHAS`.
+    `results` are those of one repeat.
     The limits that send rows of one fold to a human are chosen on the rows of the other folds.
     An alpha is left out if a class has too few rows for it. With only one fold the list is empty.
     """
     limits = []
-    for alpha in ALPHAS if len(results) > 1 else ():
+    for alpha in REVIEW_ALPHAS if len(results) > 1 else ():
         try:
-            decided = [_reviewed(result, results, examples, alpha) for result in results]
+            decided = [_reviewed_decisions(result, results, examples, alpha) for result in results]
         except CounterpoiseError:
             continue
         rows = np.concatenate([result.rows for result in results])
@@ -132,7 +127,7 @@ def reviews(results: Sequence[FoldResult], examples: Examples) -> list[dict[str,
     return limits
 
 
-def _reviewed(result: FoldResult, results: Sequence[FoldResult], examples: Examples, alpha: float) -> Array:
+def _reviewed_decisions(result: FoldResult, results: Sequence[FoldResult], examples: Examples, alpha: float) -> Array:
     """Return the decisions of a fold, int (n,), with `HUMAN` (-1) for rows that go to a human.
 
     The limits of the review are chosen on the rows of the other folds.
@@ -155,21 +150,21 @@ def check_importance(examples: Examples) -> None:
         raise OptionError(
             f"importance= is for tables with one class per row, but the rows have {what}. Remove importance=."
         )
-    if columns > MOST_COLUMNS:
+    if columns > IMPORTANCE_COLUMNS:
         raise OptionError(
-            f"importance= measures up to {MOST_COLUMNS} columns, but there are {columns:,}. Remove "
+            f"importance= measures up to {IMPORTANCE_COLUMNS} columns, but there are {columns:,}. Remove "
             "importance=. To measure groups of columns, run cp.explain (counterpoise explain) with together= "
             "on new rows."
         )
 
 
-def _importance(
+def _importance_of_columns(
     best: Classifier | None, examples: Examples, of_folds: Sequence[tuple[Classifier, Array]]
 ) -> dict[str, Any] | None:
-    """Return the mean importance of columns, measured on test rows.
+    """Return the mean importance of columns over models, each measured on its own test rows (see `cp.explain`).
 
-    It is None if the importance cannot be measured, or if there is no model.
-    The models are those of the folds, or `best` alone if the user passed a split.
+    The models are those of the folds, or `best` alone if the user passed a split. None if there is no model, or if the
+    importance cannot be measured.
     """
     models = of_folds
     if best is not None and examples.split is not None:
@@ -177,17 +172,16 @@ def _importance(
     try:
         check_importance(examples)
         # The models share the rows, so that they use at most MOST_ROWS together.
-        of_models = [_of_model(clf, rows[: MOST_ROWS // len(models)], examples) for clf, rows in models]
+        of_models = [_model_importance(clf, rows[: IMPORTANCE_ROWS // len(models)], examples) for clf, rows in models]
     except OptionError:
         return None
     return mean_importance(of_models) if of_models else None
 
 
-def _of_model(clf: Classifier, rows: Array, examples: Examples) -> dict[str, Any]:
-    """Return the importance of columns for one classifier on its test rows.
+def _model_importance(clf: Classifier, rows: Array, examples: Examples) -> dict[str, Any]:
+    """Return the importance of columns for one classifier on some of its test rows (numbers `rows`).
 
-    Each column is permuted three times.
-    Rows of one group are resampled together for the intervals.
+    Each column is permuted three times. Rows of one group are resampled together for the intervals.
     """
     unit = None if examples.groups is None else examples.groups[rows]
     return importance_of(clf, rows_of(examples.x, rows), examples.y[rows], unit, permutations=3)

@@ -1,4 +1,8 @@
-"""Comparisons: every strategy on the same folds, seeds and step budget; a judge; the winner trained on all rows."""
+"""`compare`: every strategy on the same folds, seeds and step budget; a judge; the winner trained on all rows.
+
+`compare` reads the rows, `compare_examples` (also called by the command line) checks and prepares the run, and
+`_run_comparison` has its steps in order. Test rows are used only for scoring (see `pipeline.order`).
+"""
 
 from __future__ import annotations
 
@@ -8,19 +12,19 @@ from typing import Any, Unpack
 
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.comparison import tally
-from counterpoise.comparison.audit import audit_of, check_groups, check_importance
-from counterpoise.comparison.blocks import check_split
+from counterpoise.comparison.audit import audit_of, check_by_columns, check_importance
+from counterpoise.comparison.block_draws import check_enough_blocks
 from counterpoise.comparison.costs import COST, AnyCosts, costs_of, with_costs
-from counterpoise.comparison.cut_off import cut_off_step
+from counterpoise.comparison.cut_off import cut_off_next_step
 from counterpoise.comparison.example_pictures import example_pictures
-from counterpoise.comparison.halving import Limit, Remembering, Rungs, rungs
+from counterpoise.comparison.halving import Limit, RememberingExecutor, Rungs, run_rungs
 from counterpoise.comparison.judged_units import JudgedUnits
-from counterpoise.comparison.judging import completed, judged
+from counterpoise.comparison.judging import completed_verdict, judge_results
 from counterpoise.comparison.manifest import manifest_of
 from counterpoise.comparison.nested import nested_score
 from counterpoise.comparison.record import leaderboard_record, leaderboard_rows, warnings_of
 from counterpoise.comparison.result import Comparison
-from counterpoise.comparison.resume import announce, needs_weights, opened, stored
+from counterpoise.comparison.resume import needs_weights, opened_store, print_on_stderr, storing_executor
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.examples import Examples
 from counterpoise.core.folds import Fold
@@ -36,7 +40,7 @@ from counterpoise.metrics.regions import FALSE_POSITIVES
 from counterpoise.pipeline.models import models_of, warn_of_unused
 from counterpoise.pipeline.options import CompareOptions, Rows, documented, options_of, settings_of
 from counterpoise.pipeline.order import Outcome, cross_validate, fold_classifiers, refit
-from counterpoise.pipeline.reading import augmentation_of, check_order, read_for
+from counterpoise.pipeline.reading import augmentation_of, check_argument_order, read_for
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.pipeline.tuning import check_tuning
@@ -44,9 +48,9 @@ from counterpoise.pipeline.validation import at_training_prior
 from counterpoise.strategies.select import Strategy, select
 from counterpoise.targets.kinds import target_of
 
-#: By this metric, thresholds are tuned for what it scores.
+#: If this is the metric, thresholds are tuned for lesions (this aim) instead of F1.
 LESION_RECALL, LESION_AIM = "lesion_recall", f"lesion_false_positives({FALSE_POSITIVES:g})"
-#: Passes of the baseline over its training rows by default.
+#: Passes of the baseline over its training rows by default (`fit` has its own number).
 EPOCHS = 30
 #: Grouped arguments of `compare` that `compare_examples` takes as they are.
 PASSED_ON = (
@@ -129,7 +133,7 @@ def compare(
     """
     own = options_of(compare, options)
     settings = settings_of(own, seed=seed, tune=tune)
-    check_order("compare", model, data)
+    check_argument_order("compare", model, data)
     warn_of_unused(model, own)
     strategies = strategies if isinstance(strategies, (str, Strategy)) else list(strategies)
     select(strategies)  # an unknown name is refused before anything is read
@@ -170,40 +174,44 @@ def compare_examples(
     show_pictures: bool = True,
     importance: bool = False,
 ) -> Comparison:
-    """Run `compare` on examples that were read already; `store` may be a `Store` that is open."""
+    """Run `compare` on examples that were read already, with strategies that were selected.
+
+    The options are those of `compare`, except that `store` may also be a `Store` that is open.
+    """
     priced = costs_of(costs, cost_column, cost_fp, examples)
-    metric = _metric(metric, priced)
-    check_groups(examples)
+    metric = _metric_of_verdict(metric, priced)
+    check_by_columns(examples)
     if importance:
         check_importance(examples)
     split = Split(
         folds=5 if folds is None else folds, repeats=repeats, duplicates=duplicates, seed=settings.seed,
         label_delay=label_delay,
     )  # fmt: skip
-    examples, cv_folds = _divided(examples, split, given=folds is not None, nested=nested)
+    examples, cv_folds = _rows_and_folds(examples, split, given=folds is not None, nested=nested)
     n_folds = len(cv_folds) // repeats
-    strategies = strategies if priced is None else priced.aimed(strategies)
+    strategies = strategies if priced is None else priced.aim_strategies(strategies)
     # Thresholds tuned for F1 are tuned for lesions instead, if the vote of the members allows it.
     if metric == LESION_RECALL and len(examples.classes) == 2:
         strategies = [replace(s, aim=LESION_AIM) if s.aim == "f1" and s.pooling[0] in VOTES else s for s in strategies]
     limited = Limit.of(limit)
-    settings = _checked(settings, examples, metric, repeats, nested)
+    settings = _checked_settings(settings, examples, metric, repeats, nested)
     learners, strategies, refused = models_of(model, strategies, examples, verbose=verbose, **(network_options or {}))
     models = {key: learner.model for key, learner in learners.items()}
-    settings = settings.on(models, rows_to_learn(examples), EPOCHS, extend=True)
+    settings = settings.resolved_for(models, rows_to_learn(examples), EPOCHS, extend=True)
     trainer = Trainer(examples, learners, settings, executor or run)
     if (network := trainer.network) and settings.init_bias and (note := network.output_bias.note()):
         network.warn_once(note)
     diagnosis = before_comparison(examples, max(2, n_folds), duplicates, leaks).to_dict()
-    with opened(store) as open_store:
+    with opened_store(store) as open_store:
         if open_store is not None:
             open_store.begin(manifest_of(examples, trainer, n_folds, duplicates))
             # `weights`: whether the store must also keep the trained weights of the folds.
             weights = needs_weights(strategies) or examples.split is not None or target_of(examples).per_element
             weights = weights or importance
-            train = stored(trainer.executor, open_store, weights=weights, report=announce if verbose else None)
+            report = print_on_stderr if verbose else None
+            train = storing_executor(trainer.executor, open_store, weights=weights, report=report)
             trainer = replace(trainer, executor=train)
-        comparison = _compared(
+        comparison = _run_comparison(
             trainer, strategies, refused, cv_folds, metric=metric, priced=priced, nested=nested, limited=limited,
             refit_winner=refit_winner, verbose=verbose, diagnosis=diagnosis, show_pictures=show_pictures,
             importance=importance,
@@ -214,14 +222,12 @@ def compare_examples(
     return comparison
 
 
-def _compared(
+def _run_comparison(
     trainer: Trainer, strategies: Sequence[Strategy], refused: Mapping[str, str], folds: Sequence[Fold], *, metric: str,
     priced: AnyCosts | None, nested: bool, limited: Limit | None, refit_winner: bool, verbose: Any,
     diagnosis: Mapping[str, Any], show_pictures: bool, importance: bool, delay: Mapping[str, Any] | None,
 ) -> Comparison:  # fmt: skip
-    """Cross-validate, judge, and refit the winner.
-
-    The arguments are those of `compare`, after all checks.
+    """Cross-validate, judge, and refit the winner: the body of `compare_examples`, after all checks.
 
     `refused` maps the strategies that the model cannot train to the reason. `delay` is the label delay with the number
     of rows that it leaves out per fold; None without a delay.
@@ -231,9 +237,9 @@ def _compared(
         # Without a limit, all strategies survive. With a limit or a split, equal jobs are trained only once.
         survivors = Rungs(list(strategies), trainer.settings)
         if limited is not None or examples.split is not None:
-            trainer = replace(trainer, executor=Remembering(trainer.executor))
+            trainer = replace(trainer, executor=RememberingExecutor(trainer.executor))
         if limited is not None:
-            survivors = rungs(strategies, trainer, limited, folds)
+            survivors = run_rungs(strategies, trainer, limited, folds)
         strategies = survivors.strategies
         trainer = replace(trainer, settings=survivors.settings, progress=progress)
         # The members of the folds are only kept for the importance of the columns.
@@ -242,34 +248,35 @@ def _compared(
         outcome = replace(outcome, fold_results=results, failures={**refused, **outcome.failures})
         ran = [s for s in strategies if s.name not in outcome.failures]
         by_name = {s.name: [c for c in outcome.fold_results if c.strategy == s.name] for s in ran}
-        judgment = rows_judged = judged(ran, by_name, examples, outcome, trainer.settings.seed, metric, priced)
+        judgment = rows_judged = judge_results(ran, by_name, examples, outcome, trainer.settings.seed, metric, priced)
         units = None
         if examples.units is not None:
             units = JudgedUnits.of(examples, outcome.unit_results, strategies, priced)
-            judgment = judged(ran, units.by_name, units.examples, outcome, trainer.settings.seed, metric, priced)
+            judgment = judge_results(ran, units.by_name, units.examples, outcome, trainer.settings.seed, metric, priced)
         winner = next(s for s in ran if s.name == judgment.verdict.model)
-        inside = None
+        nested_result = None
         if nested:
-            inside = nested_score(ran, by_name if units is None else units.by_name, trainer, folds, metric, priced)
+            outer_results = by_name if units is None else units.by_name
+            nested_result = nested_score(ran, outer_results, trainer, folds, metric, priced)
         warnings = warnings_of(trainer, diagnosis)
-        best, failed = _refitted(winner, trainer, outcome, priced) if refit_winner else (None, [])
+        best, failed = _train_winner_on_all_rows(winner, trainer, outcome, priced) if refit_winner else (None, [])
         of_folds = fold_classifiers(winner, trainer, outcome) if importance and examples.split is None else []
         audit = audit_of(by_name[winner.name], examples, best, of_folds)
     # With units, strategies are judged by the scores of units, and the verdict also reports those of rows.
-    cut_off = cut_off_step(outcome.training, outcome.extension, survivors.cut)
+    cut_off = cut_off_next_step(outcome.training, outcome.extension, survivors.cut)
     decides = priced is not None and winner.aim != "argmax" and best is not None
-    verdict = completed(judgment, len(ran), inside, cut_off, examples.split is None, decides)
-    verdict = verdict if units is None else units.verdict(verdict, rows_judged, metric)
+    verdict = completed_verdict(judgment, len(ran), nested_result, cut_off, examples.split is None, decides)
+    verdict = verdict if units is None else units.verdict_with_note(verdict, rows_judged, metric)
     rows = leaderboard_rows(rows_judged, by_name, ran, examples, outcome, survivors, priced, labels, trainer.label)
-    rows = [{**row, "units": None} for row in rows] if units is None else units.leaderboard(rows, judgment, priced)
+    rows = [{**row, "units": None} for row in rows] if units is None else units.ranked_rows(rows, judgment, priced)
     record = leaderboard_record(
-        rows, verdict, [*warnings, *failed], trainer, outcome, metric=metric, limited=limited, nested=inside,
+        rows, verdict, [*warnings, *failed], trainer, outcome, metric=metric, limited=limited, nested=nested_result,
         costs=priced, labels=labels, delay=delay, audit=audit,
     )  # fmt: skip
-    # `drawn`: the curves of the plots, for each strategy.
-    drawn = {name: tally.curves(results, examples) for name, results in by_name.items()}
+    # The curves of the plots, for each strategy.
+    curves = {name: tally.report_curves(results, examples) for name, results in by_name.items()}
     if units is not None:
-        drawn = {name: drawn[name] | tally.curves(own, units.examples) for name, own in units.by_name.items()}
+        curves = {name: curves[name] | tally.report_curves(own, units.examples) for name, own in units.by_name.items()}
     # The card of the classifier gets the scores of the winner and the verdict.
     if best is not None:
         entries = {"metrics": next(r["scores"] for r in rows if r["strategy"] == winner.name)}
@@ -280,28 +287,26 @@ def _compared(
             entries["threshold"] = {**best.card_without_metrics["threshold"], "spread": ends}
         best = best.with_card(**entries, verdict=record["verdict"])
     pictures = example_pictures(by_name[winner.name], examples, best) if show_pictures else []
-    return Comparison(record, drawn, outcome.fold_results, best, diagnosis, pictures)
+    return Comparison(record, curves, outcome.fold_results, best, diagnosis, pictures)
 
 
-def _refitted(
+def _train_winner_on_all_rows(
     winner: Strategy, trainer: Trainer, outcome: Outcome, priced: AnyCosts | None
 ) -> tuple[Classifier | None, list[str]]:
-    """Return the winner trained on all rows, and no warnings.
-
-    If that training fails, return None and a warning.
+    """Return the winner trained on all rows and no warnings; if that training fails, None and a warning.
 
     A failure is no error here, because the scores of the folds are still valid. With a cost matrix or a cost column,
     a winner with the aim "f1" then decides by these costs.
     """
     try:
         best = refit(winner, trainer, outcome)
-        return (priced.best(best) if priced is not None and winner.aim == "f1" else best), []
+        return (priced.decide_classifier(best) if priced is not None and winner.aim == "f1" else best), []
     except ModelError as error:
         title = strategy_title(winner.name)
         return None, [f"{title} could not be trained on all rows, so there is no model file: {error}"]
 
 
-def _divided(examples: Examples, split: Split, given: bool, nested: bool) -> tuple[Examples, tuple[Fold, ...]]:
+def _rows_and_folds(examples: Examples, split: Split, given: bool, nested: bool) -> tuple[Examples, tuple[Fold, ...]]:
     """Return the rows and their folds; rows with a split of their own have one fold.
 
     `given` is whether the user passed a number of folds. With a split, raise an OptionError if folds, repeats or a
@@ -318,14 +323,14 @@ def _divided(examples: Examples, split: Split, given: bool, nested: bool) -> tup
             f"Remove {name}= (--{name}), or the split."
         )
     folds = split.of(examples)
-    check_split(examples, folds[0])
+    check_enough_blocks(examples, folds[0])
     return at_training_prior(examples), folds
 
 
-def _metric(metric: str | None, priced: AnyCosts | None) -> str:
-    """Return the key of the metric of the verdict.
+def _metric_of_verdict(metric: str | None, priced: AnyCosts | None) -> str:
+    """Return the key of the metric that the verdict is about; None becomes the default.
 
-    Raise an OptionError if it is unknown or lacks costs.
+    Raise an OptionError if the key is unknown, or if its costs are missing.
     """
     if metric is None:
         return "average_precision" if priced is None else COST
@@ -338,7 +343,7 @@ def _metric(metric: str | None, priced: AnyCosts | None) -> str:
     return metric
 
 
-def _checked(settings: Settings, examples: Examples, metric: str, repeats: int, nested: bool) -> Settings:
+def _checked_settings(settings: Settings, examples: Examples, metric: str, repeats: int, nested: bool) -> Settings:
     """Return the settings, with the metric of the trials if hyperparameters are tuned.
 
     Raise an OptionError for a nested comparison with repeats or with rows in time order. Tuning needs Optuna.

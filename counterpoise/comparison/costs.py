@@ -1,4 +1,8 @@
-"""Costs of decisions in a comparison: two numbers, a matrix, or a column of the rows."""
+"""Costs of decisions in a comparison: two numbers, a matrix, or a column of the rows.
+
+`Costs`, `CostMatrix` and `CostsByRow` have the same five methods (`AnyCosts`), which `compare` calls without looking at
+the kind. `to_dict` is saved as "costs" in leaderboard.json.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +36,7 @@ COST = "expected_cost"
 
 @dataclass(frozen=True)
 class Costs:
-    """Cost of a false positive and of a missed case, in any one unit.
+    """Cost of a false positive and of a missed case, in any one unit: the threshold is tuned for them.
 
     Raises:
         OptionError: a cost that is not above 0 and finite.
@@ -52,7 +56,7 @@ class Costs:
     def of(cls, given: Any, binary: bool = True) -> Costs | None:
         """Return costs from None, a pair (false positive, missed case) or `Costs`.
 
-        `binary` says whether there are two classes. Costs for more, or anything else, are an OptionError.
+        Raise an OptionError for anything else, and for costs without two classes (`binary` is False).
 
         Example:
             >>> Costs.of((1, 20))
@@ -74,20 +78,20 @@ class Costs:
             )
         return costs
 
-    def aimed(self, strategies: Sequence[Strategy]) -> list[Strategy]:
+    def aim_strategies(self, strategies: Sequence[Strategy]) -> list[Strategy]:
         """Return the strategies; those that tune a threshold now tune it for least expected cost."""
         aim = f"cost({self.cost_fp:.12g}, {self.cost_fn:.12g})"
         return [replace(s, aim=aim) if s.aim == "f1" else s for s in strategies]
 
-    def decided(self, result: FoldResult, examples: Examples) -> FoldResult:
+    def decide_result(self, result: FoldResult, examples: Examples) -> FoldResult:
         """Return the result unchanged, because the threshold was tuned for these costs."""
         return result
 
-    def of_rows(self, y: Array, decision: Array, amount: Array | None) -> Array:
-        """Cost of each row, float64 (N,), by class codes and decisions."""
+    def row_costs(self, y: Array, decision: Array, amount: Array | None) -> Array:
+        """Return the cost of each row, float64 (N,), by class codes and decisions."""
         return matrix_costs(y, decision, np.array([[0.0, self.cost_fp], [self.cost_fn, 0.0]]))
 
-    def best(self, clf: Classifier) -> Classifier:
+    def decide_classifier(self, clf: Classifier) -> Classifier:
         """Return the classifier unchanged, because the threshold was tuned for these costs."""
         return clf
 
@@ -98,24 +102,27 @@ class Costs:
 
 @dataclass(frozen=True)
 class CostMatrix:
-    """Costs by true and decided class, float64 (C, C); a benefit is a negative cost."""
+    """Costs [true, decided], float64 (C, C): each row gets the class of least expected cost.
+
+    A benefit is a negative cost.
+    """
 
     matrix: Array
 
-    def aimed(self, strategies: Sequence[Strategy]) -> list[Strategy]:
+    def aim_strategies(self, strategies: Sequence[Strategy]) -> list[Strategy]:
         """Return the strategies unchanged, because the costs decide their probabilities afterwards."""
         return list(strategies)
 
-    def decided(self, result: FoldResult, examples: Examples) -> FoldResult:
-        """The result with the decisions of the lowest expected cost."""
-        return _decided(result, bayes_decision(result.proba, self.matrix), by_costs, self.matrix, examples.classes)
+    def decide_result(self, result: FoldResult, examples: Examples) -> FoldResult:
+        """Return the result with the decisions of the lowest expected cost, by its corrected probabilities."""
+        return _redecided(result, bayes_decision(result.proba, self.matrix), by_costs, self.matrix, examples.classes)
 
-    def of_rows(self, y: Array, decision: Array, amount: Array | None) -> Array:
-        """Cost of each row, float64 (N,), by class codes and decisions."""
+    def row_costs(self, y: Array, decision: Array, amount: Array | None) -> Array:
+        """Return the cost of each row, float64 (N,), by class codes and decisions."""
         return matrix_costs(y, decision, self.matrix)
 
-    def best(self, clf: Classifier) -> Classifier:
-        """The classifier that decides by the costs."""
+    def decide_classifier(self, clf: Classifier) -> Classifier:
+        """Return the classifier with decisions by the costs."""
         return clf.decide(costs=self.matrix)
 
     def to_dict(self) -> dict[str, Any]:
@@ -125,7 +132,7 @@ class CostMatrix:
 
 @dataclass(frozen=True)
 class CostsByRow:
-    """A column with what a missed case of each row costs, and what a false positive costs.
+    """A column with the cost of missing each row: each row is decided by its own expected cost.
 
     Attributes:
         column: See `core.cost_column`.
@@ -135,25 +142,25 @@ class CostsByRow:
     column: CostColumn
     mean: float
 
-    def aimed(self, strategies: Sequence[Strategy]) -> list[Strategy]:
+    def aim_strategies(self, strategies: Sequence[Strategy]) -> list[Strategy]:
         """Return the strategies unchanged, because the costs decide their probabilities afterwards."""
         return list(strategies)
 
-    def decided(self, result: FoldResult, examples: Examples) -> FoldResult:
-        """The result with the decisions of the lowest expected cost."""
+    def decide_result(self, result: FoldResult, examples: Examples) -> FoldResult:
+        """Return the result with the decisions of the lowest expected cost, by its corrected probabilities."""
         assert examples.amount is not None
         with np.errstate(divide="ignore"):
             above = amount_margins(self.column, np.log(result.proba), examples.amount[result.rows])
         decision = (above >= 0).astype(np.int32)
-        return _decided(result, decision, by_column, self.column.name, self.column.cost_fp, examples.schema)
+        return _redecided(result, decision, by_column, self.column.name, self.column.cost_fp, examples.schema)
 
-    def of_rows(self, y: Array, decision: Array, amount: Array | None) -> Array:
-        """Cost of each row, float64 (N,), by class codes, decisions and amounts."""
+    def row_costs(self, y: Array, decision: Array, amount: Array | None) -> Array:
+        """Return the cost of each row, float64 (N,), by class codes, decisions and amounts."""
         assert amount is not None
         return amount_costs(y, decision, amount, self.column.cost_fp)
 
-    def best(self, clf: Classifier) -> Classifier:
-        """The classifier that decides by the column."""
+    def decide_classifier(self, clf: Classifier) -> Classifier:
+        """Return the classifier with decisions by the column."""
         return clf.decide(cost_column=self.column.name, cost_fp=self.column.cost_fp)
 
     def to_dict(self) -> dict[str, Any]:
@@ -161,6 +168,7 @@ class CostsByRow:
         return {"cost_column": self.column.name, "cost_fp": self.column.cost_fp, "mean_amount": self.mean}
 
 
+#: The three kinds of costs of a comparison.
 AnyCosts = Costs | CostMatrix | CostsByRow
 
 
@@ -181,7 +189,7 @@ def costs_of(costs: Any, column: Any, cost_fp: Any, examples: Examples) -> AnyCo
     if column is None:
         if cost_fp is not None:
             raise OptionError("cost_fp= requires cost_column=. Without a column, pass costs=(cost_fp, cost_fn).")
-        if costs is None or isinstance(costs, Costs) or not _is_table(costs):
+        if costs is None or isinstance(costs, Costs) or not _is_dict_or_matrix(costs):
             return Costs.of(costs, binary)
         if not one:
             raise OptionError(
@@ -204,17 +212,17 @@ def costs_of(costs: Any, column: Any, cost_fp: Any, examples: Examples) -> AnyCo
     return CostsByRow(checked, float(examples.amount[examples.y == 1].mean()))
 
 
-def _is_table(costs: Any) -> bool:
-    """Whether costs are a dict or a matrix, and not a pair of numbers."""
+def _is_dict_or_matrix(costs: Any) -> bool:
+    """Return whether costs are a dict or a matrix, and not a pair of numbers."""
     return isinstance(costs, dict) or np.ndim(costs) == 2
 
 
-def _decided(result: FoldResult, decision: Array, make: Any, *how: Any) -> FoldResult:
-    """Return the result with other decisions.
+def _redecided(result: FoldResult, decision: Array, change_rule: Any, *costs: Any) -> FoldResult:
+    """Return the result with other decisions, and the rule that makes them: `change_rule(rule, *costs)`.
 
-    Its rule becomes `make(rule, *how)` if it is one rule, and not a rule per label.
+    Rules per label stay as they are.
     """
-    rule = make(result.rule, *how) if isinstance(result.rule, Rule) else result.rule
+    rule = change_rule(result.rule, *costs) if isinstance(result.rule, Rule) else result.rule
     return replace(result, decision=decision, rule=rule)
 
 
@@ -229,7 +237,7 @@ def with_costs(
         return tuple(results)
     tuned = {s.name for s in strategies if s.aim == "f1"}
     return tuple(
-        with_row_costs(costs.decided(r, examples) if r.strategy in tuned else r, examples, costs) for r in results
+        with_row_costs(costs.decide_result(r, examples) if r.strategy in tuned else r, examples, costs) for r in results
     )
 
 
@@ -245,22 +253,22 @@ def with_row_costs(result: FoldResult, examples: Examples, costs: AnyCosts) -> F
     amount = None if examples.amount is None else examples.amount[result.rows]
     for p in target_of(examples).problems(examples.scored_labels(result.rows), examples.classes):
         if len(p.rows):
-            cost = costs.of_rows(p.y, p.decision(result.decision), p.of_rows(amount))
+            cost = costs.row_costs(p.y, p.decision(result.decision), p.of_rows(amount))
             weights = p.of_rows(np.ones(n) if own is None else own)
             assert weights is not None
             total += np.bincount(p.rows, cost * weights, n) * (n / weights.sum())
     return replace(result, cost=total)
 
 
-def spent(results: Sequence[FoldResult]) -> float:
-    """Cost per `PER` rows of the results together."""
+def pooled_cost(results: Sequence[FoldResult]) -> float:
+    """Return the cost per `PER` rows, over the rows of all results together; rows count alike."""
     return PER * float(np.concatenate([result.cost for result in results if result.cost is not None]).mean())
 
 
 def mean_cost(result: FoldResult, weight: Array | None) -> float:
-    """Return the mean cost of a row, weighted by `weight` (N,).
+    """Return the mean cost of a row of one fold, weighted by `weight` (N,); nan if the result has no costs.
 
-    It is nan if the result has no costs.
+    It is the score `COST` of the fold.
     """
     return float(np.average(result.cost, weights=weight)) if result.cost is not None else float("nan")
 
@@ -269,6 +277,7 @@ def cost_draws(result: FoldResult, weight: Array | None, blocks: Array, resample
     """Return bootstrap draws of the mean cost of a row, float64 (resamples,).
 
     `blocks` (N,) has a number for each row. Rows with the same number are drawn together, with replacement.
+    The draws depend only on the seed and the number of blocks, so that they are the same for every strategy.
     """
     assert result.cost is not None
     w = np.ones(len(result.rows)) if weight is None else weight.astype(float)

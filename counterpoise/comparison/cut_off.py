@@ -1,4 +1,7 @@
-"""Warnings of a comparison about trainings that ended too early, and about skill below 0."""
+"""Texts of a comparison about trainings that ended too early (next step, warnings), and about skill below 0.
+
+Whether a training was cut off is decided in `pipeline.budget`.
+"""
 
 from __future__ import annotations
 
@@ -6,32 +9,32 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from counterpoise.comparison.words import listed
-from counterpoise.pipeline.budget import Training
+from counterpoise.pipeline.budget import TrainingLength
 
-#: Strategies that a sentence names.
-NAMED = 5
+#: Most strategies that a sentence names.
+MOST_NAMED = 5
 
 
-def unfinished(training: Mapping[str, Training]) -> frozenset[str]:
+def cut_off_strategies(training: Mapping[str, TrainingLength]) -> frozenset[str]:
     """Return the strategies whose networks still improved when their training ended."""
     return frozenset(name for name, length in training.items() if length.cut_off)
 
 
-def cut_off_step(training: Mapping[str, Training], extension: int = 1, limited: bool = False) -> str:
-    """Return which option gives more steps to the strategies that were cut off; "" if none was.
+def cut_off_next_step(training: Mapping[str, TrainingLength], extension: int = 1, limited: bool = False) -> str:
+    """Return the next step of a verdict whose strategies were cut off: the option for more steps; "" if none was.
 
     Args:
         training: strategy -> how long its networks could train.
-        extension: How many times the default budget that was.
-        limited: Whether a limit of the whole comparison set it.
+        extension: How many times the default budget they took.
+        limited: Whether a limit of the whole comparison cut them off, and not the number of epochs.
 
     Example:
-        >>> cut_off_step({"none": Training(720, True), "focal": Training(720, False)})
+        >>> cut_off_next_step({"none": TrainingLength(720, True), "focal": TrainingLength(720, False)})
         'Raise `--epochs`, because the baseline was still improving at its limit of 720 steps.'
-        >>> cut_off_step({"drw": Training(96, True), "focal": Training(96, True)}, extension=4)[18:]
+        >>> cut_off_next_step({"drw": TrainingLength(96, True), "focal": TrainingLength(96, True)}, extension=4)[18:]
         'because Deferred weights and Focal loss were still improving at their limit of 96 steps (4 times the default).'
     """
-    names = sorted(unfinished(training), key=list(training).index)
+    names = sorted(cut_off_strategies(training), key=list(training).index)
     if not names:
         return ""
     limits = sorted({training[name].limit for name in names})
@@ -44,7 +47,7 @@ def cut_off_step(training: Mapping[str, Training], extension: int = 1, limited: 
     )
 
 
-def training_warnings(training: Mapping[str, Training], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def training_warnings(training: Mapping[str, TrainingLength], rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return warnings: trainings that may have ended too early, and skill below 0.
 
     `training` maps each strategy to the length of its training. `rows` are the rows of the leaderboard.
@@ -68,10 +71,10 @@ def training_warnings(training: Mapping[str, Training], rows: Sequence[Mapping[s
 
 
 def _some_names(names: Sequence[str]) -> str:
-    """Join names as a sentence does.
+    """Return the titles of strategies joined as in a sentence; of too many, the first, and the number of the others.
 
-    Of more than `NAMED` names, only the first four are named, with the number of the others.
+    At most `MOST_NAMED` are named; of more, one fewer and the number of the others.
     """
-    if len(names) <= NAMED:
+    if len(names) <= MOST_NAMED:
         return listed(names)
-    return f"{', '.join(listed([name]) for name in names[: NAMED - 1])} and {len(names) - NAMED + 1} others"
+    return f"{', '.join(listed([name]) for name in names[: MOST_NAMED - 1])} and {len(names) - MOST_NAMED + 1} others"

@@ -1,4 +1,7 @@
-"""The effect of a change of strategy on decisions: cases found, false positives, and cost."""
+"""The effect of a change of strategy on decisions: cases found, false positives, and cost, per `PER` cases.
+
+The values and the text are saved in leaderboard.json (`Verdict.effect`).
+"""
 
 from __future__ import annotations
 
@@ -14,15 +17,17 @@ from counterpoise.core.titles import BASELINE, PER, strategy_name
 
 Array = np.ndarray
 
-#: The strategy that changes the threshold alone.
-THRESHOLD = "threshold"
+#: Key of the strategy that only tunes the threshold.
+THRESHOLD_ALONE = "threshold"
 
 
-def rates(confusion: Array, positive: int = 1) -> tuple[float, float]:
-    """Return cases found and false positives of one class per row, from a confusion matrix (C, C) [true, predicted].
+def positive_shares(confusion: Array, positive: int = 1) -> tuple[float, float]:
+    """Return the shares of all rows that are cases found (true positives) and false positives of one class.
+
+    `confusion` is (C, C), [true, predicted]; `positive` is the code of the class.
 
     Example:
-        >>> rates(np.array([[90, 5], [2, 3]]))
+        >>> positive_shares(np.array([[90, 5], [2, 3]]))
         (0.03, 0.05)
     """
     matrix = np.asarray(confusion, dtype=np.float64)
@@ -52,21 +57,22 @@ def with_effect(
         positive: Code of the class that the text is about; every class has its line in `effect["classes"]`.
         cases: What is counted.
     """
-    strategy = THRESHOLD if verdict.winner == BASELINE else verdict.winner
+    strategy = THRESHOLD_ALONE if verdict.winner == BASELINE else verdict.winner
     if BASELINE not in matrices or strategy not in matrices:
         return verdict
-    named = [name for name in dict.fromkeys((BASELINE, THRESHOLD, strategy)) if name in matrices]
-    counts = {name: _counts(matrices[name], positive, costs.get(name)) for name in named}
+    named = [name for name in dict.fromkeys((BASELINE, THRESHOLD_ALONE, strategy)) if name in matrices]
+    counts = {name: _case_counts(matrices[name], positive, costs.get(name)) for name in named}
     new, old = matrices[strategy], matrices[BASELINE]
     change = _change(counts[strategy], counts[BASELINE])
     effect: dict[str, Any] = {
         "strategy": strategy, "against": BASELINE, "per": PER, "label": str(classes[positive]),
         "cases": PER * float(old[positive].sum() / old.sum()), **change, "counts": counts,
-        "classes": _by_class(new, old, classes) if len(classes) > 2 else [],
+        "classes": _changes_by_class(new, old, classes) if len(classes) > 2 else [],
     }  # fmt: skip
     right = PER * float(np.trace(new) / new.sum() - np.trace(old) / old.sum()) if len(classes) > 2 else None
-    alone = _change(counts[THRESHOLD], counts[BASELINE]) if THRESHOLD in counts else None
-    text = effect_text(strategy, str(classes[positive]), change, None if strategy == THRESHOLD else alone, right, cases)
+    alone = _change(counts[THRESHOLD_ALONE], counts[BASELINE]) if THRESHOLD_ALONE in counts else None
+    shown_alone = None if strategy == THRESHOLD_ALONE else alone
+    text = effect_text(strategy, str(classes[positive]), change, shown_alone, right, cases)
     return replace(verdict, effect=effect | {"text": text})
 
 
@@ -74,14 +80,14 @@ def effect_text(
     strategy: str, label: str, change: Mapping[str, Any], alone: Mapping[str, Any] | None = None,
     right: float | None = None, cases: str = "cases",
 ) -> str:  # fmt: skip
-    """Describe a change of decisions per `PER` cases, and next to it what threshold tuning alone changes.
+    """Return sentences on a change of decisions per `PER` cases, and on what threshold tuning alone changes.
 
     Args:
         strategy: Its key.
         label: The class that is to be found.
         change: {"found", "false_positives", "cost"}, strategy minus baseline.
         alone: The same for threshold tuning without retraining, None if that is the strategy or not known.
-        right: Then also the difference in correct decisions, over all classes.
+        right: The difference in correct decisions over all classes; None for two classes.
         cases: What is counted.
 
     Example:
@@ -92,33 +98,28 @@ def effect_text(
         "Per 10,000 cases, Focal loss compared with the baseline: 14 more 'fraud' fou"
     """
     start = f"Per {PER:,} {cases}, "
-    changed = _change_text(change, f" {label!r}") + ("" if right is None else f", {_amount(right)} correct decisions")
-    if strategy == THRESHOLD:
+    correct = "" if right is None else f", {_count_text(right)} correct decisions"
+    changed = _change_text(change, f" {label!r}") + correct
+    if strategy == THRESHOLD_ALONE:
         return f"{start}threshold tuning alone, without retraining: {changed}."
     text = f"{start}{strategy_name(strategy)} compared with the baseline: {changed}."
     return text if alone is None else f"{text} Threshold tuning alone, without retraining: {_change_text(alone)}."
 
 
-def _counts(matrix: Array, positive: int, cost: float | None) -> dict[str, Any]:
-    """Return cases found and false positives per `PER` cases.
-
-    The cost, also per `PER` cases, is returned as it was passed.
-    """
-    true_positives, false_positives = rates(matrix, positive)
+def _case_counts(matrix: Array, positive: int, cost: float | None) -> dict[str, Any]:
+    """Return {"found", "false_positives", "cost"} of one class per `PER` cases; `cost` already is per `PER` cases."""
+    true_positives, false_positives = positive_shares(matrix, positive)
     return {"found": PER * true_positives, "false_positives": PER * false_positives, "cost": cost}
 
 
 def _change(new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
-    """Return new minus old for each key; None (no cost) stays None."""
+    """Return new minus old for each key of `_case_counts`; None (no cost) stays None."""
     return {key: None if value is None else value - old[key] for key, value in new.items()}
 
 
-def _by_class(new: Array, old: Array, classes: Sequence[Any]) -> list[dict[str, Any]]:
-    """Return the changes from `old` to `new` for each class.
-
-    They are label, cases found and false positives, per `PER` cases.
-    """
-    changes = [_change(_counts(new, code, None), _counts(old, code, None)) for code in range(len(classes))]
+def _changes_by_class(new: Array, old: Array, classes: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return {"label", "found", "false_positives"} of each class: the changes from `old` to `new` per `PER` cases."""
+    changes = [_change(_case_counts(new, code, None), _case_counts(old, code, None)) for code in range(len(classes))]
     return [
         {"label": str(label), "found": change["found"], "false_positives": change["false_positives"]}
         for label, change in zip(classes, changes, strict=True)
@@ -126,22 +127,19 @@ def _by_class(new: Array, old: Array, classes: Sequence[Any]) -> list[dict[str, 
 
 
 def _change_text(change: Mapping[str, Any], label: str = "") -> str:
-    """Describe a change in words.
+    """Return a change in words, for example "14 more found, 60 more false positives".
 
-    An example is "14 more found, 60 more false positives". The cost is left out if it is None.
+    `label` follows the first count. The cost is left out if it is None.
     """
-    text = f"{_amount(change['found'])}{label} found, {_amount(change['false_positives'])} false positives"
+    text = f"{_count_text(change['found'])}{label} found, {_count_text(change['false_positives'])} false positives"
     cost = change["cost"]
     if cost is None:
         return text
     return f"{text}, cost {'unchanged' if not cost else f'{abs(cost):,.0f} ' + ('lower' if cost < 0 else 'higher')}"
 
 
-def _amount(count: float) -> str:
-    """Return a difference of counts in words.
-
-    Examples are "14 more", "less than 1 fewer", and for 0 "no more".
-    """
+def _count_text(count: float) -> str:
+    """Return a difference of counts in words: "14 more", "less than 1 fewer", and for 0 "no more"."""
     if count == 0:
         return "no more"
     amount = f"{abs(count):,.0f}" if abs(count) >= 1 else "less than 1"

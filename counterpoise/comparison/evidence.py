@@ -1,4 +1,7 @@
-"""Fold scores of the strategies of one comparison, and what follows from them without deciding anything."""
+"""`Evidence`: the fold scores that the judge decides by, with their means, differences and intervals.
+
+`judge` decides; this file only computes. `significance` has the tests, `metrics.intervals` the formulas of intervals.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.comparison.posterior import Difference, correlated_t, from_draws
+from counterpoise.comparison.significance import Difference, correlated_t, from_draws
 from counterpoise.comparison.verdict import Interval
 from counterpoise.metrics.catalog import METRICS
 from counterpoise.metrics.intervals import (
@@ -26,8 +29,8 @@ Array = np.ndarray
 Scores = Mapping[str, Mapping[str, Any]]
 Counts = Mapping[str, Mapping[str, Any]]
 
-#: Half-width of the region of practical equivalence: smaller differences do not matter in practice. Metrics whose size
-#: follows the share of the rare class (log loss, Brier score) take it relative to the reference: 1%.
+#: Half-width of the region of practical equivalence (rope): smaller differences do not matter in practice. For log loss
+#: and Brier score, whose size follows the share of the rare class, it is a share of the score of the reference.
 ROPE = 0.01
 #: Confidence of the intervals.
 LEVEL = 0.95
@@ -56,13 +59,13 @@ class Evidence:
     counts: Counts
 
     def mean(self, strategy: str, metric: str) -> float:
-        """Mean over the folds where the metric is defined; nan when there is none."""
+        """Return the mean of a score over the folds where it is defined; nan if it is defined in none."""
         values = self.scores[strategy].get(metric, np.empty(0))
         values = values[np.isfinite(values)]
         return float(values.mean()) if len(values) else float("nan")
 
     def rope_of(self, metric: str) -> float:
-        """The rope in the metric's unit: absolute, or relative to the reference for `Metric.relative`."""
+        """Return the rope in the unit of the metric: `ROPE`, or `ROPE` times the score of the reference."""
         return ROPE * abs(self.mean(self.reference, metric)) if METRICS[metric].relative else ROPE
 
     def difference(self, metric: str, a: str, b: str, view: Callable[[Any], Any]) -> Difference:
@@ -72,14 +75,14 @@ class Evidence:
         `view` maps scores, float or float64 (J,), elementwise. The interval stays within the range of the metric.
         """
         span = METRICS[metric].high - METRICS[metric].low
-        rope, of_a, of_b = self.rope_of(metric), self.drawn(a, metric), self.drawn(b, metric)
+        rope, of_a, of_b = self.rope_of(metric), self.draws_of(a, metric), self.draws_of(b, metric)
         if of_a is None or of_b is None:
             pair = view(self.scores[a][metric]) - view(self.scores[b][metric])
-            return correlated_t(pair, self.ratio, rope, LEVEL).within(span)
+            return correlated_t(pair, self.ratio, rope, LEVEL).limited_to(span)
         mean = view(self.mean(a, metric)) - view(self.mean(b, metric))
-        return from_draws(view(of_a) - view(of_b), mean, rope, LEVEL).within(span)
+        return from_draws(view(of_a) - view(of_b), mean, rope, LEVEL).limited_to(span)
 
-    def drawn(self, strategy: str, metric: str) -> Array | None:
+    def draws_of(self, strategy: str, metric: str) -> Array | None:
         """Return the bootstrap draws of one score, float64 (B,), or None if there are none."""
         draws = (self.draws or {}).get(strategy, {}).get(metric)
         return None if draws is None else np.asarray(draws, dtype=np.float64)
@@ -89,8 +92,8 @@ class Evidence:
         return self.difference(metric, a, b, METRICS[metric].goodness)
 
 
-def interval(evidence: Evidence, strategy: str, key: str) -> Interval:
-    """Return mean and interval of one score, from pooled counts, bootstrap draws, or folds.
+def score_interval(evidence: Evidence, strategy: str, key: str) -> Interval:
+    """Return mean, interval and fold scores of one score (metric `key`) of a strategy.
 
     F1 and precision come from pooled confusion counts, if there are any. Other scores take bootstrap draws, if there
     are any, except a recall or specificity of exactly 0 or 1. Everything else takes the spread over the folds.
@@ -100,12 +103,12 @@ def interval(evidence: Evidence, strategy: str, key: str) -> Interval:
     base, suffix = _base_and_suffix(key)
     matrices = evidence.counts.get(strategy, {}).get(suffix)
     if matrices is not None and base in ("f1", "precision"):
-        return _pooled(evidence, base, values, np.asarray(matrices, dtype=np.float64))
+        return _pooled_interval(evidence, base, values, np.asarray(matrices, dtype=np.float64))
     truth = {"specificity": 0, "recall": 1}.get(base)  # the true class whose rows the score is a share of
     trials = None
     if matrices is not None and truth is not None:
-        trials = round(_per_repeat(evidence, values, matrices)[truth].sum())
-    draws = evidence.drawn(strategy, key)
+        trials = round(_counts_per_repeat(evidence, values, matrices)[truth].sum())
+    draws = evidence.draws_of(strategy, key)
     if draws is not None and not (trials and mean in (0.0, 1.0)):  # where a bootstrap has no width
         low, high = percentile(draws, LEVEL)
         return Interval(mean, min(low, mean), max(high, mean), folds)  # a skewed bootstrap may leave its center out
@@ -114,15 +117,15 @@ def interval(evidence: Evidence, strategy: str, key: str) -> Interval:
 
 
 def _base_and_suffix(key: str) -> tuple[str, str]:
-    """Split a metric key into the score and the rule it is decided by.
+    """Return a metric key split into the score and the decision that it is of (see `tally.DECISION_SUFFIXES`).
 
-    "recall_default" becomes ("recall", "_default"); the suffix of a strategy's own rule is "".
+    "recall_default" becomes ("recall", "_default"); the suffix of a strategy's own decisions is "".
     """
     suffix = next((s for s in ("_default", "_uncorrected") if key.endswith(s)), "")
     return key.removesuffix(suffix), suffix
 
 
-def _per_repeat(evidence: Evidence, values: Array, matrices: Any) -> Array:
+def _counts_per_repeat(evidence: Evidence, values: Array, matrices: Any) -> Array:
     """Return the confusion counts of one pass over the rows, float64 (2, 2), [true, decided].
 
     `matrices` (J, 2, 2) are summed over the folds and divided by the repeats, which judge the same rows again.
@@ -130,15 +133,13 @@ def _per_repeat(evidence: Evidence, values: Array, matrices: Any) -> Array:
     return np.asarray(matrices, dtype=np.float64).sum(axis=0) / max(1, len(values) // evidence.folds)
 
 
-def _pooled(evidence: Evidence, base: str, values: Array, matrices: Array) -> Interval:
-    """Return F1 or precision of pooled counts with the wider of two intervals.
+def _pooled_interval(evidence: Evidence, base: str, values: Array, matrices: Array) -> Interval:
+    """Return F1 or precision of pooled counts, with an interval that covers that of the counts and that of the folds.
 
-    One is that of the counts, the other that of the folds.
-
-    `values` are the scores of the folds, float64 (J,); `matrices` are (J, 2, 2), [true, decided]. Fewer than two finite
-    scores have no spread, so that the interval of the counts stays.
+    `base` is "f1" or "precision". `values` are the scores of the folds, float64 (J,); `matrices` are (J, 2, 2), [true,
+    decided]. Fewer than two finite scores have no spread, so that the interval of the counts stays.
     """
-    counts = _per_repeat(evidence, values, matrices)
+    counts = _counts_per_repeat(evidence, values, matrices)
     tp, fp, fn = float(counts[1, 1]), float(counts[0, 1]), float(counts[1, 0])
     if base == "f1":
         mean, ends = pooled_f1(tp, fp, fn), f1_interval(tp, fp, fn, LEVEL)

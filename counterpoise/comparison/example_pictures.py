@@ -1,6 +1,7 @@
 """The images of a report: confident out-of-fold errors of the recommended strategy, and labels that look wrong.
 
-Beside each stands a heat map of where the saved model looked (see `classifier.heat_maps`).
+Each has a heat map of where the saved model looked (see `classifier.heat_maps`). The pictures are part of the page
+(`Comparison.page_record`), not of leaderboard.json.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.classifier.heat_maps import heat_maps, is_picture
-from counterpoise.comparison.mask_pictures import black_and_white, mask_pictures
+from counterpoise.comparison.mask_pictures import black_and_white_values, mask_pictures
 from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
 from counterpoise.core.structure import leaves, take
@@ -23,24 +24,25 @@ from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 
-#: Pictures of each kind.
+#: Most pictures of each kind.
 SHOWN = 8
 
 
 def example_pictures(
     results: Sequence[FoldResult], examples: Examples, clf: Classifier | None = None
 ) -> list[dict[str, Any]]:
-    """Missed cases, false positives and doubtful labels of a strategy, the most confident first, for the report.
+    """Return missed cases, false positives and doubtful labels of a strategy, the most confident first, for the report.
 
-    Of a class per element: the worst and the median rows (see `mask_pictures`). Every row is scored once: by the first
-    repeat. Of several labels, those of the rarest. [] if rows are no images.
+    One dict for each kind: {"title", "count", "shown"}. With a class per element: the worst and the median rows (see
+    `mask_pictures`). Rows are those of the first repeat, which scores each row once. With several labels, only the
+    rarest label is shown. The list is empty if rows are not images.
 
     Args:
         results: Those of the strategy.
         examples: The rows.
         clf: The saved model, whose heat maps are shown; None: no heat maps.
     """
-    pictures = next((part for part in leaves(examples.x) if _is_visible(part)), None)
+    pictures = next((part for part in leaves(examples.x) if _is_showable(part)), None)
     if pictures is None:
         return []
     if results[0].regions is not None:
@@ -69,14 +71,14 @@ def example_pictures(
     # Each row gets one heat map, although it may be shown under two titles.
     needed = np.unique(np.concatenate(list(shown.values())))
     numbers = rows[problem.rows]
-    heat = _heat_maps(
+    heat = _heat_maps_or_none(
         clf, examples, numbers[needed], examples.classes[code if problem.index is None else problem.index]
     )
     heat_of = {} if heat is None else dict(zip(needed.tolist(), heat, strict=True))
 
     def example(i: int) -> dict[str, Any]:
         names = str(classes[y[i]]), str(classes[decision[i]])
-        return _example(examples, pictures, int(numbers[i]), names, float(own[i]), heat_of.get(i))
+        return _picture_record(examples, pictures, int(numbers[i]), names, float(own[i]), heat_of.get(i))
 
     return [
         {"title": title, "count": len(chosen), "shown": [example(int(i)) for i in shown[title]]}
@@ -84,8 +86,8 @@ def example_pictures(
     ]
 
 
-def _heat_maps(clf: Classifier | None, examples: Examples, rows: Array, label: Any) -> Array | None:
-    """Return heat maps of some rows, float32 (n, height, width), or None.
+def _heat_maps_or_none(clf: Classifier | None, examples: Examples, rows: Array, label: Any) -> Array | None:
+    """Return heat maps of some rows, float32 (n, height, width), for the class `label`.
 
     None without a classifier or rows, and if the heat maps cannot be computed for any reason.
     """
@@ -97,7 +99,7 @@ def _heat_maps(clf: Classifier | None, examples: Examples, rows: Array, label: A
         return None
 
 
-def _example(
+def _picture_record(
     examples: Examples, pictures: Any, row: int, names: tuple[str, str], proba: float, heat: Array | None
 ) -> dict[str, Any]:
     """Return one picture as plain values for the report, with thumbnail and heat map.
@@ -105,7 +107,7 @@ def _example(
     `row` counts from 0, `names` are the true and the decided class, and `proba` belongs to the class of interest.
     """
     pixels = pictures[np.array([row])][0]
-    ends = black_and_white(pixels, examples)
+    ends = black_and_white_values(pixels, examples)
     return {
         "src": thumbnail(pixels, *ends),
         "heat": None if heat is None else heat_thumbnail(pixels, heat, *ends),
@@ -116,6 +118,6 @@ def _example(
     }
 
 
-def _is_visible(part: Any) -> bool:
-    """Return whether an input is pictures of numbers with at least 4 pixels on each side."""
+def _is_showable(part: Any) -> bool:
+    """Return whether an input of the model is pictures of numbers with at least 4 pixels on each side."""
     return is_picture(part) and min(part.shape[1:3]) >= 4 and part.dtype.kind in "uif"

@@ -23,7 +23,7 @@ from counterpoise.core.folds import Fold
 from counterpoise.core.job import Job, Member
 from counterpoise.engines.run import Executor, Trained
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.jobs import jobs_by_fold, leave_out_failed
+from counterpoise.pipeline.jobs import FoldKey, jobs_by_fold, leave_out_failed
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.stages import train_in_stages
 from counterpoise.pipeline.trainer import Trainer
@@ -62,13 +62,13 @@ class Limit:
 
 @dataclass
 class Rungs:
-    """The strategies that are left after the rungs.
+    """The strategies that are left after the rungs; `compare` trains them to the end with these settings.
 
     Attributes:
         strategies: Those that are left.
         settings: Settings of the last rung.
-        stopped: strategy -> {"steps": what each of its networks got at most, "score": mean stopping score, "best":
-            the best one then}.
+        stopped: strategy -> {"steps": most steps of each of its networks, "score": mean stopping score, "best": the
+            best score of the strategies then}.
         cut: Whether the limit ended the comparison before its last rung, or shortened a network.
     """
 
@@ -78,8 +78,8 @@ class Rungs:
     cut: bool = False
 
 
-class Remembering:
-    """An executor that keeps every trained member, so that no job is trained twice."""
+class RememberingExecutor:
+    """An executor that keeps every trained member in memory, so that no job is trained twice in one comparison."""
 
     def __init__(self, executor: Executor) -> None:
         self.executor, self.members = executor, dict[str, Member]()
@@ -95,11 +95,10 @@ class Remembering:
                 yield job_id, member
 
 
-def rungs(strategies: Sequence[Strategy], trainer: Trainer, limit: Limit, folds: Sequence[Fold]) -> Rungs:
-    """Run all rungs before the last one, and return the strategies that are left.
+def run_rungs(strategies: Sequence[Strategy], trainer: Trainer, limit: Limit, folds: Sequence[Fold]) -> Rungs:
+    """Run all rungs before the last one; return the strategies that are left, and the settings of the last rung.
 
-    The result also contains the settings of the last rung.
-    The caller trains the last rung. The executor should be `Remembering`, because the last rung may repeat jobs.
+    The caller trains the last rung. The executor should be a `RememberingExecutor`, because that rung may repeat jobs.
     Only networks take steps, so strategies with another model continue without rungs.
     """
     settings = trainer.settings
@@ -109,51 +108,51 @@ def rungs(strategies: Sequence[Strategy], trainer: Trainer, limit: Limit, folds:
     jobs, _ = jobs_by_fold(networks_only, trainer, folds)
     most = max(job.limits.steps for group in jobs.values() for job in group)
     # Each rung halves the strategies but the baseline, so their logarithm is the number of rungs.
-    rungs = max(1, math.floor(math.log2(max(1, len(networks_only) - 1))) + 1)
-    now, left = Rungs(list(networks_only), settings), limit.amount
-    for rung in range(rungs):
-        per_job = _steps(now, jobs, left, rungs - rung, most, limit)
-        now.settings = replace(settings, most_steps=per_job)
-        if rung == rungs - 1 or per_job >= most:
+    rung_count = max(1, math.floor(math.log2(max(1, len(networks_only) - 1))) + 1)
+    remaining, budget_left = Rungs(list(networks_only), settings), limit.amount
+    for rung in range(rung_count):
+        per_job = _steps_per_network(remaining, jobs, budget_left, rung_count - rung, most, limit)
+        remaining.settings = replace(settings, most_steps=per_job)
+        if rung == rung_count - 1 or per_job >= most:
             break
         started = time.perf_counter()
-        ranked, spent = _rung(now, folds, replace(trainer, settings=now.settings, progress=None))
+        ranked, spent = _train_rung(remaining, folds, replace(trainer, settings=remaining.settings, progress=None))
         used = time.perf_counter() - started
-        left -= used if limit.seconds else spent
-        if limit.seconds and left < 2 * used:  # the next rung takes about twice as long
-            now.cut = True
+        budget_left -= used if limit.seconds else spent
+        if limit.seconds and budget_left < 2 * used:  # the next rung takes about twice as long
+            remaining.cut = True
             break
-        _halve(now, ranked, per_job)
-    now.cut = now.cut or (now.settings.most_steps or most) < most
-    now.strategies = [s for s in strategies if s.name not in now.stopped]
-    return now
+        _stop_worse_half(remaining, ranked, per_job)
+    remaining.cut = remaining.cut or (remaining.settings.most_steps or most) < most
+    remaining.strategies = [s for s in strategies if s.name not in remaining.stopped]
+    return remaining
 
 
-def _steps(
-    now: Rungs, jobs: Mapping[tuple[str, int], list[Job]], left: float, rungs: int, most: int, limit: Limit
+def _steps_per_network(
+    remaining: Rungs, jobs: Mapping[FoldKey, list[Job]], left: float, rungs_left: int, most: int, limit: Limit
 ) -> int:
     """Return the steps of each network on this rung, from 1 to `most`.
 
-    A limit in steps is divided equally among the remaining `rungs` and networks; `left` is the rest of the limit.
+    A limit in steps is divided equally among the `rungs_left` and their networks; `left` is the rest of the limit.
     With a limit in seconds, the steps double from rung to rung, and the last rung has `most`.
     """
     if limit.seconds:  # each shift by one bit halves `most`
-        return max(1, most >> (rungs - 1))
-    names = {s.name for s in now.strategies}
+        return max(1, most >> (rungs_left - 1))
+    names = {s.name for s in remaining.strategies}
     count = len({job.id for (name, _), group in jobs.items() if name in names for job in group})
-    return int(np.clip(left / rungs / max(1, count), 1, most))
+    return int(np.clip(left / rungs_left / max(1, count), 1, most))
 
 
-def _rung(now: Rungs, folds: Sequence[Fold], trainer: Trainer) -> tuple[dict[str, float], int]:
+def _train_rung(remaining: Rungs, folds: Sequence[Fold], trainer: Trainer) -> tuple[dict[str, float], int]:
     """Train one rung, with the steps that the settings of `trainer` allow; return scores and the number of steps.
 
     The result is the mean stopping score of each strategy, and the steps of all networks together.
     The score is the log loss on the early-stopping rows, so lower is better. Failed strategies have no score.
     """
-    jobs, failures = jobs_by_fold(now.strategies, trainer, folds)
-    by_name = {s.name: s for s in now.strategies}
+    jobs, failures = jobs_by_fold(remaining.strategies, trainer, folds)
+    by_name = {s.name: s for s in remaining.strategies}
     jobs, members = train_in_stages(jobs, {key: by_name[key[0]] for key in jobs}, trainer, failures)
-    # Only out of `jobs`: the strategies stay in `now`, to fail on the last rung.
+    # Only out of `jobs`: the strategies stay in `remaining`, to fail on the last rung.
     leave_out_failed(jobs, members, failures)
     scores: dict[str, list[float]] = {}
     for (name, _), group in jobs.items():
@@ -161,24 +160,25 @@ def _rung(now: Rungs, folds: Sequence[Fold], trainer: Trainer) -> tuple[dict[str
     return {name: float(np.mean(v)) for name, v in scores.items()}, sum(m.steps for m in members.values())
 
 
-def _halve(now: Rungs, score: Mapping[str, float], per_job: int) -> None:
-    """Move the worse half of the strategies of `now` to `now.stopped`, in place.
+def _stop_worse_half(remaining: Rungs, score: Mapping[str, float], per_job: int) -> None:
+    """Move the worse half of the strategies of `remaining` to `remaining.stopped`, in place.
 
     `score` is the mean log loss of each strategy after `per_job` steps. The strategies that share the baseline's
     network always stay, and so do strategies without a score.
     """
-    safe = [s for s in now.strategies if s.name in ("none", "threshold")]
-    rivals = sorted((s for s in now.strategies if s not in safe and s.name in score), key=lambda s: score[s.name])
-    kept = {s.name for s in (*safe, *rivals[: -(-len(rivals) // 2)])}  # half, rounded up
+    always_kept = [s for s in remaining.strategies if s.name in ("none", "threshold")]
+    others = [s for s in remaining.strategies if s not in always_kept and s.name in score]
+    others.sort(key=lambda s: score[s.name])
+    kept = {s.name for s in (*always_kept, *others[: -(-len(others) // 2)])}  # half, rounded up
     best = min(score.values(), default=math.inf)
-    for s in now.strategies:
+    for s in remaining.strategies:
         if s.name not in kept and s.name in score:
-            now.stopped[s.name] = {"steps": per_job, "score": score[s.name], "best": best}
-    now.strategies = [s for s in now.strategies if s.name not in now.stopped]
+            remaining.stopped[s.name] = {"steps": per_job, "score": score[s.name], "best": best}
+    remaining.strategies = [s for s in remaining.strategies if s.name not in remaining.stopped]
 
 
 def stopped_text(stop: Mapping[str, float]) -> str:
-    """Describe why a strategy was stopped.
+    """Return why a strategy was stopped: the "error" of its row in the leaderboard. `stop` is as in `Rungs.stopped`.
 
     Example:
         >>> stopped_text({"steps": 120, "score": 0.31, "best": 0.25})

@@ -15,6 +15,9 @@ alone leads to "better" in at most one comparison in twenty, however many strate
 
 External models take no part in this. One that is significantly better than the Counterpoise model with the best mean
 (Holm over the external models) is the winner; the verdict over the others then decides which of them is saved.
+
+This file sees only numbers: fold scores, draws and counts. `judging` makes them from fold results, `evidence` has the
+intervals and differences, `significance` the tests, and `words` the texts.
 """
 
 from __future__ import annotations
@@ -26,8 +29,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from counterpoise.comparison import words
-from counterpoise.comparison.evidence import LEVEL, Counts, Evidence, Scores, interval
-from counterpoise.comparison.posterior import CERTAIN, LIKELY, Difference, holm_of, proven, repeats_to_decide
+from counterpoise.comparison.evidence import LEVEL, Counts, Evidence, Scores, score_interval
+from counterpoise.comparison.significance import (
+    CERTAIN,
+    LIKELY,
+    Difference,
+    holm_of,
+    repeats_to_decide,
+    significantly_better,
+)
 from counterpoise.comparison.verdict import Interval, Judgment, Verdict, VsNone
 from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.core.titles import BASELINE
@@ -90,7 +100,7 @@ def assess(
     """
     if metric not in METRICS:
         raise OptionError(f"There is no metric {metric!r}.{did_you_mean(metric, METRICS)}")
-    table = {name: _arrays(name, row, folds * repeats) for name, row in scores.items()}
+    table = {name: _checked_scores(name, row, folds * repeats) for name, row in scores.items()}
     order = _simplest_first(table, simplicity)
     scored = [name for name in order if np.isfinite(table[name].get(metric, np.empty(0))).any()]
     if not scored:
@@ -110,13 +120,13 @@ def assess(
     return Judgment(
         metric=metric,
         ranking=(*ranking, *(name for name in order if name not in scored)),
-        scores={name: {key: interval(evidence, name, key) for key in row} for name, row in table.items()},
+        scores={name: {key: score_interval(evidence, name, key) for key in row} for name, row in table.items()},
         vs_none=_against_reference(evidence, external) if BASELINE in scored else {},
-        verdict=_verdict_of_all(evidence, metric, ranking, external, unfinished),
+        verdict=_verdict_with_external(evidence, metric, ranking, external, unfinished),
     )
 
 
-def _arrays(name: str, row: Mapping[str, Any], expected: int) -> dict[str, Array]:
+def _checked_scores(name: str, row: Mapping[str, Any], expected: int) -> dict[str, Array]:
     """Return the fold scores of one strategy by metric, float64 (R K,).
 
     Raises:
@@ -133,7 +143,7 @@ def _arrays(name: str, row: Mapping[str, Any], expected: int) -> dict[str, Array
 
 
 def _simplest_first(table: Mapping[str, Any], simplicity: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the strategies of a table, those in `simplicity` first and in its order."""
+    """Return the strategies of a table, simplest first: those in `simplicity` in its order, then the others."""
     known = [name for name in simplicity or () if name in table]
     return (*known, *(name for name in table if name not in known))
 
@@ -174,17 +184,17 @@ def _against_reference(evidence: Evidence, external: Collection[str]) -> dict[st
 
 
 class _Gains(NamedTuple):
-    """Differences to one strategy and their p-values, corrected for their number."""
+    """Differences of strategies to one other strategy, and their Holm-adjusted p-values, by name."""
 
     of: Mapping[str, Difference]
     adjusted: Mapping[str, float]
 
-    def proven(self, name: str) -> bool:
-        """Whether the difference of this strategy is significant."""
-        return name in self.of and proven(self.of[name], self.adjusted[name])
+    def significantly_better(self, name: str) -> bool:
+        """Return whether this strategy is significantly better than the other one."""
+        return name in self.of and significantly_better(self.of[name], self.adjusted[name])
 
 
-def _verdict_of_all(
+def _verdict_with_external(
     evidence: Evidence, metric: str, ranking: Sequence[str], external: Collection[str], unfinished: Collection[str]
 ) -> Verdict:
     """Return the verdict over all models, Counterpoise models and external ones.
@@ -194,12 +204,12 @@ def _verdict_of_all(
     among the `unfinished`. Otherwise the comparison with the best external model is added to the evidence.
     """
     ours, theirs = ([n for n in ranking if (n in external) == outside] for outside in (False, True))
-    verdict = _verdict(evidence, metric, tuple(ours), unfinished)
+    verdict = _own_verdict(evidence, metric, tuple(ours), unfinished)
     if not theirs:
         return verdict
     leads = {name: evidence.better_by(metric, name, ours[0]) for name in theirs}
     adjusted = holm_of(leads)
-    shown = [name for name in theirs if proven(leads[name], adjusted[name]) and ours[0] not in unfinished]
+    shown = [name for name in theirs if significantly_better(leads[name], adjusted[name]) and ours[0] not in unfinished]
     if not shown:
         lead = _contrast(evidence, metric, theirs[0], ours[0], leads[theirs[0]])
         return replace(verdict, evidence=f"{verdict.evidence} {words.no_external(lead)}".strip())
@@ -215,7 +225,7 @@ def texts_of(verdict: Verdict) -> words.Texts:
     return words.Texts(verdict.headline, verdict.recommendation, verdict.evidence, verdict.next_step)
 
 
-def _verdict(evidence: Evidence, metric: str, ranking: tuple[str, ...], unfinished: Collection[str]) -> Verdict:
+def _own_verdict(evidence: Evidence, metric: str, ranking: tuple[str, ...], unfinished: Collection[str]) -> Verdict:
     """Return the verdict over the Counterpoise models by the rules in the module's text.
 
     `ranking` is from best to worst.
@@ -224,11 +234,11 @@ def _verdict(evidence: Evidence, metric: str, ranking: tuple[str, ...], unfinish
     best, reference = ranking[0], evidence.reference
     behind = {name: evidence.better_by(metric, best, name) for name in ranking if name != best}
     adjusted = holm_of(behind)
-    worse = {name for name, d in behind.items() if proven(d, adjusted[name])}
+    worse = {name for name, d in behind.items() if significantly_better(d, adjusted[name])}
     tie = [name for name in evidence.simplicity if name in ranking and name not in worse]
     of = {name: evidence.better_by(metric, name, reference) for name in ranking if name != reference}
     gains = _Gains(of, holm_of(of))
-    if gains.proven(best):
+    if gains.significantly_better(best):
         # A strategy with the same scores as the reference is not better than it, so it leaves the tie.
         tie = [name for name in tie if name == reference or not of[name].identical]
         return _verdict_of_better(evidence, metric, best, tie, gains, reference in unfinished)
@@ -252,7 +262,7 @@ def _verdict_of_better(
     The winner is the simplest of the tie that is also significantly better. If the training of the reference ended
     too early (`reference_cut_off`), the verdict is "inconclusive".
     """
-    winner = next(name for name in tie if gains.proven(name))
+    winner = next(name for name in tie if gains.significantly_better(name))
     others = tuple(name for name in tie if name not in (winner, evidence.reference))
     own = _contrast(evidence, metric, winner, evidence.reference, gains.of[winner])
     if reference_cut_off:
@@ -284,7 +294,7 @@ def _verdict_of_tie(
     if all(leads[name].rope >= CERTAIN for name in rivals):
         return Verdict(simplest, "equivalent", *words.equivalent(simplest, top, len(rivals)), others)
     more, done = _more_repeats(evidence, metric, rivals[0], simplest, len(ranking) - 1)
-    next_step = words.repeats_step(done, more, evidence.drawn(simplest, metric) is not None)
+    next_step = words.repeats_step(done, more, evidence.draws_of(simplest, metric) is not None)
     p_adjusted = gains.adjusted.get(rivals[0], float("nan"))
     taken = next(name for name in tie if name == ranking[0] or not behind[name].right >= LIKELY)
     if taken == simplest:
@@ -301,7 +311,7 @@ def _more_repeats(evidence: Evidence, metric: str, rival: str, winner: str, comp
 
     The first number is None if no number of repeats would decide. For bootstrap draws the result is (None, 1).
     """
-    if evidence.drawn(winner, metric) is not None:
+    if evidence.draws_of(winner, metric) is not None:
         return None, 1
     good, scores = METRICS[metric].goodness, evidence.scores
     pair = good(scores[rival][metric]) - good(scores[winner][metric])

@@ -1,4 +1,7 @@
-"""Comparisons that decide units: they are judged by units, and also list the scores of rows."""
+"""Comparisons that decide units (such as patients): they are judged by units, and also list the scores of rows.
+
+`compare` judges rows and units by the same functions; this file joins both in the verdict and in the leaderboard.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,8 @@ class JudgedUnits:
     Attributes:
         examples: See `Examples.as_units`.
         by_name: strategy -> its results.
-        name: What to call a unit. rows: How many rows there are.
+        name: What a unit is called.
+        rows: Number of rows in all units.
     """
 
     examples: Examples
@@ -34,10 +38,9 @@ class JudgedUnits:
     def of(
         cls, examples: Examples, results: Sequence[FoldResult], strategies: Sequence[Strategy], costs: AnyCosts | None
     ) -> JudgedUnits:
-        """Collect the units of `examples`, and their results by strategy.
+        """Return the units of `examples`, which must have units, and their results by strategy.
 
-        `results` must be those of units, not of rows. `costs` decide the units if they are given. `examples` must have
-        units.
+        `results` must be those of units, not of rows. `costs` decide the units if they are not None.
         """
         assert examples.units is not None
         units, by_name = examples.as_units(), dict[str, list[FoldResult]]()
@@ -45,7 +48,7 @@ class JudgedUnits:
             by_name.setdefault(result.strategy, []).append(result)
         return cls(units, by_name, examples.units.name, len(examples))
 
-    def verdict(self, verdict: Verdict, of_rows: Judgment, metric: str) -> Verdict:
+    def verdict_with_note(self, verdict: Verdict, of_rows: Judgment, metric: str) -> Verdict:
         """Return the verdict with a note on units and rows in its evidence.
 
         The note has their numbers, and the winner's score for single rows. `of_rows` is the judgment of single rows.
@@ -63,7 +66,7 @@ class JudgedUnits:
         )
         return replace(verdict, evidence=f"{verdict.evidence} {note}".strip())
 
-    def leaderboard(
+    def ranked_rows(
         self, rows: Sequence[Mapping[str, Any]], judgment: Judgment, costs: AnyCosts | None
     ) -> list[dict[str, Any]]:
         """Return the rows of the leaderboard, ranked by their scores for units.

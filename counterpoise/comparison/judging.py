@@ -1,4 +1,8 @@
-"""From fold results to a verdict: scores, the judge, what its strategy changes in decisions, what it did not see."""
+"""From fold results to a verdict: their scores for the judge, and what the judge does not see, added to its verdict.
+
+`judge` decides by numbers; this file makes these numbers, and adds the effect on decisions (`judge_results`), the
+nested score and the next step for trainings that were cut off (`completed_verdict`).
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,10 @@ from dataclasses import replace
 import numpy as np
 
 from counterpoise.comparison import tally, words
-from counterpoise.comparison.blocks import paired_draws
-from counterpoise.comparison.costs import AnyCosts, spent
-from counterpoise.comparison.cut_off import unfinished
-from counterpoise.comparison.effect import THRESHOLD, with_effect
+from counterpoise.comparison.block_draws import paired_draws
+from counterpoise.comparison.costs import AnyCosts, pooled_cost
+from counterpoise.comparison.cut_off import cut_off_strategies
+from counterpoise.comparison.effect import THRESHOLD_ALONE, with_effect
 from counterpoise.comparison.judge import assess, texts_of
 from counterpoise.comparison.nested import Nested
 from counterpoise.comparison.threshold_alone import with_threshold_or_costs
@@ -26,19 +30,18 @@ from counterpoise.targets.kinds import target_of
 Array = np.ndarray
 
 
-def completed(
-    judgment: Judgment, among: int, inside: Nested | None, cut_off: str, nestable: bool, decides: bool
+def completed_verdict(
+    judgment: Judgment, among: int, nested_result: Nested | None, cut_off: str, nestable: bool, decides: bool
 ) -> Verdict:
-    """Add to the verdict what the judge did not see.
+    """Return the verdict with what the judge did not see: the nested score, and trainings that ended too early.
 
-    This is the nested score, and trainings that ended too early.
-    `among` is the number of compared strategies, and `nestable` whether a nested comparison is possible. `cut_off` is
-    the next step for trainings that ended too early, or "". `decides` is whether `model.keras` decides by the costs of
-    the comparison.
+    `nested_result` is the nested score, if there is one. `among` is the number of compared strategies, and `nestable`
+    whether a nested comparison is possible. `cut_off` is the next step for trainings that ended too early, or "".
+    `decides` is whether `model.keras` decides by the costs of the comparison.
     """
     verdict, selection = judgment.verdict, ""
-    if inside is not None:
-        selection = words.nested_score(judgment.metric, inside.mean, inside.low, inside.high)
+    if nested_result is not None:
+        selection = words.nested_score(judgment.metric, nested_result.mean, nested_result.low, nested_result.high)
     elif judgment.ranking[0] == verdict.winner:
         selection = words.selection_caveat(among, nestable, judgment.metric)
     if decides and verdict.next_step == words.CHOOSE_THRESHOLD:
@@ -49,13 +52,13 @@ def completed(
     )  # fmt: skip
 
 
-def judged(
+def judge_results(
     ran: Sequence[Strategy], by_name: Mapping[str, Sequence[FoldResult]], examples: Examples, outcome: Outcome,
     seed: int, metric: str, costs: AnyCosts | None,
 ) -> Judgment:  # fmt: skip
-    """Judge the strategies that ran by their fold results.
+    """Return the judgment of the strategies that ran, by their fold results (strategy -> results).
 
-    The verdict also contains what the winner changes in decisions.
+    The verdict also contains what the winner changes in decisions. `seed` is that of bootstrap draws.
     """
     folds, repeats = outcome.folds, outcome.repeats
     scores = {name: tally.fold_scores(results, examples) for name, results in by_name.items()}
@@ -66,30 +69,30 @@ def judged(
         scores, folds=len(folds) // repeats, repeats=repeats, metric=metric, simplicity=[s.name for s in select(ran)],
         counts={name: tables for name, tables in independent.items() if tables and tables[""].shape[1:] == (2, 2)},
         external=[s.name for s in ran if isinstance(s, External)],
-        draws=paired_draws(by_name, scores, examples, seed, metric=metric), unfinished=unfinished(outcome.training),
+        draws=paired_draws(by_name, scores, examples, seed, metric=metric),
+        unfinished=cut_off_strategies(outcome.training),
         test_over_train=None if examples.split is None else len(folds[0].test) / len(folds[0].train),
     )  # fmt: skip
-    return replace(judgment, verdict=_with_effect(judgment.verdict, by_name, counts, examples, outcome, costs))
+    return replace(judgment, verdict=_verdict_with_effect(judgment.verdict, by_name, counts, examples, outcome, costs))
 
 
-def _with_effect(
+def _verdict_with_effect(
     verdict: Verdict, by_name: Mapping[str, Sequence[FoldResult]], counts: Mapping[str, Mapping[str, Array]],
     examples: Examples, outcome: Outcome, costs: AnyCosts | None,
 ) -> Verdict:  # fmt: skip
-    """Add to the verdict what the winner changes in decisions.
+    """Return the verdict with what the winner changes in decisions: numbers of cases and, with `costs`, the cost.
 
-    This is the number of cases and, with `costs`, the cost.
     The baseline at a tuned threshold is computed for this if no strategy has it. If the baseline failed, the verdict
     becomes "inconclusive" and gives the reason.
     """
     matrices = {name: of_rule[""].sum(axis=0) for name, of_rule in counts.items() if of_rule}
-    prices = {} if costs is None else {name: spent(results) for name, results in by_name.items()}
+    prices = {} if costs is None else {name: pooled_cost(results) for name, results in by_name.items()}
     alone: Sequence[FoldResult] = ()
-    if THRESHOLD not in matrices and "none" in matrices and (costs or matrices["none"].shape == (2, 2)):
+    if THRESHOLD_ALONE not in matrices and "none" in matrices and (costs or matrices["none"].shape == (2, 2)):
         alone = with_threshold_or_costs(by_name["none"], examples, costs)
     if alone:
-        matrices[THRESHOLD] = tally.fold_counts(alone, examples)[""].sum(axis=0)
-        prices |= {} if costs is None else {THRESHOLD: spent(alone)}
+        matrices[THRESHOLD_ALONE] = tally.fold_counts(alone, examples)[""].sum(axis=0)
+        prices |= {} if costs is None else {THRESHOLD_ALONE: pooled_cost(alone)}
     cases = "pixels or steps" if target_of(examples).per_element else "cases"
     verdict = with_effect(verdict, matrices, prices, examples.classes, examples.positive, cases)
     if reason := outcome.failures.get("none"):

@@ -1,4 +1,7 @@
-"""The settings that determine the results of a comparison. Two runs share fits only if their settings are equal.
+"""The manifest: what determines the results of a comparison. Two runs share fits only if their manifests are equal.
+
+It is saved in the store. A name or a value that is written in another way makes a run refuse the stores of earlier
+versions; its names also appear in the message that lists the differences.
 
 Strategies, repeats, tuning, the metric and whether the budget may be extended are left out on purpose: more of them
 need more fits and change none.
@@ -27,7 +30,7 @@ Array = np.ndarray
 
 
 def manifest_of(examples: Examples, trainer: Trainer, folds: int, duplicates: str) -> dict[str, Any]:
-    """Data, networks, settings and versions of a run, plain values by the names that a message uses.
+    """Return data, networks, settings and versions of a run, as plain values by the names that a message uses.
 
     Trees and external models are left out as strategies are: what they are is part of each of their fits.
     """
@@ -36,9 +39,9 @@ def manifest_of(examples: Examples, trainer: Trainer, folds: int, duplicates: st
     return {
         "version": version(),
         "keras": keras.__version__,
-        "backend": _backend(),
-        **_data(examples),
-        **{name: value for key, network in networks.items() for name, value in _network(network, key).items()},
+        "backend": _backend_text(),
+        **_data_entries(examples),
+        **{name: value for key, network in networks.items() for name, value in _network_entries(network, key).items()},
         # Tuning and the extension of the budget need more fits and change none.
         **{name: value for name, value in asdict(settings).items() if not name.startswith(("tune", "exten"))},
         "folds": folds,
@@ -46,11 +49,11 @@ def manifest_of(examples: Examples, trainer: Trainer, folds: int, duplicates: st
     }
 
 
-def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Describe each difference between two manifests; the list is empty if both are of the same run.
+def manifest_differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return each difference between two manifests in words; the list is empty if both are of the same run.
 
     Example:
-        >>> differences({"seed": 0, "values of 'age'": "a1"}, {"seed": 1, "values of 'age'": "b2"})
+        >>> manifest_differences({"seed": 0, "values of 'age'": "a1"}, {"seed": 1, "values of 'age'": "b2"})
         ['seed was 0 and is 1', "values of 'age' changed"]
     """
     names = [*before, *(name for name in now if name not in before)]
@@ -68,52 +71,46 @@ def _difference(name: str, before: Any, now: Any) -> str:
     return f"{name} was {before} and is {now}"
 
 
-def _data(examples: Examples) -> dict[str, Any]:
-    """Return number of rows, kind of target, classes, and hashes of the data.
-
-    The hashes are of features, labels, groups, times, weights and split.
-    """
+def _data_entries(examples: Examples) -> dict[str, Any]:
+    """Return number of rows, kind of target, classes, and hashes of features, labels and other values of rows."""
     parts = {"labels": examples.y, "groups": examples.groups, "time": examples.time, "weights": examples.sample_weight}
     parts |= {"split": examples.split}
-    hashes = {f"values of the {name}": _hash(part) for name, part in parts.items() if part is not None}
+    hashes = {f"values of the {name}": _array_hash(part) for name, part in parts.items() if part is not None}
     classes = [str(label) for label in examples.classes]
-    return {"rows": len(examples), "kind of target": examples.kind, "classes": classes, **_features(examples), **hashes}
+    entries = {"rows": len(examples), "kind of target": examples.kind, "classes": classes}
+    return entries | _feature_hashes(examples) | hashes
 
 
-def _features(examples: Examples) -> dict[str, Any]:
-    """A hash of every column of a table, by name, or of every array of another input."""
+def _feature_hashes(examples: Examples) -> dict[str, Any]:
+    """Return a hash of every column of a table, by name, or of every array of another input."""
     schema, x = examples.schema, examples.x
     if schema is None:
-        return {f"values of {name}": _content(array) for name, array in _named(x, "the features")}
+        return {f"values of {name}": _content_hash(array) for name, array in _named_arrays(x, "the features")}
     hashes: dict[str, Any] = {}
     for part, columns in (("numeric", schema.numeric), ("categorical", schema.categorical)):
         for index, column in enumerate(columns):
             levels = repr(column.levels).encode()
-            hashes[f"values of column {column.name!r}"] = _hash(x[part][:, index], levels)
+            hashes[f"values of column {column.name!r}"] = _array_hash(x[part][:, index], levels)
     return hashes
 
 
-def _content(part: Any) -> str:
+def _content_hash(part: Any) -> str:
     """Return the hash of an array, or the fingerprint of rows that are read only when needed."""
-    return part.fingerprint() if isinstance(part, Source) else _hash(part)
+    return part.fingerprint() if isinstance(part, Source) else _array_hash(part)
 
 
-def _named(x: Any, name: str) -> list[tuple[str, Array]]:
-    """Return (name, array) of all arrays in nested dicts, tuples and lists.
-
-    The innermost key or position makes the name.
-    """
+def _named_arrays(x: Any, name: str) -> list[tuple[str, Array]]:
+    """Return (name, array) of all arrays in nested dicts, tuples and lists, named by the innermost key or position."""
     if isinstance(x, Mapping):
-        return [leaf for key, part in x.items() for leaf in _named(part, f"input {key!r}")]
+        return [leaf for key, part in x.items() for leaf in _named_arrays(part, f"input {key!r}")]
     if isinstance(x, (tuple, list)):
-        return [leaf for i, part in enumerate(x) for leaf in _named(part, f"input {i}")]
+        return [leaf for i, part in enumerate(x) for leaf in _named_arrays(part, f"input {i}")]
     return [(name, x)]
 
 
-def _network(network: Network, key: str) -> dict[str, Any]:
-    """Return the settings of a network by name.
+def _network_entries(network: Network, key: str) -> dict[str, Any]:
+    """Return label, hash of layers and initial weights, and optimizer of a network, by name.
 
-    They are its label, a hash of its layers and initial weights, and its optimizer.
     `key` tells the networks of a run from each other. It is "" for the only network.
     """
     model, optimizer = network.fresh(0), network.optimizer()
@@ -124,7 +121,7 @@ def _network(network: Network, key: str) -> dict[str, Any]:
         text, fixed = text + _layers_text(network.body), network.body.get_weights()
     digest = hashlib.blake2b(text.encode(), digest_size=8)
     for array in [*state, *fixed]:
-        digest.update(_hash(array).encode())
+        digest.update(_array_hash(array).encode())
     size = sum(int(a.size) for a in state)
     which = f" {key!r}" if key else ""
     return {
@@ -135,14 +132,14 @@ def _network(network: Network, key: str) -> dict[str, Any]:
 
 
 def _optimizer_text(optimizer: Any) -> str:
-    """The class of an optimizer and what is set, without the name that Keras counts up."""
+    """Return the class of an optimizer and its settings, without the name that Keras counts up."""
     config = {k: v for k, v in optimizer.get_config().items() if k != "name" and v not in (None, False)}
-    return f"{type(optimizer).__name__} {_plain(config)}"
+    return f"{type(optimizer).__name__} {_config_text(config)}"
 
 
 def _layers_text(model: keras.Model) -> str:
-    """The configuration of a model without what depends on the moment: counted names and addresses."""
-    text = _plain(model.get_config())
+    """Return the configuration of a model as text that is the same in each process: no counted names or addresses."""
+    text = _config_text(model.get_config())
     names: dict[str, str] = {}
     for layer in model._flatten_layers():
         for part in (layer, *getattr(layer, "operations", ())):  # operations that are no layers have names too
@@ -152,26 +149,20 @@ def _layers_text(model: keras.Model) -> str:
     return re.sub(r'("name": "\w+?)_\d+"', r'\1"', text)  # of optimizers, losses and metrics
 
 
-def _plain(config: Any) -> str:
-    """Return a configuration as JSON text without memory addresses.
-
-    They differ from run to run.
-    """
+def _config_text(config: Any) -> str:
+    """Return a configuration as JSON text without memory addresses, which differ from run to run."""
     return re.sub(r" at 0x[0-9a-f]+", "", json.dumps(config, sort_keys=True, default=str))
 
 
-def _hash(array: Array, more: bytes = b"") -> str:
-    """Return a hash (16 hex digits) of an array.
-
-    It covers dtype, shape and values, and the bytes `more`.
-    """
+def _array_hash(array: Array, more: bytes = b"") -> str:
+    """Return a hash (16 hex digits) of dtype, shape and values of an array, and of the bytes `more`."""
     plain = np.asarray(array)
     content = repr(plain.tolist()).encode() if plain.dtype.kind == "O" else np.ascontiguousarray(plain).tobytes()
     head = f"{plain.dtype.str} {plain.shape}".encode()
     return hashlib.blake2b(head + more + content, digest_size=8).hexdigest()
 
 
-def _backend() -> str:
+def _backend_text() -> str:
     """Return the name of the Keras backend, with TensorFlow also its version."""
     name = str(keras.backend.backend())
     if name != "tensorflow":

@@ -1,4 +1,7 @@
-"""Strategies over several data sets: which is better in general, as text, table and critical-difference figure."""
+"""`compare_many`: which strategies are better over several data sets, as text, table and critical-difference figure.
+
+`ranks` has the tests; this file reads the comparisons and words the conclusions.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,9 @@ import numpy as np
 
 from counterpoise.comparison import words
 from counterpoise.comparison.compare import compare
-from counterpoise.comparison.posterior import CERTAIN
+from counterpoise.comparison.ranks import SignedRank, cliques, critical_difference, friedman, mean_ranks, signed_rank
 from counterpoise.comparison.result import Comparison
-from counterpoise.comparison.several import SignedRank, cliques, critical_difference, friedman, mean_ranks, signed_rank
+from counterpoise.comparison.significance import CERTAIN
 from counterpoise.comparison.stored_values import RECORD
 from counterpoise.core.checks import check_path
 from counterpoise.core.errors import ArtifactError, OptionError
@@ -181,22 +184,22 @@ def compare_many(
         >>> sorted(many.strategies), many.scores.shape
         (['none', 'oversample'], (2, 2))
     """
-    named = comparisons if isinstance(comparisons, Mapping) else _numbered(comparisons)
+    named = comparisons if isinstance(comparisons, Mapping) else _named_by_data(comparisons)
     if not named:
         raise OptionError("compare_many received no comparisons. Pass {name: data} or finished comparisons.")
     if metric is not None:
         options["metric"] = metric
-    finished = {name: _compared(name, value, model, seed, options) for name, value in named.items()}
+    finished = {name: _comparison_or_record(name, value, model, seed, options) for name, value in named.items()}
     records = {name: value.record if isinstance(value, Comparison) else value for name, value in finished.items()}
     key = metric or _common_metric(records)
     kept = {name: value if isinstance(value, Comparison) else None for name, value in finished.items()}
     return _many_comparisons(records, key, rope, seed, kept)
 
 
-def _numbered(comparisons: Iterable[Comparison]) -> dict[str, Any]:
-    """Return comparisons by the name of their data file.
+def _named_by_data(comparisons: Iterable[Comparison]) -> dict[str, Any]:
+    """Return comparisons by the name of their data file, or "data 1" and so on without a file.
 
-    Without a file, the name is "data 1" and so on. A repeated name gets the number of its comparison.
+    A repeated name gets the number of its comparison.
     """
     named: dict[str, Any] = {}
     for number, comparison in enumerate(comparisons, 1):
@@ -205,10 +208,10 @@ def _numbered(comparisons: Iterable[Comparison]) -> dict[str, Any]:
     return named
 
 
-def _compared(name: str, value: Any, model: Any, seed: int, options: Mapping[str, Any]) -> Any:
-    """Return a comparison or the record of one.
+def _comparison_or_record(name: str, value: Any, model: Any, seed: int, options: Mapping[str, Any]) -> Any:
+    """Return a comparison, or the record of one that is read from a folder.
 
-    A comparison is returned as it is, a record is read from a folder. On (x, y), strategies are compared now.
+    A comparison is returned as it is. On data, (x, y) or (table, target column), strategies are compared now.
 
     Raises:
         ArtifactError: The leaderboard in the folder cannot be read.
@@ -243,12 +246,11 @@ def _common_metric(records: Mapping[str, Any]) -> str:
 def _many_comparisons(
     records: Mapping[str, Any], metric: str, rope: float, seed: int, kept: Mapping[str, Comparison | None]
 ) -> ManyComparisons:
-    """Compute ranks and tests from the records of comparisons.
+    """Return ranks and tests from the records of comparisons, of the strategies that have a score on all data sets.
 
-    Only strategies that have a score on all data sets are included.
     No such strategy is an OptionError. `kept` are the comparisons behind the records, None for a record alone.
     """
-    means = {name: _means(record, metric) for name, record in records.items()}
+    means = {name: _mean_scores(record, metric) for name, record in records.items()}
     every = list(dict.fromkeys(s for of_set in means.values() for s in of_set))
     common = [s for s in every if all(s in of_set for of_set in means.values())]
     if not common:
@@ -271,15 +273,12 @@ def _many_comparisons(
 
 
 def _was_cut_off(record: Mapping[str, Any], reference: str) -> bool:
-    """Return whether the training of the reference was cut off while it still improved."""
+    """Return whether, in a record, the training of the reference was cut off while it still improved."""
     return any(row["strategy"] == reference and row.get("cut_off") is True for row in record["rows"])
 
 
-def _means(record: Mapping[str, Any], metric: str) -> dict[str, float]:
-    """Return the mean score of each strategy in a record.
-
-    Strategies that failed or lack the metric are left out.
-    """
+def _mean_scores(record: Mapping[str, Any], metric: str) -> dict[str, float]:
+    """Return the mean score of each strategy in a record; those that failed or lack the metric are left out."""
     rows = [row for row in record["rows"] if row["status"] == "ok"]
     means = {row["strategy"]: (row["scores"].get(metric) or {}).get("mean") for row in rows}
     return {name: value for name, value in means.items() if value is not None}

@@ -1,4 +1,7 @@
-"""Which masks a report shows: image, truth and decision of the rows with the lowest Dice, and of median ones."""
+"""The masks of a report: image, true mask and predicted mask of the rows with the lowest Dice, and of median ones.
+
+The rows are chosen among the masks that `metrics.regions` kept of each fold (`RegionResult.decided`).
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from counterpoise.report.thumbnails import SIDE, thumbnail
 
 Array = np.ndarray
 
-#: Masks of each kind.
+#: Most masks of each kind.
 SHOWN = 6
 #: Pixels between image, truth and decision.
 GAP = 2
@@ -26,19 +29,19 @@ ABOUT = (
 
 
 def mask_pictures(results: Sequence[FoldResult], examples: Examples, pictures: Any) -> list[dict[str, Any]]:
-    """The worst and the median rows of a strategy as plain values for the report; the first repeat alone.
+    """Return the worst and the median rows of a strategy, of the first repeat, as plain values for the report.
 
     Args:
         results: Its results, with `regions`.
         examples: The rows.
-        pictures: The input that is shown.
+        pictures: The input of the model that is shown, (N, height, width[, channels]).
     """
     cases = sorted(
         (
             (float(score), int(row), decided)
             for result in results
             if result.repeat == 0 and result.regions is not None
-            for score, row, decided in _cases(result)
+            for score, row, decided in _scored_masks(result)
         ),
         key=lambda case: case[:2],
     )
@@ -53,32 +56,29 @@ def mask_pictures(results: Sequence[FoldResult], examples: Examples, pictures: A
             "title": title,
             "about": ABOUT,
             "count": len(chosen),
-            "shown": [_shown(examples, pictures, row, decided, score) for score, row, decided in chosen],
+            "shown": [_panel_record(examples, pictures, row, decided, score) for score, row, decided in chosen],
         }
         for title, chosen in kinds
     ]
 
 
-def _cases(result: FoldResult) -> Iterable[tuple[float, int, Array]]:
-    """Return Dice coefficient, row number and decided mask of each decision that was kept.
-
-    The coefficient is the mean over the foreground classes.
-    """
+def _scored_masks(result: FoldResult) -> Iterable[tuple[float, int, Array]]:
+    """Return (mean Dice over the foreground classes, row number, decided mask) of each mask that a fold kept."""
     regions: Any = result.regions
     scores = dice(regions.counts[regions.shown][:, list(regions.foreground)]).mean(axis=1)
     return zip(scores, result.rows[regions.shown], regions.decided, strict=True)
 
 
-def _shown(examples: Examples, pictures: Any, row: int, decided: Array, score: float) -> dict[str, Any]:
-    """Return picture, mask and decided mask side by side, as plain values for the report.
+def _panel_record(examples: Examples, pictures: Any, row: int, decided: Array, score: float) -> dict[str, Any]:
+    """Return picture, true mask and decided mask side by side, as plain values for the report.
 
     `row` is the number of the row, `decided` its mask of class codes (height, width).
     """
     stored = pictures[np.array([row])][0]
-    low, high = black_and_white(stored, examples)
+    low, high = black_and_white_values(stored, examples)
     pixels = np.asarray(stored, dtype=np.float64)
     image = np.clip((pixels.reshape(*pixels.shape[:2], -1) - low) / max(high - low, 1e-12), 0.0, 1.0)
-    masks = (_gray(codes, len(examples.classes) - 1) for codes in (examples.y[row], decided))
+    masks = (_mask_as_gray(codes, len(examples.classes) - 1) for codes in (examples.y[row], decided))
     parts = [image, *(np.repeat(mask[..., None], image.shape[-1], axis=2) for mask in masks)]
     gap = np.ones((len(image), GAP, image.shape[-1]))
     joined = np.concatenate([parts[0], gap, parts[1], gap, parts[2]], axis=1)
@@ -89,8 +89,8 @@ def _shown(examples: Examples, pictures: Any, row: int, decided: Array, score: f
     }
 
 
-def black_and_white(pixels: Array, examples: Examples) -> tuple[float, float]:
-    """Return the values that are shown as black and as white.
+def black_and_white_values(pixels: Array, examples: Examples) -> tuple[float, float]:
+    """Return the pixel values that are shown as black and as white.
 
     They are 0 and 255 for pixels on the scale of image files, else the percentiles 0.5 and 99.5 of the picture.
     """
@@ -101,6 +101,6 @@ def black_and_white(pixels: Array, examples: Examples) -> tuple[float, float]:
     return low, high
 
 
-def _gray(codes: Array, last: int) -> Array:
-    """Class codes as shares of white: 0 is black, the last class white, an ignored pixel a dark gray."""
+def _mask_as_gray(codes: Array, last: int) -> Array:
+    """Return class codes as shares of white: code 0 is black, `last` is white, an ignored pixel (-1) is dark gray."""
     return np.where(codes < 0, 0.25, np.maximum(codes, 0) / last)

@@ -1,4 +1,7 @@
-"""Nested cross-validation: the choice is repeated inside each training fold and scored on the test rows."""
+"""Nested cross-validation: the choice is repeated inside each training fold and scored on the test rows.
+
+The inner comparisons see only training rows of an outer fold. The outer results are those that `compare` already has.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,6 @@ from counterpoise.core.json_values import finite_or_none
 from counterpoise.data.given_split import Split
 from counterpoise.metrics.catalog import METRICS
 from counterpoise.metrics.intervals import fold_interval
-from counterpoise.pipeline.fold_results import subset
 from counterpoise.pipeline.order import cross_validate
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.external import External
@@ -35,7 +37,7 @@ class Nested:
     Attributes:
         chosen: The winner inside each outer training fold.
         folds: Its score on the outer test rows, one per outer fold.
-        mean, low, high: Over the folds, as in the leaderboard.
+        mean, low, high: Mean over the folds and its 95% interval, as in the leaderboard.
     """
 
     chosen: tuple[str, ...]
@@ -45,7 +47,7 @@ class Nested:
     high: float
 
     def to_dict(self) -> dict[str, Any]:
-        """Return `{"inner_folds", "chosen", "mean", "low", "high", "folds"}`."""
+        """Return `{"inner_folds", "chosen", "mean", "low", "high", "folds"}`, saved as "nested" in leaderboard.json."""
         numbers = {"mean": self.mean, "low": self.low, "high": self.high}
         finite = {key: finite_or_none(v) for key, v in numbers.items()}
         folds = [finite_or_none(v) for v in self.folds]
@@ -72,11 +74,11 @@ def nested_score(
     chosen, split = [], Split(folds=INNER_FOLDS, seed=trainer.settings.seed)
     for fold in folds:
         rows = fold.all_training().train
-        inner = subset(examples, rows)
+        inner = examples.subset(rows)
         outcome = cross_validate(trainer.of_rows(rows), strategies, split.of(inner))
         of_units = inner.units is not None
         results, inner = (outcome.unit_results, inner.as_units()) if of_units else (outcome.fold_results, inner)
-        chosen.append(_winner(strategies, with_costs(results, strategies, inner, costs), inner, metric))
+        chosen.append(_inner_winner(strategies, with_costs(results, strategies, inner, costs), inner, metric))
     # The outer score of the strategy that won inside this fold; test rows / training rows is 1 / (K - 1).
     own = np.array([scores[name][k] for k, name in enumerate(chosen)])
     spec = METRICS[metric]
@@ -84,16 +86,15 @@ def nested_score(
     return Nested(tuple(chosen), tuple(own.tolist()), float(np.nanmean(own)), low, high)
 
 
-def _winner(strategies: Sequence[Strategy], results: Sequence[FoldResult], examples: Examples, metric: str) -> str:
-    """Return the name of the strategy that wins an inner comparison.
-
-    Strategies without results take no part.
-    """
-    of: dict[str, list[FoldResult]] = {}
+def _inner_winner(
+    strategies: Sequence[Strategy], results: Sequence[FoldResult], examples: Examples, metric: str
+) -> str:
+    """Return the name of the strategy that wins an inner comparison; those without results take no part."""
+    by_name: dict[str, list[FoldResult]] = {}
     for result in results:
-        of.setdefault(result.strategy, []).append(result)
-    ran = [s for s in strategies if s.name in of]
-    scores = {name: tally.fold_scores(own, examples) for name, own in of.items()}
+        by_name.setdefault(result.strategy, []).append(result)
+    ran = [s for s in strategies if s.name in by_name]
+    scores = {name: tally.fold_scores(own, examples) for name, own in by_name.items()}
     return assess(
         scores, folds=INNER_FOLDS, metric=metric, simplicity=[s.name for s in select(ran)],
         external=[s.name for s in ran if isinstance(s, External)],

@@ -1,4 +1,8 @@
-"""From what was trained and judged to the content of leaderboard.json."""
+"""From what was trained and judged to the content of leaderboard.json.
+
+The keys are saved: the page, `compare_many` and users read them (`stored_values.RECORD`, tests/leaderboard_schema.py).
+Increase `stored_values.SCHEMA` with a change that makes earlier files unreadable.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ from counterpoise.core.fold_result import FoldResult
 from counterpoise.core.version import version
 from counterpoise.diagnosis.guard import COLUMNS, REPEATS
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.assembly import split_of
+from counterpoise.pipeline.assembly import split_counts
 from counterpoise.pipeline.order import Outcome
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.external import PREFIX
@@ -31,7 +35,8 @@ def leaderboard_rows(
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Return one row per strategy: the judged by rank, then those stopped early, then those that failed.
 
-    `labels` maps each strategy to the names of its models; `default` is used for strategies without an entry.
+    `stopped` has the strategies that a limit stopped early. `labels` maps each strategy to the names of its models;
+    `default` is used for strategies without an entry.
     """
     members = {s.name: list(s.member_names) for s in strategies}
     rows = [
@@ -67,7 +72,7 @@ def leaderboard_record(
         "metric": metric,
         "folds": len(outcome.folds) // outcome.repeats,
         "repeats": outcome.repeats,
-        "split": None if examples.split is None else split_of(outcome.folds[0], len(outcome.folds[0].test)),
+        "split": None if examples.split is None else split_counts(outcome.folds[0], len(outcome.folds[0].test)),
         "label_delay": None if delay is None else dict(delay),
         "audit": None if audit is None else dict(audit),
         "seed": settings.seed,

@@ -1,4 +1,7 @@
-"""The result of a comparison: to print, to read as a frame, to write as files."""
+"""`Comparison`, the result of `compare`: to print, to read as a frame, to write as files.
+
+Saved: `record` as leaderboard.json; the columns of leaderboard.csv (`to_csv`).
+"""
 
 from __future__ import annotations
 
@@ -113,7 +116,7 @@ class Comparison:
         wide = max([22, *(len(row["style"].title) for row in board["rows"])])
         score = f"{board['metric']} (95% CI)"
         head = f"{'Strategy':<{wide}} {score:>30} {'Difference':>10} {'Recall':>7} {'Precision':>9}"
-        return terminal_text("\n".join([*texts, "", head, *(_line(row, wide) for row in board["rows"])]))
+        return terminal_text("\n".join([*texts, "", head, *(_leaderboard_line(row, wide) for row in board["rows"])]))
 
     __repr__ = __str__
 
@@ -187,10 +190,10 @@ class Comparison:
         return of_units(record)
 
 
-def _line(row: Mapping[str, Any], wide: int) -> str:
+def _leaderboard_line(row: Mapping[str, Any], wide: int) -> str:
     """Return one line of the printed leaderboard, with the title `wide` characters wide.
 
-    For a failed strategy, it contains the status and the error.
+    For a failed strategy, it contains the status and the error. `row` is one of `report.board.leaderboard`.
     """
     name = f"{row['style'].title:<{wide}}"
     if row["failed"]:

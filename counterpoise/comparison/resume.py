@@ -1,4 +1,8 @@
-"""An executor with a store: it reads finished fits from the folder, and trains and stores the others."""
+"""An executor with a store: it reads finished fits from the folder, and trains and stores the others.
+
+A resumed run must give the same results as a run that was never interrupted: stored members are equal to trained ones,
+and the compile modes are those of the first run.
+"""
 
 from __future__ import annotations
 
@@ -20,15 +24,15 @@ from counterpoise.strategies.select import Strategy
 from counterpoise.strategies.single_pass import SinglePass
 
 
-def opened(store: Any) -> Any:
-    """Return a context manager that gives the open store for `store` of `compare`.
+def opened_store(store: Any) -> Any:
+    """Return a context manager that gives the open `Store` for the argument `store` of `compare`.
 
     `store` is a folder, a store that is open (it stays open after the block), or None (the block gets None).
     """
     return nullcontext(store) if store is None or isinstance(store, Store) else Store.writing(Path(store))
 
 
-def stored(
+def storing_executor(
     executor: Executor, store: Store, *, weights: bool = True, report: Callable[[str], None] | None = None
 ) -> Executor:
     """Return an executor that yields what the store contains, and has `executor` train the rest.
@@ -37,7 +41,7 @@ def stored(
         executor: What trains.
         store: Where members are; each new one is on disk before it is yielded.
         weights: Whether the weights of fold members are kept too; those of trainings on all rows always are.
-        report: Called once with "resuming: 37 of 60 fits are done" when some are.
+        report: Called once with "resuming: 37 of 60 fits are done" if some are.
     """
     # Emptied by the first report: the executor runs once for each model, but reports only once.
     pending = [report] if report else []
@@ -47,19 +51,19 @@ def stored(
         distinct = {job.id: job for job in jobs}
         if isinstance(model, Network):
             _share_compile_modes(model, distinct.values(), store)
-        known = store.known(distinct)
+        known = store.stored_jobs(distinct)
         store.done, store.total = store.done + len(known), store.total + len(distinct)
         resuming = f"resuming: {len(known)} of {len(distinct)} fits are done"
         shapes: list[tuple[int, ...]] | None = None
         for job_id in sorted(known):
-            member = store.get(job_id, weights or _of_all_rows(distinct[job_id]))
+            member = store.get(job_id, weights or _trains_on_all_rows(distinct[job_id]))
             # None if the weights are needed but were not stored: the job is trained again.
             if member is None:
                 store.done -= 1
                 continue
             if shapes is None and isinstance(model, Network):
                 shapes = [tuple(v.shape) for v in model.spare(keep=True).variables]
-            with store.checked():
+            with store.naming_damage():
                 check_member(member, distinct[job_id], len(examples.classes), shapes or ())
             del distinct[job_id]
             yield job_id, member
@@ -70,7 +74,7 @@ def stored(
         with closing(executor(distinct.values(), examples, model, **how)) as trained:
             for job_id, member in trained:
                 if not member.error:  # what failed is tried again
-                    store.put(member, weights or _of_all_rows(distinct[job_id]))
+                    store.put(member, weights or _trains_on_all_rows(distinct[job_id]))
                     store.done += 1
                 yield job_id, member
 
@@ -78,7 +82,7 @@ def stored(
 
 
 def _share_compile_modes(network: Network, jobs: Iterable[Job], store: Store) -> None:
-    """Give a network the compile modes that the store has, and store those decided now.
+    """Give a network the compile modes that the store has, and store the modes that are decided now.
 
     A continued run therefore trains as it began. `jobs` are of this network alone: its modes have the name of a loss
     family in the store, after "model|" if the jobs name a model.
@@ -92,15 +96,16 @@ def _share_compile_modes(network: Network, jobs: Iterable[Job], store: Store) ->
 
 
 def needs_weights(strategies: Sequence[Strategy]) -> bool:
-    """Whether some strategy uses its fold members' weights after training: to finish, or to score each member."""
+    """Return whether a strategy uses the weights of its fold members after training: to finish, or to score members."""
     singles = [single for strategy in strategies for single in strategy.singles]
     return any(single.finish or isinstance(single, SinglePass) for single in singles)
 
 
-def announce(text: str) -> None:
+def print_on_stderr(text: str) -> None:
     """Print one line on standard error."""
     print(text, file=sys.stderr, flush=True)
 
 
-def _of_all_rows(job: Job) -> bool:
+def _trains_on_all_rows(job: Job) -> bool:
+    """Return whether a job is the training of the winner on all rows, and not one of a fold."""
     return job.counters[1] == ALL_ROWS_FOLD

@@ -1,7 +1,8 @@
-"""Intervals for a single test set: differences are resampled from its rows, because there are no folds.
+"""Bootstrap draws of the scores on a single test set (a split of the user), because there are no folds.
 
-Rows (or groups, or blocks in time) are drawn with replacement, the same for every strategy. The draws say how much
-rests on the choice of the test rows; that another training would end elsewhere they do not see.
+Rows (or groups, or blocks in time) are drawn with replacement, the same for every strategy. The draws show how much the
+scores depend on the choice of the test rows, but not how much they depend on the training. The formulas
+must give the scores of `metrics.scores`; tests/comparison/test_single_split.py compares them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from scipy import sparse
 
 from counterpoise.comparison.costs import COST, cost_draws
+from counterpoise.comparison.tally import DECISION_SUFFIXES
 from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
 from counterpoise.core.seeds import generator
@@ -27,11 +29,10 @@ from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 Draws = dict[str, Array]
-SUFFIXES = ("", "_default", "_uncorrected")
 
 
 def split_draws(result: FoldResult, examples: Examples, blocks: Array, metric: str, resamples: int, seed: int) -> Draws:
-    """Draw the scores of one strategy on resampled test rows, float64 (B,) for each score.
+    """Return draws of the scores of one strategy on resampled test rows, metric key -> float64 (B,).
 
     A score is nan for a draw that does not define it.
 
@@ -53,7 +54,7 @@ def split_draws(result: FoldResult, examples: Examples, blocks: Array, metric: s
     for problem in problems:
         one, y, weight = _result_of_problem(problem, result, user)
         weight = np.ones(len(y)) if weight is None else weight.astype(float)
-        each.append(_of_problem(one, y, weight, problem.of_whole(blocks), wanted, resamples, seed))
+        each.append(_problem_draws(one, y, weight, problem.of_whole(blocks), wanted, resamples, seed))
     draws = {key: np.mean([draws[key] for draws in each], axis=0) for key in each[0]} | regions
     if result.cost is None:
         return draws
@@ -78,10 +79,10 @@ def _result_of_problem(
     return one, y, weight * user
 
 
-def _of_problem(
+def _problem_draws(
     result: FoldResult, y: Array, weight: Array, blocks: Array, metric: str, resamples: int, seed: int
 ) -> Draws:
-    """Draw the scores of one problem, float64 (B,) for each key.
+    """Return draws of the scores of one problem, metric key -> float64 (B,); `result` must be of this problem.
 
     Scores made of sums over rows come from one matrix product per chunk of draws. Areas under curves, and `metric` if
     it is not among these, are drawn separately.
@@ -89,30 +90,30 @@ def _of_problem(
     classes = result.proba.shape[1]
     group = np.unique(blocks, return_inverse=True)[1].ravel()
     decided = (result.decision, sc.default_decision(result.proba, 1), sc.default_decision(result.raw, 1))
-    tables = [_by_group(group, y * classes + d, weight, classes**2) for d in decided]
-    sums = _sums(result, y, weight, group)
+    tables = [_weights_by_group(group, y * classes + d, weight, classes**2) for d in decided]
+    sums = _group_sums(result, y, weight, group)
     chunks: list[Draws] = []
     for counts in group_draws(len(sums), resamples, generator(seed, "split")):
-        chunks.append(_of_sums(counts @ sums, classes))
-        for suffix, table in zip(SUFFIXES, tables, strict=True):
-            chunks[-1] |= _of_tables(np.asarray(counts @ table), classes, suffix)
+        chunks.append(_scores_of_sums(counts @ sums, classes))
+        for suffix, table in zip(DECISION_SUFFIXES, tables, strict=True):
+            chunks[-1] |= _scores_of_tables(np.asarray(counts @ table), classes, suffix)
     draws = {key: np.concatenate([chunk[key] for chunk in chunks]) for key in chunks[0]}
-    draws |= _areas(result, y, weight, group, resamples, seed)
+    draws |= _area_draws(result, y, weight, group, resamples, seed)
     if metric not in draws:
-        draws[metric] = _of_rows(result, y, weight, blocks, metric, resamples, seed)
+        draws[metric] = _row_score_draws(result, y, weight, blocks, metric, resamples, seed)
     return draws
 
 
-def _by_group(group: Array, column: Array, weight: Array, width: int) -> sparse.csr_array:
-    """Sum the weights of the rows for each group and column, sparse (G, width).
+def _weights_by_group(group: Array, column: Array, weight: Array, width: int) -> sparse.csr_array:
+    """Return the sum of the weights of the rows in each group and column, sparse (G, width).
 
     `group` and `column` are int (T,): the group of each row, and the column in which it counts.
     """
     return sparse.coo_array((weight, (group, column)), shape=(int(group.max()) + 1, width)).tocsr()
 
 
-def _sums(result: FoldResult, y: Array, weight: Array, group: Array) -> Array:
-    """Sum over the weighted rows of each group, float64 (G, C + 3).
+def _group_sums(result: FoldResult, y: Array, weight: Array, group: Array) -> Array:
+    """Return sums over the weighted rows of each group, float64 (G, C + 3), for `_scores_of_sums`.
 
     Columns: the weight of each class, log loss, squared error, and log loss without the correction.
     """
@@ -124,8 +125,8 @@ def _sums(result: FoldResult, y: Array, weight: Array, group: Array) -> Array:
     return np.column_stack([np.bincount(group, column) for column in table.T])
 
 
-def _of_sums(drawn: Array, n: int) -> Draws:
-    """Compute log loss, Brier score and skill (B,) from drawn sums (B, n + 3) of `_sums`."""
+def _scores_of_sums(drawn: Array, n: int) -> Draws:
+    """Return log loss, Brier score and skill (B,) from sums (B, n + 3) of drawn groups, n classes."""
     total = drawn[:, :n].sum(axis=1)
     shares = drawn[:, :n] / total[:, None]
     loss, squared, raw = drawn[:, n:].T / total
@@ -135,14 +136,14 @@ def _of_sums(drawn: Array, n: int) -> Draws:
     return {"log_loss": loss, "brier": squared, "log_loss_uncorrected": raw, "skill": skill}
 
 
-def _of_tables(drawn: Array, n: int, suffix: str) -> Draws:
-    """Compute decision scores (B,) from drawn tables (B, n * n); `suffix` ends their keys."""
+def _scores_of_tables(drawn: Array, n: int, suffix: str) -> Draws:
+    """Return decision scores (B,) from drawn confusion matrices (B, n * n); `suffix` ends their keys."""
     each = [sc.decision_scores(matrix) for matrix in drawn.reshape(-1, n, n)]
     return {key + suffix: np.array([one[key] for one in each]) for key in each[0]}
 
 
-def _areas(result: FoldResult, y: Array, weight: Array, group: Array, resamples: int, seed: int) -> Draws:
-    """Draw average precision and ROC AUC, (B,) each; means over more than two classes."""
+def _area_draws(result: FoldResult, y: Array, weight: Array, group: Array, resamples: int, seed: int) -> Draws:
+    """Return draws (B,) of average precision and ROC AUC; of more than two classes, of their means over classes."""
     n, keys = result.proba.shape[1], ("average_precision", "roc_auc")
     each = [
         cluster_draws(y, result.proba, group, positive=code, resamples=resamples, seed=seed, sample_weight=weight)
@@ -151,8 +152,10 @@ def _areas(result: FoldResult, y: Array, weight: Array, group: Array, resamples:
     return {key: np.mean([draws[key] for draws in each], axis=0) for key in keys}
 
 
-def _of_rows(result: FoldResult, y: Array, weight: Array, blocks: Any, metric: str, resamples: int, seed: int) -> Array:
-    """Draw a score (B,) that has no sums, by computing all scores for each draw."""
+def _row_score_draws(
+    result: FoldResult, y: Array, weight: Array, blocks: Any, metric: str, resamples: int, seed: int
+) -> Array:
+    """Return draws (B,) of a score that is not made of sums, by computing all scores of the rows of each draw."""
 
     def prepare(rows: Array) -> Callable[[Array], dict[str, float]]:
         def score(w: Array) -> dict[str, float]:

@@ -1,4 +1,8 @@
-"""The SQLite file of a run: its tables, its lock, and what is refused of a file that is not as a run has left it."""
+"""The SQLite file of a store: its tables, its lock, and the errors for a file that is damaged or was changed.
+
+`TABLES`, names and checksums are saved: a file with other tables is refused (`check_layout`), so that a change ends the
+resuming of earlier runs.
+"""
 
 from __future__ import annotations
 
@@ -23,27 +27,26 @@ CREATE TABLE IF NOT EXISTS members (job TEXT PRIMARY KEY, value TEXT NOT NULL, c
 CREATE TABLE IF NOT EXISTS arrays (job TEXT, name TEXT, place INTEGER, dtype TEXT NOT NULL, shape TEXT NOT NULL,
                                    value BLOB NOT NULL, checksum TEXT NOT NULL, PRIMARY KEY (job, name, place));
 """
-#: Table -> columns that its checksum is of.
-COLUMNS = {
+#: Table -> the columns that its checksum covers, in the order of `checksum`.
+CHECKSUM_COLUMNS = {
     "facts": "name, value", "members": "job, value", "arrays": "job, name, place, dtype, shape, value",
 }  # fmt: skip
-#: What is in the file: kind, name, and the command that made it.
-LAYOUT = "SELECT type, name, sql FROM sqlite_master ORDER BY name"
+#: Query for everything in a file: kind, name, and the command that made it.
+LAYOUT_QUERY = "SELECT type, name, sql FROM sqlite_master ORDER BY name"
 
 
 @contextmanager
-def left_as_it_was(folder: Path) -> Iterator[None]:
-    """Remove what the block made in a folder if it ends in an error before any fit is stored.
+def files_removed_on_error(folder: Path) -> Iterator[None]:
+    """Remove what the block made in a folder if it raises a `CounterpoiseError` before any fit is stored.
 
-    The error is a `CounterpoiseError`, which is raised again. Removed are the files of the run and the folders that did
-    not exist before.
+    Removed are the files of the run and the folders that did not exist before. The error is raised again.
     """
     missing = [p for p in (folder, *folder.parents) if not p.exists()]
     before = {p.name for p in folder.iterdir()} if folder.is_dir() else set()
     try:
         yield
     except CounterpoiseError:
-        if FILE not in before and not _holds_fits(folder):
+        if FILE not in before and not _has_fits(folder):
             for name in (FILE, f"{FILE}-wal", f"{FILE}-shm", LOCK):
                 with suppress(OSError):
                     (folder / name).unlink()
@@ -53,8 +56,8 @@ def left_as_it_was(folder: Path) -> Iterator[None]:
         raise
 
 
-def _holds_fits(folder: Path) -> bool:
-    """Whether a folder has a readable store with at least one fit."""
+def _has_fits(folder: Path) -> bool:
+    """Return whether a folder has a readable store with at least one fit."""
     if not (folder / FILE).is_file():
         return False
     with connected(folder / FILE) as database, suppress(sqlite3.Error):
@@ -64,7 +67,7 @@ def _holds_fits(folder: Path) -> bool:
 
 @contextmanager
 def connected(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a database with safe settings for a file of others; close it after the block."""
+    """Open a database for the block, with settings that are safe for a file from elsewhere."""
     database = sqlite3.connect(path, timeout=10)
     database.text_factory = lambda raw: raw.decode(errors="replace")  # what is no UTF-8 fails its checksum
     try:
@@ -76,8 +79,8 @@ def connected(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 @contextmanager
-def readable(folder: Path) -> Iterator[sqlite3.Connection]:
-    """The database of a run, opened for reading.
+def opened_for_reading(folder: Path) -> Iterator[sqlite3.Connection]:
+    """Open the database of a run for reading, for the block.
 
     SQLite makes files next to the database also when it only reads. In a folder that refuses them, a temporary copy
     is opened.
@@ -87,9 +90,9 @@ def readable(folder: Path) -> Iterator[sqlite3.Connection]:
     """
     with ExitStack() as opened:
         database = opened.enter_context(connected(folder / FILE))
-        with named_errors(folder):
+        with naming_folder(folder):
             try:
-                database.execute(LAYOUT).fetchone()
+                database.execute(LAYOUT_QUERY).fetchone()
             except sqlite3.OperationalError:
                 copy = Path(opened.enter_context(tempfile.TemporaryDirectory(dir=scratch())))
                 for kept in (FILE, f"{FILE}-wal"):
@@ -100,7 +103,7 @@ def readable(folder: Path) -> Iterator[sqlite3.Connection]:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Lock the folder while the block runs, by a transaction of an empty SQLite file.
 
     The lock also ends with its process.
@@ -119,41 +122,41 @@ def alone(folder: Path) -> Iterator[None]:
             if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise
             raise ArtifactError(
-                f"{_owner(folder)} is writing to {str(folder)!r}. Wait until it finishes, or use another folder."
+                f"{_owner_text(folder)} is writing to {str(folder)!r}. Wait until it finishes, or use another folder."
             ) from None
         except sqlite3.DatabaseError:
             raise ArtifactError(f"{str(folder / LOCK)!r} is not a lock file of a run. Delete this file.") from None
         yield
 
 
-def _owner(folder: Path) -> str:
-    """Who writes to the folder, as the subject of a sentence: "Process 7 on host (since ...)".
+def _owner_text(folder: Path) -> str:
+    """Return who writes to the folder, as the subject of a sentence: "Process 7 on host (since ...)".
 
-    "Another process" if the file of the run does not tell.
+    "Another process" if the file of the run does not contain it.
     """
     with suppress(ArtifactError, sqlite3.Error, TypeError), connected(folder / FILE) as database:
-        owner = FACTS["owner"](checked_json(*(fact(database, "owner") or ("", "")), "the owner", "owner"), "the owner")
+        owner = FACTS["owner"](
+            checked_json(*(read_fact(database, "owner") or ("", "")), "the owner", "owner"), "the owner"
+        )
         return f"Process {owner['pid']} on {owner['host']} (since {owner['since']})"
     return "Another process"
 
 
-def fact(database: sqlite3.Connection, name: str) -> tuple[Any, Any] | None:
+def read_fact(database: sqlite3.Connection, name: str) -> tuple[Any, Any] | None:
     """Return value and checksum of a row of the table `facts`, or None if it is absent."""
     return database.execute("SELECT value, checksum FROM facts WHERE name = ?", (name,)).fetchone()
 
 
 def check_layout(database: sqlite3.Connection) -> None:
-    """Refuse a file whose tables are not `TABLES`, or that has views or triggers.
-
-    Views and triggers would run with our own commands.
+    """Refuse a file whose tables are not `TABLES`, or that has views or triggers, which would run with our commands.
 
     Raises:
-        ArtifactError: The file has others. Call it inside `checked`, which completes the message.
+        ArtifactError: The file has other tables. Call it inside `naming_damage`, which completes the message.
     """
     with closing(sqlite3.connect(":memory:")) as empty:
         empty.executescript(TABLES)
-        wanted = empty.execute(LAYOUT).fetchall()
-    if database.execute(LAYOUT).fetchall() != wanted:
+        wanted = empty.execute(LAYOUT_QUERY).fetchall()
+    if database.execute(LAYOUT_QUERY).fetchall() != wanted:
         raise ArtifactError("its tables do not fit this version of Counterpoise")
 
 
@@ -161,16 +164,16 @@ def check_rows(database: sqlite3.Connection) -> None:
     """Compare every row of every table with its checksum, and names of facts with `FACTS`.
 
     Raises:
-        ArtifactError: A row is not what was written. Call it inside `checked`, which completes the message.
+        ArtifactError: A row is not what was written. Call it inside `naming_damage`, which completes the message.
     """
-    for table, columns in COLUMNS.items():
+    for table, columns in CHECKSUM_COLUMNS.items():
         for *row, stored in database.execute(f"SELECT {columns}, checksum FROM {table}"):
             if stored != checksum(*row) or (table == "facts" and row[0] not in FACTS):
                 raise ArtifactError(f"a row of its {table} was changed after it was written")
 
 
-def damaged(folder: Path, why: str) -> ArtifactError:
-    """The error for a damaged run; `why` is a clause that tells what is wrong."""
+def damage_error(folder: Path, why: str) -> ArtifactError:
+    """Return the error for a damaged run; `why` is a clause with what is wrong."""
     return ArtifactError(
         f"{str(folder / FILE)!r} is damaged or was changed ({why.rstrip('.')}). Start again in another folder, or with "
         "--restart."
@@ -178,16 +181,16 @@ def damaged(folder: Path, why: str) -> ArtifactError:
 
 
 @contextmanager
-def checked(folder: Path) -> Iterator[None]:
-    """Turn an ArtifactError of the block into one that names the damaged file (see `damaged`)."""
+def naming_damage(folder: Path) -> Iterator[None]:
+    """Turn an ArtifactError of the block into one that names the damaged file (see `damage_error`)."""
     try:
         yield
     except ArtifactError as error:
-        raise damaged(folder, str(error)) from error
+        raise damage_error(folder, str(error)) from error
 
 
 @contextmanager
-def named_errors(folder: Path) -> Iterator[None]:
+def naming_folder(folder: Path) -> Iterator[None]:
     """Turn errors of SQLite and the operating system into ArtifactErrors with the folder."""
     try:
         yield
@@ -196,6 +199,6 @@ def named_errors(folder: Path) -> Iterator[None]:
             f"Cannot write to {str(folder)!r}: {error}. Check the free space and the permissions."
         ) from error
     except (sqlite3.Error, OverflowError, UnicodeError, MemoryError) as error:  # a damaged page asks for any of these
-        raise damaged(folder, " ".join(str(error).split()) or type(error).__name__) from error
+        raise damage_error(folder, " ".join(str(error).split()) or type(error).__name__) from error
     except OSError as error:
         raise ArtifactError(f"Cannot write to {str(folder)!r}: {system_text(error)}") from error

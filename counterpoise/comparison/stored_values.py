@@ -1,7 +1,7 @@
-"""A member as rows of the store and back: typed, of the sizes that they claim, and with a checksum each.
+"""The layout of stored values, with their checks: members as rows and back, facts of a run, leaderboard.json.
 
-A checksum finds what a disk or a hand changed. Types and sizes are looked at all the same, so that no row of any origin
-gives more than one line.
+A checksum finds changes after writing. Types and sizes are checked in addition, so that a row of any origin raises an
+error of one line. All names and shapes are saved: a change must still read what earlier versions wrote, or refuse it.
 """
 
 from __future__ import annotations
@@ -36,39 +36,36 @@ from counterpoise.core.job import Job, Member
 from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
-#: Weights of at most so many bytes are kept even where nothing needs them yet: strategies that do may be added.
-SMALL = 1 << 20
-
-#: Values of one JSON text: a report has those of its curves.
+#: Most values of one JSON text, which may be the record of a report with its curves.
 MOST_VALUES = 50_000_000
 #: Types of stored arrays.
-TYPES = frozenset(
+ARRAY_TYPES = frozenset(
     "float16 float32 float64 bfloat16 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool".split()
 )  # fmt: skip
 
 
-def _amount(value: Any, where: str) -> float:
-    """Return a number, NaN included (of diverged trainings), or raise an ArtifactError."""
+def _checked_number(value: Any, where: str) -> float:
+    """Return a number, or raise an ArtifactError; NaN is allowed, because trainings may diverge."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise wrong_value(value, where, "a number")
     return value
 
 
-def _gain(value: Any, where: str) -> list[float]:
-    """Return a gain and its standard error; raise an ArtifactError for other than two numbers."""
-    both: list[float] = list_of(_amount, 2)(value, where)
+def _checked_gain(value: Any, where: str) -> list[float]:
+    """Return a gain and its standard error (`Member.late_gain`); raise an ArtifactError for other than two numbers."""
+    both: list[float] = list_of(_checked_number, 2)(value, where)
     if len(both) != 2:
         raise wrong_value(value, where, "two numbers")
     return both
 
 
-def _no_array(value: Any, where: str) -> None:
+def _checked_null(value: Any, where: str) -> None:
     """Raise an ArtifactError unless the value is null: arrays are stored in rows of their own."""
     if value is not None:
         raise wrong_value(value, where, "null, because each array is stored in its own row")
 
 
-#: Fields of a member that are no arrays; a field of a later version may hold anything plain.
+#: Check of the fields of a member that are not arrays; a field of a later version may be anything plain.
 VALUES = record(
     {"job": string()},
     optional={
@@ -76,25 +73,26 @@ VALUES = record(
         "steps": integer(),
         "rows_seen": integer(),
         "seconds": number(0),
-        "history": mapping_of(list_of(_amount)),
+        "history": mapping_of(list_of(_checked_number)),
         "engine": string(),
         "needs_calibration": boolean,
         "gamma": number(0),
         "memory": integer(),
         "error": string(),
-        "late_gain": nullable(_gain),
+        "late_gain": nullable(_checked_gain),
         **dict.fromkeys(
-            ("logits", "stop_logits", "log_shift", "member_shifts", "member_outputs", "weights"), _no_array
+            ("logits", "stop_logits", "log_shift", "member_shifts", "member_outputs", "weights"), _checked_null
         ),
     },
     others=json_value,
 )
-#: The JSON of a member: its plain values, how many arrays each field has, and whether its weights are among them.
+#: Check of the JSON of a member: its plain values, how many arrays each field has, and whether its weights are among
+#: them.
 MEMBER = record({"values": VALUES, "arrays": mapping_of(integer()), "weights": boolean})
 
 
 def checksum(*parts: str | bytes | int | None) -> str:
-    """A digest of the parts of a row, each with its length.
+    """Return a digest (32 hex digits) of the parts of a row, each with its length.
 
     Example:
         >>> checksum("ab", "c") == checksum("a", "bc")
@@ -120,7 +118,7 @@ def checked_json(value: Any, stored: Any, where: str, *key: str) -> Any:
     return read_json(value, where, finite=False, most=MOST_VALUES)
 
 
-def rows_of(member: Member, weights: bool) -> tuple[str, list[tuple[str, int, str, str, bytes, str]]]:
+def member_rows(member: Member, weights: bool) -> tuple[str, list[tuple[str, int, str, str, bytes, str]]]:
     """Return a member as JSON, and its arrays as rows of the store.
 
     A row is (name, position, dtype, shape, bytes, checksum). Without `weights`, the arrays of its weights are left out,
@@ -139,8 +137,8 @@ def rows_of(member: Member, weights: bool) -> tuple[str, list[tuple[str, int, st
     counts = Counter(name for name, _, _ in arrays)
     content = {"values": values, "arrays": dict(counts), "weights": weights}
     # Only a check: what could not be read again raises an ArtifactError now.
-    MEMBER(json.loads(json.dumps(content, default=_number)), "a fit")
-    return json.dumps(content, default=_number), [_array_row(member.job, *array) for array in arrays]
+    MEMBER(json.loads(json.dumps(content, default=_json_default)), "a fit")
+    return json.dumps(content, default=_json_default), [_array_row(member.job, *array) for array in arrays]
 
 
 def _array_row(job: str, name: str, position: int, array: Array) -> tuple[str, int, str, str, bytes, str]:
@@ -149,13 +147,13 @@ def _array_row(job: str, name: str, position: int, array: Array) -> tuple[str, i
     return (*row, checksum(job, *row))
 
 
-def _number(value: Any) -> Any:
-    """Return numbers of NumPy as Python's, and mappings as dicts, for `json.dumps`."""
+def _json_default(value: Any) -> Any:
+    """Return a number of NumPy as one of Python, and a mapping as a dict: the `default` of `json.dumps`."""
     return dict(value) if isinstance(value, Mapping) else value.item()
 
 
-def member_of(job: str, content: Mapping[str, Any], rows: Iterable[tuple[Any, ...]], weights: bool) -> Member:
-    """The member of a job from what `rows_of` made of it.
+def member_from_rows(job: str, content: Mapping[str, Any], rows: Iterable[tuple[Any, ...]], weights: bool) -> Member:
+    """Return the member of a job from what `member_rows` made of it.
 
     Args:
         job: Its id.
@@ -170,7 +168,7 @@ def member_of(job: str, content: Mapping[str, Any], rows: Iterable[tuple[Any, ..
     for name, position, dtype, shape, value, stored in rows:
         if stored != checksum(job, name, position, dtype, shape, value) or name not in arrays_of:
             raise ArtifactError(f"{name!r:.40} of fit {job:.12} was changed after it was written.")
-        arrays_of[name].append(_array(dtype, shape, value, f"{name} of fit {job:.12}"))
+        arrays_of[name].append(_array_from_row(dtype, shape, value, f"{name} of fit {job:.12}"))
     for name, count in content["arrays"].items():
         if len(arrays_of[name]) != count and (weights or name != "weights"):
             raise ArtifactError(f"fit {job:.12} lacks {name!r:.40}.")
@@ -194,13 +192,13 @@ def _member_from(values: Mapping[str, Any], job: str) -> Member:
         raise ArtifactError(f"fit {job:.12} lacks some of its values.") from None
 
 
-def _array(dtype: Any, shape: Any, value: Any, where: str) -> Array:
+def _array_from_row(dtype: Any, shape: Any, value: Any, where: str) -> Array:
     """Return the array of a row, which is read-only.
 
     Raises:
         ArtifactError: Type, shape and bytes do not fit together.
     """
-    if dtype not in TYPES or not isinstance(shape, str) or not isinstance(value, bytes):
+    if dtype not in ARRAY_TYPES or not isinstance(shape, str) or not isinstance(value, bytes):
         raise ArtifactError(f"{where} is not a plain array.")
     sizes = list_of(integer(), 32)(read_json(shape, where), where)
     kind = np.dtype(dtype)
@@ -243,17 +241,17 @@ def check_member(member: Member, job: Job, classes: int, shapes: Iterable[tuple[
         raise ArtifactError(f"weights of fit {job.id:.12} do not match the network.")
 
 
-#: The score of a strategy.
+#: Check of one score of a strategy in leaderboard.json.
 SCORE = record(
     {"mean": nullable(number())},
     optional={"low": nullable(number()), "high": nullable(number()), "folds": list_of(nullable(number()))},
     others=anything,
 )
-#: Number of the layout of leaderboard.json.
+#: Number of the layout of leaderboard.json (see `record`). A change that makes earlier files unreadable increases it.
 SCHEMA = 2
 
 
-def _schema(value: Any, where: str) -> int:
+def _checked_schema(value: Any, where: str) -> int:
     """Return the number of the layout if this version reads it, else raise an ArtifactError."""
     if value != SCHEMA:
         raise ArtifactError(
@@ -263,10 +261,10 @@ def _schema(value: Any, where: str) -> int:
     return SCHEMA
 
 
-#: What a report is drawn from, as far as others than the page read it.
+#: Check of leaderboard.json, as far as anything but the page reads it.
 RECORD = record(
     {
-        "schema": _schema,
+        "schema": _checked_schema,
         "metric": string(),
         "data": mapping_of(anything),
         "rows": list_of(
@@ -282,7 +280,7 @@ RECORD = record(
     },
     others=anything,
 )
-#: What a store keeps under each name, apart from the members.
+#: Checks of what a store keeps under each name, apart from the members.
 FACTS: Mapping[str, Check] = {
     "owner": record({"pid": integer(), "host": string(), "since": string()}),
     "manifest": mapping_of(anything),

@@ -1,4 +1,7 @@
-"""Fold results to the leaderboard record: scores per fold, costs, per-class table, curves (no TensorFlow)."""
+"""Fold results to numbers: scores and confusion counts per fold for the judge; rows, data and curves for the record.
+
+The keys of rows and "data" are saved in leaderboard.json, those of curves in the store; `report` draws by all of them.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.comparison.audit import thresholds
-from counterpoise.comparison.costs import COST, AnyCosts, mean_cost, spent
+from counterpoise.comparison.costs import COST, AnyCosts, mean_cost, pooled_cost
 from counterpoise.comparison.verdict import Judgment
 from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
@@ -21,18 +23,19 @@ from counterpoise.metrics.decision_scores import confusion, default_decision, pe
 from counterpoise.metrics.members import mean_table, member_table
 from counterpoise.metrics.rank_scores import average_precision, roc_auc
 from counterpoise.metrics.regions import region_curves, region_scores
-from counterpoise.pipeline.budget import Training
+from counterpoise.pipeline.budget import TrainingLength
 from counterpoise.pipeline.scoring import scores_of
 from counterpoise.report.curves import curves_of, curves_of_labels, rarest_codes
 from counterpoise.targets.kinds import target_of
 from counterpoise.targets.shares import shares_of
 
 Array = np.ndarray
-SUFFIXES = ("", "_default", "_uncorrected")
+#: Ends of the keys of decision scores: by the fitted rule; by the most probable class; by that of uncorrected outputs.
+DECISION_SUFFIXES = ("", "_default", "_uncorrected")
 
 
 def fold_scores(results: Sequence[FoldResult], examples: Examples) -> dict[str, Array]:
-    """Metric key -> float (R K,), one score per result, repeat after repeat."""
+    """Return metric key -> float (R K,), one score per result, repeat after repeat."""
     rows = [
         scores_of(examples, result.rows, result.proba, result.raw, result.decision) | region_scores(result.regions)
         for result in results
@@ -44,20 +47,19 @@ def fold_scores(results: Sequence[FoldResult], examples: Examples) -> dict[str, 
 
 
 def fold_counts(results: Sequence[FoldResult], examples: Examples) -> dict[str, Array]:
-    """Suffix -> confusion matrices (R K, C, C), [true, decided], one per result.
+    """Return suffix (see `DECISION_SUFFIXES`) -> confusion matrices (R K, C, C), [true, decided], one per result.
 
-    The suffixes of `SUFFIXES` are the result's rule, and the most probable class of corrected and of raw outputs. The
-    dict is empty if there are several problems (labels), because their tables do not add up.
+    The dict is empty if there are several problems (labels), because their tables do not add up.
     """
-    out: dict[str, list[Array]] = {suffix: [] for suffix in SUFFIXES}
+    out: dict[str, list[Array]] = {suffix: [] for suffix in DECISION_SUFFIXES}
     for result in results:
-        problem, *others = _problems(examples, result.rows)
+        problem, *others = _problems_with_rows(examples, result.rows)
         if others:
             return {}
         weights = problem.of_rows(examples.element_weights(result.rows))
         # 1 is the positive class, here as everywhere with two classes.
         default = (default_decision(problem.proba(p), 1) for p in (result.proba, result.raw))
-        for suffix, decision in zip(SUFFIXES, (problem.decision(result.decision), *default), strict=True):
+        for suffix, decision in zip(DECISION_SUFFIXES, (problem.decision(result.decision), *default), strict=True):
             out[suffix].append(confusion(problem.y, decision, len(problem.classes), sample_weight=weights))
     return {suffix: np.array(matrices) for suffix, matrices in out.items()}
 
@@ -69,14 +71,17 @@ def strategy_row(
     costs: AnyCosts | None = None,
     tuned: Sequence[Mapping[str, float]] = (),
     parts: Sequence[str] = (),
-    training: Training | None = None,
+    training: TrainingLength | None = None,
 ) -> dict[str, Any]:
     """Return one row of leaderboard.json for a strategy that ran.
 
     Args:
-        results: Its results, one per repeat and fold. judgment: Of the whole comparison.
-        costs: What decisions cost, or None. tuned: Hyperparameters chosen in each fold, if any were tuned.
-        parts: Names of the members of an ensemble. training: Its limit of steps, and whether that cut it off.
+        results: Its results, one per repeat and fold.
+        judgment: That of the whole comparison.
+        costs: What decisions cost, or None.
+        tuned: Hyperparameters chosen in each fold, if any were tuned.
+        parts: Names of the members of an ensemble.
+        training: Its limit of steps, and whether the limit cut it off.
     """
     name = results[0].strategy
     judged = judgment.row(name)
@@ -93,25 +98,30 @@ def strategy_row(
         "seconds": sum(c.seconds for c in results),
         "seconds_shared": sum(c.seconds_shared for c in results),
         "memory_mb": max(c.memory for c in results) / 2**20,
-        "cost": None if costs is None else spent(results),
-        "largest_cost_share": None if costs is None else _largest_share(results),
-        "thresholds": thresholds(results),
+        "cost": None if costs is None else pooled_cost(results),
+        "largest_cost_share": None if costs is None else _largest_cost_share(results),
+        "thresholds": fold_thresholds(results),
         "scores": judged["scores"],
         "skill_below_0": bool((judged["scores"]["skill"]["mean"] or 0.0) < 0),
-        "per_class": classes_of(results, examples),
+        "per_class": class_scores(results, examples),
         "vs_none": judged["vs_none"],
-        "duplicate_free": duplicate_free(results, examples),
-        "rule_notes": _notes(results[0], examples),
-        "corrections": corrections(results),
+        "duplicate_free": duplicate_free_score(results, examples),
+        "rule_notes": _rule_notes(results[0], examples),
+        "corrections": correction_names(results),
         "tuned": [dict(values) for values in tuned],
-        "members": members(results, examples, parts),
+        "members": member_scores(results, examples, parts),
     }
+
+
+def fold_thresholds(results: Sequence[FoldResult]) -> list[float | None]:
+    """Return the decision threshold of each result, or None where a fold has no rule or no single threshold."""
+    return [None if r.rule is None or not isinstance(r.rule, Rule) else r.rule.threshold for r in results]
 
 
 def failed_row(strategy: str, rank: int, error: str, status: str = "failed", steps: int = 0) -> dict[str, Any]:
     """Return one row of leaderboard.json for a strategy that failed or was stopped early.
 
-    It has the keys of `strategy_row`. `steps` is the limit at which it was stopped; every score is empty.
+    It must have all keys of `strategy_row`. `steps` is the limit at which it was stopped; every score is empty.
     """
     zero = ("fits", "steps", "limit", "cut_off", "rows_seen", "seconds", "seconds_shared", "memory_mb")
     numbers: dict[str, Any] = {**dict.fromkeys(zero, 0), "steps": steps, "limit": steps, "cut_off": None}
@@ -128,12 +138,11 @@ def failed_row(strategy: str, rank: int, error: str, status: str = "failed", ste
     return {"strategy": strategy, "rank": rank, "status": status, "error": error, **numbers, **parts}
 
 
-def members(results: Sequence[FoldResult], examples: Examples, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Score each member of an ensemble alone on the test rows of all folds.
+def member_scores(results: Sequence[FoldResult], examples: Examples, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the scores of each member of an ensemble alone, on the test rows of all folds.
 
-    With fewer than two names the list is empty.
-
-    Over several problems the table is the mean of theirs (see `metrics.members.member_table`).
+    With fewer than two names the list is empty. Over several problems the table is the mean of theirs (see
+    `metrics.members.member_table`).
     """
     if len(names) < 2:
         return []
@@ -146,23 +155,23 @@ def members(results: Sequence[FoldResult], examples: Examples, names: Sequence[s
             member_table(
                 names, p.log_p(log_p), p.y, weights=weights, sample_weight=p.of_rows(examples.scored_weights(rows))
             )
-            for p in _problems(examples, rows)
+            for p in _problems_with_rows(examples, rows)
         ]
     )
 
 
-def duplicate_free(results: Sequence[FoldResult], examples: Examples) -> dict[str, Any] | None:
-    """Score the test rows without a duplicate among the training rows by average precision.
+def duplicate_free_score(results: Sequence[FoldResult], examples: Examples) -> dict[str, Any] | None:
+    """Return the average precision on test rows that have no duplicate among the training rows.
 
-    Returns the number of these rows, the number of folds where they contain every class, and the mean over these folds.
-    None if it is not known of all folds which rows are duplicates.
+    The entries are the number of these rows, the number of folds where they contain every class, and the mean over
+    these folds. None if it is not known of all folds which rows are duplicates.
     """
     scores = []
     for result in results:
         if result.duplicate_free is None:
             return None
         free = result.rows[result.duplicate_free]
-        problems, weights = _problems(examples, free), examples.element_weights(free)
+        problems, weights = _problems_with_rows(examples, free), examples.element_weights(free)
         if problems and all(len(np.unique(p.y)) == len(p.classes) for p in problems):
             alone = result.proba[result.duplicate_free]
             each = [average_precision(p.y, p.proba(alone), sample_weight=p.of_rows(weights)) for p in problems]
@@ -171,10 +180,8 @@ def duplicate_free(results: Sequence[FoldResult], examples: Examples) -> dict[st
     return {"rows": rows, "folds": len(scores), "average_precision": float(np.mean(scores)) if scores else None}
 
 
-def curves(results: Sequence[FoldResult], examples: Examples) -> dict[str, Any]:
-    """Return the curves of a strategy on the page.
-
-    They show the test rows of the first repeat, each scored once.
+def report_curves(results: Sequence[FoldResult], examples: Examples) -> dict[str, Any]:
+    """Return the curves that the report draws for a strategy, of the test rows of the first repeat, each scored once.
 
     Weighted elements are replaced by a sample drawn in proportion to their weights, because the curves count cases.
     """
@@ -183,7 +190,7 @@ def curves(results: Sequence[FoldResult], examples: Examples) -> dict[str, Any]:
     raw, proba, decision = (np.concatenate([getattr(c, f) for c in first]) for f in ("raw", "proba", "decision"))
     groups = None if examples.groups is None else examples.groups[rows]
     labels = [str(c) for c in examples.classes]
-    problems = _problems(examples, rows)
+    problems = _problems_with_rows(examples, rows)
     parts = [(p.y, p.proba(raw), p.proba(proba), p.decision(decision)) for p in problems]
     weights = problems[0].of_rows(examples.element_weights(rows))
     if weights is not None:
@@ -199,11 +206,13 @@ def curves(results: Sequence[FoldResult], examples: Examples) -> dict[str, Any]:
     block |= region_curves(regions, labels) if regions else {}
     histories = [h for h in first[0].history if h.get("stop_loss")]
     rarest = {int(code): labels[code] for code in rarest_codes(examples.counts)}
-    return block | ({"history": _history(histories, rarest)} if histories else {})
+    return block | ({"history": _history_curves(histories, rarest)} if histories else {})
 
 
 def drawn_by_weight(weights: Array) -> Array:
-    """Numbers of cases, each as often as it weighs on average, at even steps of the sum of weights: as many as given.
+    """Return as many case numbers as there are weights, each case as often as it weighs compared with the mean.
+
+    They are taken at even steps of the sum of weights, without random draws.
 
     Example:
         >>> drawn_by_weight(np.array([1.0, 1.0, 2.0, 0.0])).tolist()
@@ -213,8 +222,8 @@ def drawn_by_weight(weights: Array) -> Array:
     return np.searchsorted(upto, (np.arange(len(weights)) + 0.5) * (upto[-1] / len(weights)))
 
 
-def _history(histories: Sequence[Mapping[str, list[float]]], labels: Mapping[int, str]) -> dict[str, Any]:
-    """Stopping score and recall of each class (code -> label) by step, one list per member, of the first fold."""
+def _history_curves(histories: Sequence[Mapping[str, list[float]]], labels: Mapping[int, str]) -> dict[str, Any]:
+    """Return stopping score and recall of each class (code -> label) by step, one list per member of one fold."""
     recall = [
         {"label": label, "members": [h.get(f"recall {code}", []) for h in histories]} for code, label in labels.items()
     ]
@@ -223,10 +232,10 @@ def _history(histories: Sequence[Mapping[str, list[float]]], labels: Mapping[int
 
 
 def data_block(examples: Examples) -> dict[str, Any]:
-    """The "data" part of leaderboard.json."""
+    """Return the "data" part of leaderboard.json."""
     schema = examples.schema
     repeated = None if examples.duplicate_ids is None else int(len(examples) - len(np.unique(examples.duplicate_ids)))
-    problem, *others = _problems(examples, np.arange(len(examples)))
+    problem, *others = _problems_with_rows(examples, np.arange(len(examples)))
     positive = None if others or len(problem.classes) > 2 else str(examples.classes[examples.positive])
     return {
         "source": examples.source,
@@ -257,16 +266,16 @@ def units_block(examples: Examples) -> dict[str, Any] | None:
     }
 
 
-def _problems(examples: Examples, rows: Array) -> tuple[Problem, ...]:
+def _problems_with_rows(examples: Examples, rows: Array) -> tuple[Problem, ...]:
     """Return the problems (see `core.target.Problem`) that have at least one of these rows."""
     problems = target_of(examples).problems(examples.scored_labels(rows), examples.classes)
     return tuple(p for p in problems if len(p.rows))
 
 
-def classes_of(results: Sequence[FoldResult], examples: Examples) -> list[dict[str, Any]]:
-    """Recall, precision and support of every class, or of every label with its own score and thresholds."""
+def class_scores(results: Sequence[FoldResult], examples: Examples) -> list[dict[str, Any]]:
+    """Return recall, precision and support of every class, or of every label with its own scores and threshold."""
     rows, decision, proba = (np.concatenate([getattr(c, f) for c in results]) for f in ("rows", "decision", "proba"))
-    problems = _problems(examples, rows)
+    problems = _problems_with_rows(examples, rows)
     if problems[0].index is None:
         weights = problems[0].of_rows(examples.element_weights(rows))
         decided = problems[0].decision(decision)
@@ -280,7 +289,7 @@ def classes_of(results: Sequence[FoldResult], examples: Examples) -> list[dict[s
 
 
 def _label_row(problem: Problem, proba: Array, decision: Array, results: Sequence[FoldResult]) -> dict[str, Any]:
-    """Return the entry of one label over all test rows where it is known.
+    """Return the entry of one label in `class_scores`, over all test rows where it is known.
 
     "known" is the number of these rows, "share" that of positives among them. "threshold" is the median over the folds,
     or None if no fold has a rule.
@@ -300,20 +309,20 @@ def _label_row(problem: Problem, proba: Array, decision: Array, results: Sequenc
     }
 
 
-def _largest_share(results: Sequence[FoldResult]) -> float | None:
-    """The share of all costs that the most expensive row of the first repeat has."""
+def _largest_cost_share(results: Sequence[FoldResult]) -> float | None:
+    """Return the share of all costs that the most expensive row of the first repeat has."""
     return finite_or_none(
         largest_share(np.concatenate([r.cost for r in results if r.repeat == 0 and r.cost is not None]))
     )
 
 
-def corrections(results: Sequence[FoldResult]) -> list[str]:
-    """The corrections that the rules of the folds apply to probabilities, in their order, each once."""
+def correction_names(results: Sequence[FoldResult]) -> list[str]:
+    """Return the names of the corrections that the rules of the folds apply to probabilities, in their order."""
     rules = [rule for result in results if result.rule is not None for rule in result.rule.problem_rules]
-    return list(dict.fromkeys(step for rule in rules for step in _corrections(rule)))
+    return list(dict.fromkeys(step for rule in rules for step in _rule_corrections(rule)))
 
 
-def _corrections(rule: Rule) -> Iterator[str]:
+def _rule_corrections(rule: Rule) -> Iterator[str]:
     """Yield the names of the corrections that one rule applies, in their order."""
     if rule.gammas is not None and np.any(rule.gammas):
         yield "focal loss"
@@ -325,8 +334,8 @@ def _corrections(rule: Rule) -> Iterator[str]:
         yield f"calibrator ({rule.calibrator['kind']})"
 
 
-def _notes(result: FoldResult, examples: Examples) -> list[str]:
-    """The notes of fitting the rule of the first fold, label by label if there are several."""
+def _rule_notes(result: FoldResult, examples: Examples) -> list[str]:
+    """Return the notes of fitting the rule of a fold, label by label if there are several."""
     if result.rule is None:
         return []
     names = [p.name for p in target_of(examples).problems(examples.y[:0], examples.classes)]  # needs no rows

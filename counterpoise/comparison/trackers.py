@@ -1,4 +1,7 @@
-"""A comparison written to an experiment tracker: TensorBoard or MLflow."""
+"""A comparison written to an experiment tracker, TensorBoard or MLflow (`Comparison.log_to`).
+
+Names of runs and curves are kept by users' trackers.
+"""
 
 from __future__ import annotations
 
@@ -23,22 +26,22 @@ def to_tensorboard(comparison: Comparison, folder: str | os.PathLike[str]) -> No
     """
     tf = needed("tensorflow", "tensorflow", "Logging to TensorBoard")
     labels = [str(c["label"]) for c in comparison.record["data"]["classes"]]
-    scalar = _kind(tf, "scalars", 1)
+    scalar = _summary_metadata(tf, "scalars", 1)
     with tf.summary.create_file_writer(os.path.join(folder, "verdict")).as_default():
-        tf.summary.write("verdict", tf.constant(str(comparison.verdict)), 0, _kind(tf, "text", 2))
+        tf.summary.write("verdict", tf.constant(str(comparison.verdict)), 0, _summary_metadata(tf, "text", 2))
     for row in comparison.leaderboard:
-        with tf.summary.create_file_writer(os.path.join(folder, _plain(row["strategy"]))).as_default():
+        with tf.summary.create_file_writer(os.path.join(folder, _run_name(row["strategy"]))).as_default():
             for key, score in row["scores"].items():
                 for fold, value in enumerate(score["folds"]):
                     if words.finite(value):
                         tf.summary.write(f"score/{key}", np.float32(value), fold + 1, scalar)
-    for run, rounds in _runs(comparison, labels):
+    for run, rounds in _member_runs(comparison, labels):
         with tf.summary.create_file_writer(os.path.join(folder, run)).as_default():
             for name, step, value in rounds:
                 tf.summary.write(name, np.float32(value), step, scalar)
 
 
-def _kind(tf: Any, plugin: str, data_class: int) -> Any:
+def _summary_metadata(tf: Any, plugin: str, data_class: int) -> Any:
     """Return the metadata that tell TensorBoard which `plugin` shows a summary.
 
     `data_class` is a number of TensorBoard: 1 for scalars, 2 for tensors such as text. `tf.summary.scalar` would set
@@ -69,10 +72,10 @@ def to_mlflow(comparison: Comparison, destination: str | None = None) -> None:
         for row in comparison.leaderboard:
             with mlflow.start_run(run_name=row["strategy"], nested=True):
                 mlflow.log_param("strategy", row["strategy"])
-                mlflow.log_metrics(_metrics(row))
+                mlflow.log_metrics(_row_metrics(row))
 
 
-def _metrics(row: Mapping[str, Any]) -> dict[str, float]:
+def _row_metrics(row: Mapping[str, Any]) -> dict[str, float]:
     """Return means, interval ends and costs of a row as "METRIC", "METRIC_low", ...
 
     Values that are not finite are left out.
@@ -83,16 +86,16 @@ def _metrics(row: Mapping[str, Any]) -> dict[str, float]:
     return {key: float(value) for key, value in {**scores, **costs}.items() if words.finite(value)}
 
 
-def _runs(comparison: Comparison, labels: list[str]) -> Iterator[tuple[str, list[tuple[str, int, float]]]]:
+def _member_runs(comparison: Comparison, labels: list[str]) -> Iterator[tuple[str, list[tuple[str, int, float]]]]:
     """Yield the run name of each member and its curves as (name, step, value) triples.
 
     Folds and members are numbered from 1, folds on through the repeats. Values that are not finite are left out.
     """
     for result in comparison.fold_results:
         for m, history in enumerate(result.history):
-            run = f"{_plain(result.strategy)}/fold {result.repeat * comparison.record['folds'] + result.fold + 1}"
+            run = f"{_run_name(result.strategy)}/fold {result.repeat * comparison.record['folds'] + result.fold + 1}"
             rounds = [
-                (_title(name, labels), int(step), float(value))
+                (_curve_name(name, labels), int(step), float(value))
                 for name, values in history.items()
                 if name != "step"
                 for step, value in zip(history["step"], values, strict=False)
@@ -101,12 +104,12 @@ def _runs(comparison: Comparison, labels: list[str]) -> Iterator[tuple[str, list
             yield (f"{run}/member {m + 1}" if len(result.history) > 1 else run), rounds
 
 
-def _title(name: str, labels: list[str]) -> str:
-    """Replace a class code in a curve's name: "recall 1" becomes "recall/LABEL"."""
+def _curve_name(name: str, labels: list[str]) -> str:
+    """Return the name of a curve with the label instead of the class code: "recall 1" becomes "recall/LABEL"."""
     kind, _, code = name.partition(" ")
     return f"{kind}/{labels[int(code)]}" if code.isdigit() and int(code) < len(labels) else name
 
 
-def _plain(name: str) -> str:
+def _run_name(name: str) -> str:
     """Return a strategy's name without ":" and "/", which folders and runs cannot contain."""
     return name.replace(":", "_").replace("/", "_")

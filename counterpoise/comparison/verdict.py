@@ -1,4 +1,7 @@
-"""Records of a judged comparison, as they are written to leaderboard.json."""
+"""The records that the judge returns: `Interval`, `VsNone`, `Verdict`, `Judgment`.
+
+Their `to_dict` is saved in leaderboard.json, and the page reads its keys. `Verdict` is public.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +75,7 @@ class Verdict:
         next_step: What to do next.
         not_different_from: Other strategies that are not significantly different from the best, simplest first.
         more_repeats: For "inconclusive": how many more repeats would probably settle the question. None if no number
-            up to `posterior.MOST_REPEATS` would.
+            up to `significance.MOST_REPEATS` would.
         effect: How the decisions of the winner differ from those of the baseline, each at its own threshold:
             {"strategy", "against", "per", "label", "cases", "found", "false_positives", "cost", "counts", "classes",
             "text"}. If the winner is the baseline, the effect of threshold tuning alone. `counts` maps "none",

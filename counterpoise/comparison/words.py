@@ -1,4 +1,8 @@
-"""The four texts of a verdict, built from its facts: headline, recommendation, evidence, next step."""
+"""The four texts of a verdict, built from its facts: headline, recommendation, evidence, next step.
+
+Each function that returns `Texts` is one outcome of `judge`; its docstring states the outcome. The texts are saved in
+leaderboard.json. `report.words` has the words of the page.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,11 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from counterpoise.comparison.posterior import CERTAIN, LIKELY, MOST_REPEATS, Difference
+from counterpoise.comparison.significance import CERTAIN, LIKELY, MOST_REPEATS, Difference
 from counterpoise.core.titles import capital, metric_name, strategy_name, strategy_title
 from counterpoise.metrics.catalog import METRICS
 
-#: What is done if the strategy is settled.
+#: Next steps: if the strategy is settled, if costs are known in addition, and if more data are needed.
 CHOOSE_THRESHOLD = (
     "Choose the decision threshold for your costs: `--cost-fp` and `--cost-fn`, or the threshold panel of the report."
 )
@@ -28,7 +32,7 @@ class Texts(NamedTuple):
 
 
 def listed(names: Sequence[str]) -> str:
-    """Join the names of strategies as a sentence does.
+    """Return the titles of strategies (keys) joined as in a sentence.
 
     Example:
         >>> listed(["none", "focal", "smote"])
@@ -39,7 +43,7 @@ def listed(names: Sequence[str]) -> str:
 
 
 def number(value: float, signed: bool = False) -> str:
-    """Return three decimals, or more if the value is small.
+    """Return a number as text with three decimals, or more if the value is small.
 
     Example:
         >>> number(0.61234), number(0.0004567), number(0.02, signed=True)
@@ -78,7 +82,7 @@ def p_value(p: float) -> str:
 
 
 class Contrast(NamedTuple):
-    """Two strategies compared in one metric.
+    """Two strategies compared in one metric: the facts that the texts of a verdict need, and their wording.
 
     Attributes:
         metric: Its key.
@@ -98,15 +102,15 @@ class Contrast(NamedTuple):
     level: float = 0.95
 
     def mean(self, which: int) -> str:
-        """Return the mean of the first (0) or the second (1) strategy."""
+        """Return the mean of the first (0) or the second (1) strategy as text."""
         return self._number(self.means[which])
 
     def score(self) -> str:
-        """Return the mean of the first with the metric's name."""
+        """Return the name of the metric and the mean of the first strategy."""
         return f"{metric_name(self.metric)} {self.mean(0)}"
 
     def gap(self) -> str:
-        """Return the difference first minus second in the metric's own unit, with its interval."""
+        """Return the difference first minus second in the unit of the metric, with its interval, as text."""
         d, direction = self.difference, METRICS[self.metric].direction
         # `difference` is above 0 if the first is better. For lower-is-better metrics, the sign is turned back.
         mean, low, high = (d.mean, d.low, d.high) if direction == "higher" else (-d.mean, -d.high, -d.low)
@@ -116,12 +120,12 @@ class Contrast(NamedTuple):
         return f"{what} {self._number(mean, '+')}, {100 * self.level:.0f}% CI {ends}{hint}"
 
     def _number(self, value: float, sign: str = "") -> str:
-        """A number with the decimals of the smallest difference that matters, at least three."""
+        """Return a number as text, with the decimals of the smallest difference that matters, at least three."""
         places = max(3, 1 - math.floor(math.log10(self.rope))) if self.rope > 0 else 3
         return f"{value:{sign}.{places}f}" if math.isfinite(value) else "unknown"
 
     def probabilities(self) -> str:
-        """Return how probable it is that the first is better, equivalent and worse."""
+        """Return a sentence with the probabilities that the first is better, equivalent and worse."""
         d, by = self.difference, f"by more than {number(self.rope)}"
         return (
             f"Probability that {strategy_name(self.first)} is better than {strategy_name(self.second)} {by}: "
@@ -130,7 +134,7 @@ class Contrast(NamedTuple):
 
 
 def better(own: Contrast, p_adjusted: float, best: str, best_mean: float) -> Texts:
-    """The recommended strategy is significantly better than the baseline.
+    """Return the texts if the recommended strategy is significantly better than the baseline.
 
     `own` compares these two. `best` ranks first, and may be another strategy, with the mean `best_mean`.
     """
@@ -154,7 +158,10 @@ def better(own: Contrast, p_adjusted: float, best: str, best_mean: float) -> Tex
 
 
 def external_better(lead: Contrast, p_adjusted: float, ours: Texts, model: str) -> Texts:
-    """An external model is significantly better than the best Counterpoise model; `ours`: the verdict on the others."""
+    """Return the texts if an external model is significantly better than the best Counterpoise model.
+
+    `ours` are the texts of the verdict on the Counterpoise models, `model` is the one that is saved.
+    """
     title = strategy_title(lead.first)
     return Texts(
         f"Use {title}. It is significantly better than the best Counterpoise model.",
@@ -168,7 +175,7 @@ def external_better(lead: Contrast, p_adjusted: float, ours: Texts, model: str) 
 
 
 def no_external(lead: Contrast) -> str:
-    """No external model is significantly better than the best Counterpoise model."""
+    """Return the sentence that no external model is significantly better than the best Counterpoise model."""
     return (
         f"No external model is significantly better. The best external model, {strategy_title(lead.first)}, "
         f"has {lead.score()}, compared with {lead.mean(1)} for {strategy_name(lead.second)} ({lead.gap()})."
@@ -176,29 +183,26 @@ def no_external(lead: Contrast) -> str:
 
 
 def others_identical(metric: str, winner: str, mean: float) -> Texts:
-    """All strategies have the same scores."""
+    """Return the texts if all strategies have the same scores."""
     return Texts(
-        f"{_keep(winner)}. All strategies have the same score.",
+        f"{_keep_or_use(winner)}. All strategies have the same score.",
         f"Every strategy has {metric_name(metric)} {number(mean)}, so the simplest strategy is recommended.",
         next_step=CHOOSE_THRESHOLD,
     )
 
 
 def others_worse(metric: str, winner: str, mean: float, losers: int) -> Texts:
-    """Every strategy that has other scores is significantly worse.
-
-    `losers` is the number of these strategies.
-    """
+    """Return the texts if every strategy with other scores, `losers` of them, is significantly worse."""
     count = "The other strategy is" if losers == 1 else f"All {losers} other strategies are"
     return Texts(
-        f"{_keep(winner)}. {count.replace(f' {losers}', '') if losers > 1 else count} significantly worse.",
+        f"{_keep_or_use(winner)}. {count.replace(f' {losers}', '') if losers > 1 else count} significantly worse.",
         f"{capital(strategy_name(winner))} has {metric_name(metric)} {number(mean)}. {count} significantly worse.",
         next_step=CHOOSE_THRESHOLD,
     )
 
 
 def equivalent(winner: str, top: Contrast, rivals: int) -> Texts:
-    """The recommended strategy and the others make no practical difference.
+    """Return the texts if the recommended strategy and the others make no practical difference.
 
     `top` compares the best other strategy with the recommended one, `rivals` is the number of equivalent strategies.
     """
@@ -206,15 +210,15 @@ def equivalent(winner: str, top: Contrast, rivals: int) -> Texts:
         f" For each other equivalent strategy, this probability is at least {percent(CERTAIN)}." if rivals > 1 else ""
     )
     return Texts(
-        f"{_keep(winner)}. The other strategies make no practical difference.",
-        _own_and_top(winner, top),
+        f"{_keep_or_use(winner)}. The other strategies make no practical difference.",
+        _scores_of_own_and_top(winner, top),
         f"The two scores differ by less than {number(top.rope)} with {percent(top.difference.rope)} probability.{rest}",
         CHOOSE_THRESHOLD,
     )
 
 
 def inconclusive(winner: str, reference: str, top: Contrast, next_step: str, p_adjusted: float) -> Texts:
-    """Nothing is significantly better than the simplest strategy, which is recommended.
+    """Return the texts if nothing is significantly better than the simplest strategy, which is recommended.
 
     `top` compares the best other strategy with it, `p_adjusted` is the Holm-adjusted p-value of this comparison.
     """
@@ -222,15 +226,17 @@ def inconclusive(winner: str, reference: str, top: Contrast, next_step: str, p_a
     if winner != reference:
         none += f" than {strategy_name(reference)}"
     return Texts(
-        f"Inconclusive. {_keep(winner)} for now.",
-        _own_and_top(winner, top, none),
-        _doubt(top, p_adjusted),
+        f"Inconclusive. {_keep_or_use(winner)} for now.",
+        _scores_of_own_and_top(winner, top, none),
+        _doubt_text(top, p_adjusted),
         next_step,
     )
 
 
 def likely_better(own: Contrast, lead: Contrast, over_taken: float, next_step: str, p_adjusted: float) -> Texts:
-    """Nothing is significantly better than the baseline, but that is likely worse: another strategy is recommended.
+    """Return the texts if nothing is significantly better than the simplest strategy, but it is likely worse.
+
+    Another strategy is then recommended.
 
     Args:
         own: The recommended strategy against the simplest.
@@ -244,7 +250,9 @@ def likely_better(own: Contrast, lead: Contrast, over_taken: float, next_step: s
     recommendation = f"{taken} is not significantly better than {simplest} ({scores}; {own.gap()})."
     beats = f"beats {simplest} by more than {number(lead.rope)} with {percent(lead.difference.right)} probability"
     if own.first == lead.first:
-        evidence = f"{taken} ranks first and {beats}, so {simplest} is likely worse. {_holm(lead, p_adjusted)}"
+        evidence = (
+            f"{taken} ranks first and {beats}, so {simplest} is likely worse. {_why_not_significant(lead, p_adjusted)}"
+        )
     else:
         evidence = (
             f"{strategy_title(lead.first)} ranks first ({lead.mean(0)}) and {beats}, so {simplest} is likely worse. "
@@ -256,7 +264,7 @@ def likely_better(own: Contrast, lead: Contrast, over_taken: float, next_step: s
 
 
 def cut_off_baseline(own: Contrast) -> Texts:
-    """The baseline was still improving: a difference to it may only show which strategy learns faster."""
+    """Return the texts if the baseline was still improving: a difference may only show which strategy learns faster."""
     title, reference = strategy_title(own.first), strategy_name(own.second)
     return Texts(
         f"Inconclusive. Use {title} for now.",
@@ -268,7 +276,7 @@ def cut_off_baseline(own: Contrast) -> Texts:
 
 
 def only_one(winner: str) -> Texts:
-    """Only one strategy has scores."""
+    """Return the texts if only one strategy has scores."""
     return Texts(
         f"Inconclusive. Only {strategy_name(winner)} could be scored.",
         "A comparison needs at least two strategies with scores.",
@@ -277,7 +285,7 @@ def only_one(winner: str) -> Texts:
 
 
 def without_baseline(reason: str, others: Texts) -> Texts:
-    """The verdict if the baseline failed; `others` is the verdict on the other strategies."""
+    """Return the texts if the baseline failed (`reason`); `others` are those of the verdict on the others."""
     return Texts(
         "Inconclusive. The baseline failed.",
         f"Nothing can be compared with the baseline, because it failed: {reason}",
@@ -287,7 +295,7 @@ def without_baseline(reason: str, others: Texts) -> Texts:
 
 
 def repeats_step(done: int, more: int | None, fixed: bool) -> str:
-    """Describe how many repeats would settle the question.
+    """Return the next step that would settle the question: more repeats, more folds, or more data.
 
     Args:
         done: Repeats so far.
@@ -322,7 +330,7 @@ def selection_caveat(among: int, nestable: bool, metric: str = "average_precisio
 
 
 def nested_score(metric: str, mean: float, low: float, high: float) -> str:
-    """Describe the score if the strategy is chosen again inside each fold.
+    """Return the sentence on the score if the strategy is chosen again inside each fold.
 
     `low` and `high` are the ends of its 95% interval.
     """
@@ -332,14 +340,14 @@ def nested_score(metric: str, mean: float, low: float, high: float) -> str:
     )
 
 
-def _keep(winner: str) -> str:
+def _keep_or_use(winner: str) -> str:
     """Return "Keep the baseline" for the baseline, otherwise "Use" and the title."""
     name = strategy_name(winner)
     return f"Keep {name}" if name != strategy_title(winner) else f"Use {name}"
 
 
-def _own_and_top(winner: str, top: Contrast, clause: str = "") -> str:
-    """Describe the recommended strategy's score, then the best other strategy.
+def _scores_of_own_and_top(winner: str, top: Contrast, clause: str = "") -> str:
+    """Return sentences on the score of the recommended strategy, then on the best other strategy.
 
     `top` has the other strategy as its first and the recommended one as its second. `clause` follows the score.
     """
@@ -351,16 +359,16 @@ def _own_and_top(winner: str, top: Contrast, clause: str = "") -> str:
     return f"{own}. It ranks first. The next strategy is {first} with {top.mean(0)} ({top.gap()})."
 
 
-def _doubt(top: Contrast, p_adjusted: float) -> str:
-    """Why a difference is not conclusive: its probabilities, or that many strategies were tried."""
-    return f"{top.probabilities()} {_holm(top, p_adjusted) or f'A conclusion needs at least {percent(CERTAIN)}.'}"
+def _doubt_text(top: Contrast, p_adjusted: float) -> str:
+    """Return why a difference is not conclusive: its probabilities, and the correction or the limit."""
+    reason = _why_not_significant(top, p_adjusted) or f"A conclusion needs at least {percent(CERTAIN)}."
+    return f"{top.probabilities()} {reason}"
 
 
-def _holm(top: Contrast, p_adjusted: float) -> str:
-    """Explain why a probable difference is still not significant.
+def _why_not_significant(top: Contrast, p_adjusted: float) -> str:
+    """Return a sentence on why a probable difference is still not significant, namely Holm's correction.
 
-    The text is "" if the difference is not probable enough.
-    A difference of at least `CERTAIN` probability can be insignificant because many strategies were compared.
+    It is "" if the difference has less than `CERTAIN` probability.
     """
     if not top.difference.right >= CERTAIN:
         return ""

@@ -8,12 +8,13 @@ with a class per element only sampled elements are scored.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from counterpoise.core import structure
 from counterpoise.core.sample import ElementSample, draw_sample
 from counterpoise.core.schema import Schema
 from counterpoise.core.units import Units
@@ -164,6 +165,23 @@ class Examples:
     def weights_of(self, rows: Array) -> Array | None:
         """Return the user's weights of some rows, or None if there are no weights."""
         return None if self.sample_weight is None else self.sample_weight[rows]
+
+    def subset(self, rows: Array) -> Examples:
+        """Return examples of some rows, in this order; a row may occur several times.
+
+        Every field with an entry per row is cut to these rows. A new field per row must be added here.
+
+        Example:
+            >>> rows = Examples(np.zeros((3, 1)), np.array([0, 0, 1], np.int32), ("well", "ill"))
+            >>> rows.subset(np.array([2, 0])).y.tolist()
+            [1, 0]
+        """
+        names = ("groups", "time", "sample_weight", "amount", "duplicate_ids", "split", "names")
+        metadata = {name: getattr(self, name) for name in names}
+        chosen: dict[str, Any] = {name: None if values is None else values[rows] for name, values in metadata.items()}
+        chosen["units"] = None if self.units is None else self.units.at(rows)
+        chosen["by"] = None if self.by is None else {name: values[rows] for name, values in self.by.items()}
+        return replace(self, x=structure.subset(self.x, rows), y=self.y[rows], **chosen)
 
     def as_units(self) -> Examples:
         """Return examples with one row for each unit, without features.

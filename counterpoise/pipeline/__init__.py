@@ -1,1 +1,1 @@
-"""The order of the work: from rows to trained members, rules and a classifier. Read `order` first."""
+"""The stages in order: from rows to trained members, rules and a classifier. Read `order` first."""

@@ -1,4 +1,8 @@
-"""Trained members and rows to a classifier."""
+"""Trained members, their rule and the rows to a classifier, with the entries of its model card.
+
+The keys of the entries and of the stored scores are saved in model files: `classifier.contents` checks them, and the
+page of the card reads them.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +22,9 @@ from counterpoise.core.version import version
 from counterpoise.networks.frozen_body import with_body
 from counterpoise.networks.input_names import like
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.budget import Training
+from counterpoise.pipeline.budget import TrainingLength
 from counterpoise.pipeline.trainer import Trainer
-from counterpoise.pipeline.units import guarantee_scores
+from counterpoise.pipeline.units import unit_guarantee_scores
 from counterpoise.strategies.strategy import Strategy
 from counterpoise.targets.kinds import target_of
 from counterpoise.targets.shares import shares_of
@@ -36,20 +40,21 @@ def assemble(
     card: Mapping[str, Any],
     scores: Mapping[str, Array],
 ) -> Classifier:
-    """Join trained members and their rule into a classifier.
+    """Return a classifier of trained members and their rule.
 
-    `members` are in the order of `strategy.singles`. `card` and `scores` become those of the classifier.
+    `members` are in the order of `strategy.singles`. `card` is its model card, and `scores` are its stored scores (see
+    `classifier.model_card.stored_scores`).
     """
     examples = trainer.examples
     keys = [single.model for single in strategy.singles]
-    joined = _joined(keys, members, trainer)
+    joined = _joined_model(keys, members, trainer)
     clf = Classifier(joined, rule, examples.classes, examples.schema, card, scores, examples.kind)
     clf.history = tuple(member.history for member in members)
     return clf
 
 
-def _joined(keys: Sequence[str], members: Sequence[Member], trainer: Trainer) -> keras.Model:
-    """Return all members as one Keras model with one output per member, in order.
+def _joined_model(keys: Sequence[str], members: Sequence[Member], trainer: Trainer) -> keras.Model:
+    """Return all members as one Keras model with one output per member, in order; its layer names are saved.
 
     `keys` is the key of the model of each member. Members of one model form a group and share its frozen body.
     """
@@ -74,11 +79,9 @@ def _joined(keys: Sequence[str], members: Sequence[Member], trainer: Trainer) ->
 
 
 def with_judging_rows(clf: Classifier, kept: Examples, what: str) -> Classifier:
-    """Return the classifier with the scores of rows that were used for nothing else.
+    """Return the classifier with the scores of rows `kept` for nothing else, for guarantees and metrics of the card.
 
-    The scores serve guarantees and the metrics of the card.
-
-    `what` says what the rows are and completes the sentence "300 ..." of the card.
+    `what` states what the rows are, and completes the sentence "300 ..." of the card.
     """
     rows = np.arange(len(kept))
     log_p, weights = clf.log_p(clf.encoded_logits(kept.x, kept.scored_outputs)), kept.scored_weights(rows)
@@ -92,9 +95,9 @@ def with_judging_rows(clf: Classifier, kept: Examples, what: str) -> Classifier:
     if kept.groups is not None:
         scores["guarantee_group"] = np.unique(kept.groups, return_inverse=True)[1].astype(np.int64)
     if clf.unit is not None:
-        scores |= guarantee_scores(clf.target, kept, clf.target.apply(clf.rule.unreviewed, log_p).proba)
+        scores |= unit_guarantee_scores(clf.target, kept, clf.target.apply(clf.rule.unreviewed, log_p).proba)
     entries: dict[str, Any] = {"guarantee_rows": len(kept), "metrics_of": f"{len(kept)} {what}"}
-    if faults := _against_guarantees(kept):
+    if faults := _faults_for_guarantees(kept):
         entries["guarantee_note"] = (
             f"A guarantee assumes independent rows of equal weight, but these rows {' and '.join(faults)}."
         )
@@ -105,21 +108,18 @@ def with_judging_rows(clf: Classifier, kept: Examples, what: str) -> Classifier:
     return clf.with_card(scores, **entries)
 
 
-def _against_guarantees(kept: Examples) -> list[str]:
-    """Return what speaks against a guarantee on these rows, as ends of a sentence.
-
-    The list is empty if nothing does.
-    """
+def _faults_for_guarantees(kept: Examples) -> list[str]:
+    """Return why these rows do not fit the assumptions of a guarantee, as ends of a sentence; empty if they fit."""
     faults = {"come in time order": kept.time, "have weights": kept.sample_weight}
     return [fault for fault, values in faults.items() if values is not None]
 
 
-def card_of(
-    strategy: Strategy, trainer: Trainer, members: Sequence[Member], length: Training, note: str
+def card_entries(
+    strategy: Strategy, trainer: Trainer, members: Sequence[Member], length: TrainingLength, note: str
 ) -> dict[str, Any]:
-    """Return the entries of the model card, as plain values.
+    """Return the entries of the model card about strategy, rows, training and rule, as plain values.
 
-    `note` says which rows fitted the rule.
+    `note` is the sentence about the rows that fitted the rule.
     """
     settings = trainer.settings
     return {
@@ -129,7 +129,7 @@ def card_of(
         "members": list(strategy.member_names),
         "network": trainer.label_of(strategy),
         "models": [trainer.models[single.model].label for single in strategy.singles],
-        **rows_of(trainer.examples),
+        **card_entries_of_rows(trainer.examples),
         "seed": settings.seed,
         "batch_size": settings.batch_size,
         "steps": [m.best_step for m in members],
@@ -145,12 +145,12 @@ def card_of(
 
 
 def sets_threshold(strategy: Strategy, tune_threshold: bool) -> bool:
-    """Return whether the threshold is fitted to the rows of the rule; else it is the default."""
+    """Return whether a threshold is tuned for the aim of the strategy; otherwise it is the default."""
     return tune_threshold and strategy.aim != "argmax"
 
 
 def scores_note(strategy: Strategy, tune_threshold: bool, rows: str) -> str:
-    """Return a part of a sentence of the card: what comes from the rows that fit the rule."""
+    """Return a part of a sentence of the card: what comes from `rows`, the rows that fit the rule."""
     return f"{'the threshold and ' * sets_threshold(strategy, tune_threshold)}the scores come from {rows}"
 
 
@@ -163,12 +163,12 @@ def stopping_note(rows: Holdout, examples: Examples, strategy: Strategy, tune_th
     return f"{len(rows.held)} {word} rows were used for early stopping{more}"
 
 
-def split_of(rows: Fold | Holdout, test: int) -> dict[str, int]:
-    """Return the numbers of training, validation and test rows, for the card."""
+def split_counts(rows: Fold | Holdout, test: int) -> dict[str, int]:
+    """Return the numbers of training, validation and test rows, for the card and for leaderboard.json."""
     return {"training": len(rows.train), "validation": len(rows.stop), "test": test}
 
 
-def rows_of(examples: Examples) -> dict[str, Any]:
+def card_entries_of_rows(examples: Examples) -> dict[str, Any]:
     """Return the entries of the card about the rows: source, number, columns, classes."""
     return {
         "source": examples.source,

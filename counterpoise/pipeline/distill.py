@@ -1,7 +1,7 @@
-"""One network instead of an ensemble: it learns the probabilities of the ensemble, row by row.
+"""`distill`: one network instead of an ensemble, trained on the probabilities of the ensemble.
 
-A soft label is a row of each class, weighed by its probability: the expected cross-entropy of the two is the same. So
-distilling is an ordinary training on weighted rows, on any engine, with any network.
+A soft label becomes one copy of the row for each class, weighted by its probability: the cross-entropy is the same. The
+training is therefore an ordinary one on weighted rows, on any engine, with any network.
 """
 
 from __future__ import annotations
@@ -23,9 +23,8 @@ from counterpoise.core.progress import progress_bar
 from counterpoise.data.split import hold_out
 from counterpoise.decide.aim import Aim
 from counterpoise.decide.prior import to_prior
-from counterpoise.pipeline.assembly import rows_of
+from counterpoise.pipeline.assembly import card_entries_of_rows
 from counterpoise.pipeline.fit import EPOCHS, warn_if_cut_off
-from counterpoise.pipeline.fold_results import subset
 from counterpoise.pipeline.models import models_of
 from counterpoise.pipeline.order import on_holdout
 from counterpoise.pipeline.reading import read_for
@@ -39,7 +38,7 @@ Array = np.ndarray
 logger = logging.getLogger("counterpoise")
 
 #: A class less probable than this is left out of a row's soft label.
-LEAST = 1e-3
+LEAST_PROBABILITY = 1e-3
 
 
 def distill(
@@ -109,39 +108,41 @@ def distill(
     if (target := target_of(examples)).many_per_row:
         raise OptionError(f"distill takes one class per row, but these rows have {target.what}. Use fit instead.")
     log_p = np.log(np.maximum(teacher.predict_proba(data), SMALLEST))
-    taught_p = np.exp(to_prior(log_p, teacher.rule.prior, _shares(examples)))
+    taught_p = np.exp(to_prior(log_p, teacher.rule.prior, _class_shares(examples)))
     soft = (1 - truth) * taught_p + truth * np.eye(len(examples.classes))[examples.y]
     rows, held = hold_out(examples, validation, seed)
-    learners, (student,), _ = models_of(model, [_student(teacher)], examples, verbose=verbose, optimizer=optimizer)
+    learners, (student,), _ = models_of(
+        model, [_student_strategy(teacher)], examples, verbose=verbose, optimizer=optimizer
+    )
     if len(learners) > 1:
         raise OptionError("The student must be one model. Pass a network or trees, not a blend or a list.")
     taught, holdout, first_copies = _soft_labeled(learners[""].examples, soft, rows, held)
     settings = Settings(epochs=epochs, batch_size=batch_size, patience=patience, seed=seed, recipe="auto")
-    settings = settings.on({"": learners[""].model}, len(rows), EPOCHS)
+    settings = settings.resolved_for({"": learners[""].model}, len(rows), EPOCHS)
     trainer = Trainer.of(taught, learners[""].model, settings)
     if trainer.network is not None:
         trainer.network.encoder_rows = first_copies
     with progress_bar(verbose) as progress:
         clf = on_holdout(student, replace(trainer, progress=progress), holdout)
-    clf = clf.with_card(**rows_of(examples), teacher=_teacher(teacher))
+    clf = clf.with_card(**card_entries_of_rows(examples), teacher=_teacher_entry(teacher))
     warn_if_cut_off(clf)
-    return _decided(clf, teacher)
+    return _with_aim_of_teacher(clf, teacher)
 
 
-def _shares(examples: Examples) -> Array:
-    """Return the class shares of all rows (C,), to which the teacher's are moved."""
+def _class_shares(examples: Examples) -> Array:
+    """Return the class shares of all rows (C,), to which the probabilities of the teacher are corrected."""
     counts = target_of(examples).counts(examples.y, len(examples.classes), examples.sample_weight)
     return counts / counts.sum()
 
 
-def _student(teacher: Classifier) -> Strategy:
+def _student_strategy(teacher: Classifier) -> Strategy:
     """Return the student's strategy, with aim "argmax" if the teacher has it, otherwise F1."""
     aim = "argmax" if teacher.rule.aim == "argmax" else "f1"
     name = teacher.card_without_metrics.get("strategy")
     return Single("distilled", f"One network trained on the probabilities of {name}.", aim=aim)
 
 
-def _decided(clf: Classifier, teacher: Classifier) -> Classifier:
+def _with_aim_of_teacher(clf: Classifier, teacher: Classifier) -> Classifier:
     """Return the student with a threshold for the aim of the teacher.
 
     A threshold that was set by hand is copied. If the student cannot reach the aim, it keeps its own threshold, and the
@@ -165,15 +166,17 @@ def _decided(clf: Classifier, teacher: Classifier) -> Classifier:
 
 
 def _soft_labeled(examples: Examples, soft: Array, rows: Array, held: Array) -> tuple[Examples, Holdout, Array]:
-    """Training rows copied once per class, weighed by their soft label, then the held-out rows as they are.
+    """Return training rows copied once per class, weighted by their soft label, then the held-out rows as they are.
+
+    `soft` is (N, C). `rows` and `held` are the numbers of training and held-out rows.
 
     Returns:
         The examples, which of them train and are held out, and the number of one copy of each training row: an encoder
-        counts levels and words by these, not by all copies.
+        must count levels and words by these, not by all copies.
     """
-    copied, code = np.nonzero(soft[rows] >= LEAST)
+    copied, code = np.nonzero(soft[rows] >= LEAST_PROBABILITY)
     weight = soft[rows[copied], code]
-    copies = subset(examples, np.concatenate([rows[copied], held]))
+    copies = examples.subset(np.concatenate([rows[copied], held]))
     weights = np.concatenate([weight / weight.mean(), np.ones(len(held))])
     weights *= 1.0 if copies.sample_weight is None else copies.sample_weight
     labels = np.concatenate([code, examples.y[held]]).astype(examples.y.dtype)
@@ -182,6 +185,6 @@ def _soft_labeled(examples: Examples, soft: Array, rows: Array, held: Array) -> 
     return replace(copies, y=labels, sample_weight=weights), Holdout(np.arange(len(copied)), last), first_copies
 
 
-def _teacher(teacher: Classifier) -> Mapping[str, Any]:
+def _teacher_entry(teacher: Classifier) -> Mapping[str, Any]:
     """Return the entry of the model card on the teacher."""
     return {"strategy": teacher.card_without_metrics.get("strategy"), "members": len(teacher.rule.log_shifts)}

@@ -1,4 +1,7 @@
-"""The use of each row in one training, from the checked arguments of `fit`."""
+"""The use of each row in one training, from the arguments of `fit`, which are checked here.
+
+Rows that train, stop or judge never overlap. `data.given_split` divides rows by a split of the user.
+"""
 
 from __future__ import annotations
 
@@ -15,22 +18,22 @@ from counterpoise.core.seeds import integer
 from counterpoise.data.given_split import Split, given_fold, rows_to_learn
 from counterpoise.data.split import hold_out
 from counterpoise.feed.disk import Scan
-from counterpoise.pipeline.fold_results import subset
-from counterpoise.pipeline.reading import inputs_of, read_for
-from counterpoise.pipeline.scan import Scanned, opened, refuse_with_scan
+from counterpoise.pipeline.reading import named_inputs_of, read_for
+from counterpoise.pipeline.scan import Scanned, read_scan, refuse_with_scan
 from counterpoise.pipeline.validation import are_rows, at_training_prior, with_validation
 from counterpoise.targets.kinds import target_of
 
 
 @dataclass(frozen=True)
 class Division:
-    """Rows and the use of each: training, early stopping, or judging.
+    """Rows and the use of each in `fit`: training, early stopping, or judging.
 
     Attributes:
         examples: The rows that train or end training, and the test rows of a split of their own.
         holdout: Which rows train and which are for early stopping; None: `folds` defines it.
         folds: Those of `fit(folds=)`, and those whose test rows weigh the members of a blend.
-        judging: Rows that are used for neither, and a text that says what they are; None: there are none.
+        judging: Rows that are used for neither, and a text on what they are (see `assembly.with_judging_rows`); None:
+            there are none.
         stopped_by_given: Whether the user chose the early-stopping rows.
         scanned: The table on disk that the training rows are read from; None: all rows are in memory.
     """
@@ -43,8 +46,8 @@ class Division:
     scanned: Scanned | None = None
 
     @property
-    def rows(self) -> int:
-        """Return the number of rows that determines batch size and epochs."""
+    def row_count(self) -> int:
+        """Number of rows that determines batch size and epochs."""
         return rows_to_learn(self.examples)
 
 
@@ -64,12 +67,14 @@ def divide(
     # `own`: validation contains rows, not the share of the rows to hold out.
     own = are_rows(validation)
     if own:
-        _refuse({"folds": folds, "split": metadata["split"], "unit": metadata["unit"], "by": metadata.get("by")})
+        _refuse_with_validation_rows(
+            {"folds": folds, "split": metadata["split"], "unit": metadata["unit"], "by": metadata.get("by")}
+        )
         if guarantee_rows is None:
-            _refuse({name: metadata[name] for name in ("groups", "time")})
+            _refuse_with_validation_rows({name: metadata[name] for name in ("groups", "time")})
     if isinstance(data, Scan):
         refuse_with_scan({"y": y, **metadata, "folds": folds, "guarantee_rows": guarantee_rows})
-        scanned = opened(data, validation, seed)
+        scanned = read_scan(data, validation, seed)
         return Division(scanned.examples, scanned.holdout, stopped_by_given=own, scanned=scanned)
     examples, judging = read_for(model, data, y, **metadata), None
     if guarantee_rows is not None and target_of(examples).per_element:
@@ -82,7 +87,7 @@ def divide(
         judging = kept, "rows not used for training, early stopping, calibration, or selection"
     if own:
         target = y if isinstance(y, str) else None
-        examples = with_validation(examples, validation, target, metadata["sample_weight"], inputs_of(model))
+        examples = with_validation(examples, validation, target, metadata["sample_weight"], named_inputs_of(model))
     if examples.split is not None:
         # With validation rows of the user, no rows are held out, so the share 0.2 has no effect.
         return _given_division(examples, judging, 0.2 if own else validation, folds, seed)
@@ -92,7 +97,7 @@ def divide(
     return Division(examples, Holdout(train, held), judging=judging)
 
 
-def _refuse(given: Mapping[str, Any]) -> None:
+def _refuse_with_validation_rows(given: Mapping[str, Any]) -> None:
     """Raise an OptionError if an argument is set that validation rows rule out."""
     for name, value in given.items():
         if value is not None:
@@ -115,9 +120,9 @@ def _set_aside_for_guarantees(examples: Examples, share: float, seed: int) -> tu
             "guarantee_rows out."
         )
     may = np.arange(len(examples)) if examples.split is None else examples.rows_with_role(TRAIN)
-    _, held = hold_out(subset(examples, may), share, integer(seed, "guarantee rows"))
+    _, held = hold_out(examples.subset(may), share, integer(seed, "guarantee rows"))
     rest = np.setdiff1d(np.arange(len(examples)), may[held])
-    return subset(examples, rest), subset(examples, may[held])
+    return examples.subset(rest), examples.subset(may[held])
 
 
 def _given_division(
@@ -134,6 +139,6 @@ def _given_division(
     fold = given_fold(examples, share, seed, judged=False)
     examples = at_training_prior(examples)
     if len(fold.test):
-        judging = subset(examples, fold.test), "test rows, not used for training or tuning"
+        judging = examples.subset(fold.test), "test rows, not used for training or tuning"
     given = len(examples.rows_with_role(VALIDATION)) > 0
     return Division(examples, Holdout(fold.train, fold.stop), judging=judging, stopped_by_given=given)

@@ -1,4 +1,7 @@
-"""`fit`: one strategy, trained once with rows held out or over folds, to a classifier."""
+"""`fit`: one strategy, trained once with rows held out or over folds, to a classifier.
+
+`division` decides the use of each row, and `order` has the stages of a training.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +26,10 @@ from counterpoise.networks.network import Network
 from counterpoise.networks.optimizers import SETTERS, check_callbacks, check_rate
 from counterpoise.pipeline.assembly import with_judging_rows
 from counterpoise.pipeline.division import Division, divide
-from counterpoise.pipeline.fold_results import subset
 from counterpoise.pipeline.models import model_for, models_of, warn_of_unused
 from counterpoise.pipeline.options import FitOptions, Rows, documented, options_of, settings_of
 from counterpoise.pipeline.order import bag_of_folds, cross_validate, on_holdout, refit
-from counterpoise.pipeline.reading import augmentation_of, check_order
+from counterpoise.pipeline.reading import augmentation_of, check_argument_order
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.blend import Blend
 from counterpoise.strategies.external import External
@@ -36,11 +38,11 @@ from counterpoise.targets.kinds import target_of
 
 logger = logging.getLogger("counterpoise")
 
-#: Most passes over the training rows of who asks for no number of epochs.
+#: Passes over the training rows if neither the user nor the recipe names a number.
 EPOCHS = 100
-#: Folds that the weights of a blend are learned on, and most rows of which there are so many; of more it is one.
+#: Folds that the weights of a blend are learned on, up to so many rows; with more rows, it is one fold.
 BLEND_FOLDS, BLEND_ROWS = 5, 5_000
-#: Rows above which a blend keeps the models that the held-out part has weighed: training again gains nothing.
+#: With more rows than this, a blend keeps the models whose weights were learned, because training again gains nothing.
 KEPT_ROWS = 50_000
 
 
@@ -131,7 +133,7 @@ def fit(
     check_choice(keep, "keep", ("refit", "all"))
     if keep == "all" and folds is None:
         raise OptionError('keep="all" requires folds. Add, for example, folds=5.')
-    check_order("fit", model, data)
+    check_argument_order("fit", model, data)
     own = options_of(fit, options)
     warn_of_unused(model, own)
     settings, plateau, clone = settings_of(own, seed=seed), own["plateau"], own["clone"]
@@ -144,32 +146,37 @@ def fit(
     column = cost_column_of(own["cost_column"], own["cost_fp"])
     names = (*Rows.__annotations__, "cost_column", "by")
     metadata = {"groups": groups, "time": time, **{name: own[name] for name in names}}
-    rows = divide(model, data, y, validation, folds, guarantee_rows, seed, metadata)
+    division = divide(model, data, y, validation, folds, guarantee_rows, seed, metadata)
     if column is not None:
-        check_cost_column(rows.examples)
-    if rows.scanned:
+        check_cost_column(division.examples)
+    if division.scanned:
         chosen = chosen.in_several_passes()  # a stream weighs a row once
-        rows.scanned.check(chosen)
-    for noticed in rows.examples.warnings:
+        division.scanned.check_strategy(chosen)
+    for noticed in division.examples.warnings:
         warnings.warn(noticed, UserWarning, stacklevel=2)
-    model = model_for(model, rows.examples, [chosen], network_alone=bool(callbacks or rows.scanned))
-    if isinstance(model, Blend) and rows.holdout is not None and not rows.scanned and rows.examples.split is None:
+    model = model_for(model, division.examples, [chosen], network_alone=bool(callbacks or division.scanned))
+    if (
+        isinstance(model, Blend)
+        and division.holdout is not None
+        and not division.scanned
+        and division.examples.split is None
+    ):
         # The weights of a blend come from inner folds of the rows; of too few rows, the members weigh alike.
-        inner = blend_folds(rows.examples, rows.holdout, seed)
+        inner = blend_folds(division.examples, division.holdout, seed)
         if inner is None:
             model = replace(model, pooling="equal")
         else:
-            rows = replace(rows, holdout=None, folds=inner)
-            keep = "all" if len(rows.examples) > KEPT_ROWS else keep
+            division = replace(division, holdout=None, folds=inner)
+            keep = "all" if len(division.examples) > KEPT_ROWS else keep
     learners, (chosen,), _ = models_of(
-        model, [chosen], rows.examples, callbacks=callbacks, verbose=verbose, output=own["output"],
+        model, [chosen], division.examples, callbacks=callbacks, verbose=verbose, output=own["output"],
         initial_weights=own["initial_weights"], optimizer=own["optimizer"], clone=clone,
         **augmentation_of(data, own),
     )  # fmt: skip
     rate_set = any(isinstance(callback, SETTERS) for callback in callbacks)
     models = {key: learner.model for key, learner in learners.items()}
-    settings = settings.on(models, rows.rows, EPOCHS, rate_set=rate_set)
-    trainer = Trainer(rows.examples, learners, settings, callbacks=callbacks)
+    settings = settings.resolved_for(models, division.row_count, EPOCHS, rate_set=rate_set)
+    trainer = Trainer(division.examples, learners, settings, callbacks=callbacks)
     if (network := trainer.network) is not None:
         check_network(network, chosen, trainer, plateau, folds)
     elif callbacks:
@@ -178,14 +185,14 @@ def fit(
         )
     if not clone and (folds is not None or len(chosen.singles) > 1):
         raise OptionError("clone=False trains a single model, but folds or an ensemble train several. Leave clone out.")
-    tuned = _tunes(tune_threshold, chosen, rows.stopped_by_given)
+    tuned = _tunes_threshold(tune_threshold, chosen, division.stopped_by_given)
     with progress_bar(verbose) as progress:
-        clf = _trained(chosen, replace(trainer, progress=progress), rows, tuned, keep)
+        clf = _train_by_division(chosen, replace(trainer, progress=progress), division, tuned, keep)
     warn_if_cut_off(clf)
     if verbose == 2:
         print("\n".join(rounds_text(clf.history, clf.classes_.tolist())))
-    if rows.judging is not None:
-        clf = with_judging_rows(clf, *rows.judging)
+    if division.judging is not None:
+        clf = with_judging_rows(clf, *division.judging)
     return clf if column is None else clf.decide(cost_column=column.name, cost_fp=column.cost_fp)
 
 
@@ -229,14 +236,14 @@ def blend_folds(examples: Examples, rows: Holdout, seed: int) -> tuple[Fold, ...
         if len(examples) <= BLEND_ROWS:
             return Split(folds=BLEND_FOLDS, seed=seed).of(examples)
         share = STOP_SHARE / 2 if len(examples) > KEPT_ROWS else STOP_SHARE
-        train, stop = hold_out(subset(examples, rows.train), share, integer(seed, "blend"))
+        train, stop = hold_out(examples.subset(rows.train), share, integer(seed, "blend"))
     except SplitError:
         return None
     return (Fold(0, 0, rows.train[train], rows.train[stop], rows.held),)
 
 
 def check_network(network: Network, strategy: Strategy, trainer: Trainer, plateau: int | None, folds: Any) -> None:
-    """Check the options that go with a network, and note once what becomes of its output bias.
+    """Check the options that only a network has, and log once what becomes of its output bias.
 
     Raises:
         OptionError: The learning rate or a callback does not go with the other options.
@@ -249,7 +256,7 @@ def check_network(network: Network, strategy: Strategy, trainer: Trainer, platea
 
 
 def warn_if_cut_off(clf: Classifier) -> None:
-    """Log a warning if a training was cut off while it still improved."""
+    """Log a warning if, by its card, the training of a classifier was cut off while it still improved."""
     card = clf.card_without_metrics
     if card["cut_off"]:
         logger.warning(
@@ -259,21 +266,23 @@ def warn_if_cut_off(clf: Classifier) -> None:
         )
 
 
-def _trained(strategy: Strategy, trainer: Trainer, rows: Division, tune_threshold: bool, keep: str) -> Classifier:
+def _train_by_division(
+    strategy: Strategy, trainer: Trainer, division: Division, tune_threshold: bool, keep: str
+) -> Classifier:
     """Train the strategy on the division of the rows, and return its classifier.
 
     With folds, it is trained again on all rows, or (`keep` "all") the models of the folds are averaged. Without folds,
     it is trained once with held-out rows; a scanned table is read from disk meanwhile.
     """
-    if rows.holdout is None:
-        outcome = cross_validate(trainer, [strategy], rows.folds, keep=keep == "all")
+    if division.holdout is None:
+        outcome = cross_validate(trainer, [strategy], division.folds, keep=keep == "all")
         return (bag_of_folds if keep == "all" else refit)(strategy, trainer, outcome, tune_threshold=tune_threshold)
-    if rows.scanned:
-        trainer = replace(trainer, executor=rows.scanned.run)
-    return on_holdout(strategy, trainer, rows.holdout, tune_threshold=tune_threshold)
+    if division.scanned:
+        trainer = replace(trainer, executor=division.scanned.run)
+    return on_holdout(strategy, trainer, division.holdout, tune_threshold=tune_threshold)
 
 
-def _tunes(wanted: bool | None, strategy: Strategy, given: bool) -> bool:
+def _tunes_threshold(wanted: bool | None, strategy: Strategy, given: bool) -> bool:
     """Return whether the held-out rows choose the threshold.
 
     If nothing is `wanted`, rows that `fit` held out choose it, and rows that the user gave (`given`) do not, with a

@@ -1,9 +1,12 @@
-"""Members to results: the rule of a fold, fitted on the other folds, and its decisions for the fold's test rows."""
+"""Members to results: the rule of a fold, fitted on the other folds, and its decisions for the fold's test rows.
+
+No label of a fold may enter the rule that decides this fold: `fitting_folds` chooses the folds that fit it. In this
+file, scores are log-probabilities after the correction (`corrected_log_p`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +15,6 @@ from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
 from counterpoise.core.folds import Fold
 from counterpoise.core.job import Member
-from counterpoise.core.structure import subset as rows_of
 from counterpoise.core.target import Target
 from counterpoise.decide.aim import WHOLE_ROW_AIMS, Aim
 from counterpoise.decide.calibrate import NEEDED
@@ -22,8 +24,9 @@ from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 
-#: Row numbers (n,), members that did not train on these rows, and their corrected scores (members, n, ...).
-Part = tuple[Array, Sequence[Member], Array]
+#: Rows that fit a rule: their numbers (n,), members that did not train on these rows, and their corrected scores
+#: (members, n, ...).
+FittingPart = tuple[Array, Sequence[Member], Array]
 
 
 def fit_rule(
@@ -32,9 +35,8 @@ def fit_rule(
 ) -> Any:  # fmt: skip
     """Return the rule of a strategy, fitted on scores of rows not used for training.
 
-    `log_p` are corrected log-probabilities (members, N, ...), and `y` codes of the same rows.
-
-    `lesions` are the findings of thresholds in these rows, for an aim that needs them (`whole_rows.lesions_found`).
+    `log_p` are corrected log-probabilities (members, N, ...), and `y` codes of the same rows. `lesions` is the table of
+    lesions that thresholds find in these rows, for an aim that needs it (`whole_rows.lesion_tables`).
 
     The baseline keeps 0.5, or the most probable class, without a correction, as is common practice. Without
     `tune_threshold`, the threshold of other strategies stays at the default too, but their probabilities are checked.
@@ -50,7 +52,7 @@ def fit_rule(
         weights=shares,
         aim="f1" if aim.name in WHOLE_ROW_AIMS else aim,
         check_intercept=strategy.aim != "argmax",
-        calibrate=lambda codes: calibration_of(members, codes),
+        calibrate=lambda codes: calibrator_to_try(members, codes),
         sample_weight=weights,
         gammas=[m.gamma for m in members],
     )
@@ -60,15 +62,12 @@ def fit_rule(
     return target.choose(rule, scores, {aim.name: aim.values}, None, range(len(rule.prior)))
 
 
-def calibration_of(members: Sequence[Member], y: Array) -> str | None:
-    """Return the kind of calibrator to try, or None.
+def calibrator_to_try(members: Sequence[Member], y: Array) -> str | None:
+    """Return the kind of calibrator that a rule tries, or None. It is kept only if it lowers the held-out log loss.
 
-    It is kept only if it lowers the held-out log loss.
-
-    Networks whose loss or rows changed more than the class shares: "auto". Networks trained under a known shift:
-    one slope (with an intercept where the rare class can bear it), because they are often too sure of themselves; it
-    changes no ranking, where a curve costs average precision (`make bench-decide` has the numbers). The baseline:
-    none.
+    "auto" if the loss or the rows of a network changed more than the class shares. After a known shift: one slope (with
+    an intercept if there are enough rows of each class), because such networks are often overconfident. A slope changes
+    no ranking, but a curve lowers average precision (`make bench-decide` has the numbers). None for the baseline.
     """
     if any(m.needs_calibration for m in members):
         return "auto"
@@ -77,31 +76,27 @@ def calibration_of(members: Sequence[Member], y: Array) -> str | None:
     return "platt" if np.bincount(y).min() >= NEEDED["platt"] else "temperature"
 
 
-def corrected(target: Target, member: Member) -> Array:
-    """Return log-probabilities of a member, float64, corrected for loss and shift.
-
-    They are those of its score rows. The shift is the prior shift by training.
-    """
+def corrected_log_p(target: Target, member: Member) -> Array:
+    """Return log-probabilities of a member for its score rows, float64 (N, ...), corrected for loss and prior shift."""
     return target.log_p(member.logits, member.log_shift, member.gamma)
 
 
-def by_member(target: Target, members: Sequence[Member], rule: Any) -> tuple[Array, Array | None]:
-    """Return probabilities of each member strategy, and their weights in the pool.
+def probabilities_by_member(target: Target, members: Sequence[Member], rule: Any) -> tuple[Array, Array | None]:
+    """Return corrected probabilities of each member strategy for the score rows (M, N, ...), and their pool weights.
 
-    The probabilities are corrected and of the score rows, (M, N, ...). The weights are (M,), or None if equal.
-
+    The weights are (M,), or None if equal.
     A batch ensemble is one member of the run, but contains the outputs of several member strategies.
     """
     if len(members) == 1 and members[0].member_outputs is not None and members[0].member_shifts is not None:
         outputs = members[0].member_outputs
         return outputs, strategy_weights(len(members[0].member_shifts), len(outputs))
-    return np.exp([corrected(target, member) for member in members]), rule.weights
+    return np.exp([corrected_log_p(target, member) for member in members]), rule.weights
 
 
-def out_of_fold(examples: Examples, folds: Sequence[Fold], scores: Sequence[Array], repeats: int) -> Array:
-    """Return the scores of all folds as one array (repeats, M, N, ...), with NaN.
+def out_of_fold_scores(examples: Examples, folds: Sequence[Fold], scores: Sequence[Array], repeats: int) -> Array:
+    """Return the scores of all folds as one array (repeats, M, N, ...), NaN for rows that no fold tests.
 
-    `scores` are those of the test rows of each fold, (M, T, ...). All other rows have NaN.
+    `scores` are those of the test rows of each fold, (M, T, ...).
     """
     out = np.full((repeats, len(scores[0]), len(examples), *scores[0].shape[2:]), np.nan)
     for fold, own in zip(folds, scores, strict=True):
@@ -113,9 +108,9 @@ def cross_fitted_rule(
     strategy: Strategy, examples: Examples, folds: Sequence[Fold], index: int, log_p: Array, members: Sequence[Member],
     lesions: Array | None = None,
 ) -> Any:  # fmt: skip
-    """Return the rule of fold number `index`, fitted on the other folds of its repeat.
+    """Return the rule of fold number `index`, fitted on the other folds of its repeat (see `fitting_folds`).
 
-    With a split of the user, the rule is fitted on the validation rows. `log_p` is as `out_of_fold` returns it.
+    With a split of the user, it is fitted on the validation rows. `log_p` is as `out_of_fold_scores` returns it.
     """
     scores, rows = fitting_scores(examples, folds, index, log_p, members)
     labels, weights = examples.scored_labels(rows), examples.scored_weights(rows)
@@ -128,7 +123,7 @@ def fitting_scores(
     """Return the scores (members, M, ...) that fit the rule of a fold, and the rows (M,)."""
     fold = folds[index]
     if examples.split is not None:
-        return np.stack([stopping_scores(target_of(examples), member) for member in members]), fold.stop
+        return np.stack([stopping_log_p(target_of(examples), member) for member in members]), fold.stop
     rows = np.concatenate([folds[other].test for other in fitting_folds(examples, folds, index)])
     return log_p[fold.repeat][:, rows], rows
 
@@ -147,21 +142,21 @@ def fitting_folds(examples: Examples, folds: Sequence[Fold], index: int) -> list
 def fitting_parts(
     target: Target, examples: Examples, folds: Sequence[Fold], members: Sequence[Sequence[Member]],
     scores: Sequence[Array],
-) -> list[Part]:  # fmt: skip
-    """Return the rows of each fold that fit rules, with members and scores (see `Part`).
+) -> list[FittingPart]:  # fmt: skip
+    """Return the rows of each fold that fit rules, with members and scores (see `FittingPart`).
 
     The rows are the test rows of the fold. With a split of the user, they are the validation rows.
     """
     if examples.split is None:
         return [(fold.test, own, log_p) for fold, own, log_p in zip(folds, members, scores, strict=True)]
     return [
-        (fold.stop, own, np.stack([stopping_scores(target, member) for member in own]))
+        (fold.stop, own, np.stack([stopping_log_p(target, member) for member in own]))
         for fold, own in zip(folds, members, strict=True)
     ]
 
 
-def stopping_scores(target: Target, member: Member) -> Array:
-    """Return the same as `corrected` for the early-stopping rows."""
+def stopping_log_p(target: Target, member: Member) -> Array:
+    """Return log-probabilities as `corrected_log_p` does, but for the early-stopping rows."""
     return target.log_p(member.stop_logits, member.log_shift, member.gamma)
 
 
@@ -173,9 +168,9 @@ def make_fold_result(
     `shared` says of each member whether other strategies use it too.
     """
     target, logits = target_of(examples), [m.logits for m in members]
-    decided = target.apply(rule, np.stack([corrected(target, member) for member in members]))
+    decided = target.apply(rule, np.stack([corrected_log_p(target, member) for member in members]))
     seconds = [m.seconds for m in members]
-    member_proba, weights = by_member(target, members, rule)
+    member_proba, weights = probabilities_by_member(target, members, rule)
     return FoldResult(
         strategy=strategy.name,
         repeat=fold.repeat,
@@ -199,10 +194,7 @@ def make_fold_result(
 
 
 def _duplicate_free(examples: Examples, fold: Fold) -> Array | None:
-    """Return which test rows have no duplicate in training, bool (T,), or None.
-
-    None means that the features could not be compared.
-    """
+    """Return which test rows have no duplicate in training, bool (T,), or None if features could not be compared."""
     if examples.duplicate_ids is None:
         return None
     seen = examples.duplicate_ids[fold.all_training().train]
@@ -212,7 +204,7 @@ def _duplicate_free(examples: Examples, fold: Fold) -> Array | None:
 def stacked_scores(log_p: Array) -> tuple[Array, Array]:
     """Return out-of-fold scores of all repeats (members, M, ...), and their rows (M,).
 
-    `log_p` is (repeats, members, N, ...), as `out_of_fold` returns it; rows with NaN are left out.
+    `log_p` is (repeats, members, N, ...), as `out_of_fold_scores` returns it; rows with NaN are left out.
     """
     pairs = [
         (scores[:, rows], rows)
@@ -221,16 +213,3 @@ def stacked_scores(log_p: Array) -> tuple[Array, Array]:
     ]
     rows = np.concatenate([r for _, r in pairs])
     return np.concatenate([s for s, _ in pairs], axis=1), rows
-
-
-def subset(examples: Examples, rows: Array) -> Examples:
-    """Return some rows as new examples.
-
-    Fields per row, such as groups, time and weights, are cut to these rows.
-    """
-    names = ("groups", "time", "sample_weight", "amount", "duplicate_ids", "split", "names")
-    metadata = {name: getattr(examples, name) for name in names}
-    chosen: dict[str, Any] = {name: None if values is None else values[rows] for name, values in metadata.items()}
-    chosen["units"] = None if examples.units is None else examples.units.at(rows)
-    chosen["by"] = None if examples.by is None else {name: values[rows] for name, values in examples.by.items()}
-    return replace(examples, x=rows_of(examples.x, rows), y=examples.y[rows], **chosen)

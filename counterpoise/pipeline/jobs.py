@@ -1,4 +1,8 @@
-"""Strategies and folds to jobs: which model is trained on what, and for how long."""
+"""Strategies and folds to jobs: which model is trained on what, and for how long.
+
+Everything in a `Job` is part of its id, and so decides which fits of a store are used again. Its counters and labels of
+seeds also decide the random draws.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +24,10 @@ from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.strategy import Single, Strategy
 from counterpoise.targets.kinds import target_of
 
-#: (strategy, fold).
-Key = tuple[str, int]
+#: (name of a strategy, number of a fold), the key of tables of jobs.
+FoldKey = tuple[str, int]
 
-#: Fold number of a training on all rows, so that its seeds are its own.
+#: Fold number of a training on all rows, so that its seeds are its own. It is part of job ids.
 ALL_ROWS_FOLD = 1_000_000
 
 
@@ -37,7 +41,7 @@ def jobs_of(
     Args:
         strategy: As its models train it (see `strategies.resolve`).
         trainer: With the models of the run.
-        fold: What its rows do.
+        fold: Which rows train, stop, and are scored.
         steps: The number of steps of each (a refit); None: the budget decides.
     """
     numbers, left = Counter[tuple[str, str]](), list(steps or ())
@@ -56,8 +60,8 @@ def jobs_by_fold(
     strategies: Sequence[Strategy],
     trainer: Trainer,
     folds: Sequence[Fold],
-    versions: Mapping[Key, Strategy] | None = None,
-) -> tuple[dict[Key, list[Job]], dict[str, str]]:
+    versions: Mapping[FoldKey, Strategy] | None = None,
+) -> tuple[dict[FoldKey, list[Job]], dict[str, str]]:
     """Make the jobs of every strategy on every fold, and collect the strategies that fail.
 
     An error of the baseline, or of the only strategy, is raised, because nothing would be left to compare.
@@ -69,13 +73,13 @@ def jobs_by_fold(
     Returns:
         (strategy, fold) -> jobs, without the strategies that failed; and strategy -> reason of the failure.
     """
-    jobs: dict[Key, list[Job]] = {}
+    jobs: dict[FoldKey, list[Job]] = {}
     failures: dict[str, str] = {}
     for strategy in strategies:
         try:
             of_fold = [(versions or {}).get((strategy.name, f), strategy) for f in range(len(folds))]
             by_fold = [jobs_of(version, trainer, fold) for version, fold in zip(of_fold, folds, strict=True)]
-            _check_networks(by_fold[0], trainer.models)
+            _check_network_jobs(by_fold[0], trainer.models)
         except Exception as error:  # a user's own plan may raise anything; the others continue
             if strategy.name == "none" or len(strategies) == 1:
                 raise
@@ -85,8 +89,8 @@ def jobs_by_fold(
     return jobs, failures
 
 
-def _check_networks(jobs: Sequence[Job], models: Mapping[str, Model]) -> None:
-    """Make the loss of each network job, to raise its errors before any training."""
+def _check_network_jobs(jobs: Sequence[Job], models: Mapping[str, Model]) -> None:
+    """Raise the errors of the losses and crops of network jobs before any training."""
     for job in jobs:
         model = models[job.model]
         if isinstance(model, Network):
@@ -95,7 +99,7 @@ def _check_networks(jobs: Sequence[Job], models: Mapping[str, Model]) -> None:
                 cropped(model.spare(keep=True))  # raises an error if the network takes no smaller inputs
 
 
-def leave_out_failed(jobs: dict[Key, list[Job]], members: Mapping[str, Member], failures: dict[str, str]) -> None:
+def leave_out_failed(jobs: dict[FoldKey, list[Job]], members: Mapping[str, Member], failures: dict[str, str]) -> None:
     """Move strategies that have a failed member from `jobs` to `failures`, both in place.
 
     All folds of such a strategy are removed. The first error found is the reason.
@@ -117,8 +121,8 @@ def check_some_left(strategies: Sequence[Strategy], failures: Mapping[str, str])
 def job_of(single: Single, trainer: Trainer, fold: Fold | Holdout, member: int = 0, steps: int | None = None) -> Job:
     """Make one job; `member` is its number among the members of the same model and name.
 
-    `steps` fixes the number of steps (a second fit), else the budget decides. A plan that looks at features (synthesis,
-    cleaning) is carried out here, on the training rows of the fold alone. A model that does not stop early is fitted on
+    `steps` fixes the number of steps (a second fit), else the budget decides. A plan that needs features (synthesis,
+    cleaning) is realized here, on the training rows of the fold alone. A model that does not stop early is fitted on
     the stopping rows too, unless these were given or fit the rule.
 
     Raises:

@@ -1,4 +1,7 @@
-"""From the user's model and strategies to the models of a run, and each strategy with its model."""
+"""From the user's model and strategies to the models of a run (learners by key), and each strategy with its models.
+
+Keys of models are part of job ids, and labels of names in the leaderboard ("MODEL:STRATEGY").
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ from counterpoise.targets.kinds import target_of
 
 #: What "auto" pools on tables: see `docs/explanation/measurements.md` for what was measured.
 AUTO = Blend(("tabular", "boosted", "forest"), adapts=True)
-#: What others call these models.
+#: Names of other libraries -> the model that an error suggests.
 MEANT = {
     **dict.fromkeys(("rf", "random_forest", "randomforest", "extra_trees"), "forest"),
     **dict.fromkeys(("lightgbm", "lgbm", "xgboost", "xgb", "catboost", "gbm", "gbdt"), "boosted"),
@@ -136,7 +139,7 @@ def models_of(
         for key, known in specs.items():
             if known is spec or (isinstance(spec, (str, TreeModel)) and known == spec):
                 return key
-        learner = _learner(spec, examples, options)
+        learner = _make_learner(spec, examples, options)
         key = "" if not specs else _unused_label(learner.model.label, learners)
         specs[key], learners[key] = spec, learner
         return key
@@ -154,7 +157,7 @@ def models_of(
         labels.append(label)
     for strategy in strategies:
         if isinstance(strategy, External):
-            _check_target(examples, strategy.name)
+            _check_one_class_per_row(examples, strategy.name)
             learners[strategy.name] = Learner(ExternalModel(strategy.name, strategy.estimator), examples)
             chosen.append(replace(strategy, model=strategy.name))
     changes = asked_for(options)
@@ -163,13 +166,13 @@ def models_of(
             f"{changes}= changes images while a network trains, but none of the models is a network. Leave {changes} "
             'out, or choose a network such as "cnn".'
         )
-    return learners, *_resolved(chosen, learners)
+    return learners, *_resolve_all(chosen, learners)
 
 
-def _resolved(
+def _resolve_all(
     strategies: Sequence[Strategy], learners: dict[str, Learner]
 ) -> tuple[tuple[Strategy, ...], dict[str, str]]:
-    """Return the strategies as their models train them, and strategy -> reason for the others.
+    """Return the strategies as their models train them (see `strategies.resolve`), and strategy -> reason for others.
 
     An error of the baseline, or of the only strategy, is raised instead.
     """
@@ -203,8 +206,8 @@ def _trainable_by(blend: Blend, learners: Mapping[str, Learner], strategies: Seq
     return kept
 
 
-def _learner(spec: Any, examples: Examples, options: dict[str, Any]) -> Learner:
-    """Make the model that `spec` describes, with the rows in the form that it needs.
+def _make_learner(spec: Any, examples: Examples, options: dict[str, Any]) -> Learner:
+    """Return the model that `spec` describes, with the rows in the form that it needs.
 
     Raises:
         OptionError: There is no model of this name. ModelError: The model cannot learn labels of this kind.
@@ -216,13 +219,13 @@ def _learner(spec: Any, examples: Examples, options: dict[str, Any]) -> Learner:
         hint = f" Did you mean {MEANT[spec]!r}?" if spec in MEANT else did_you_mean(spec, names)
         raise OptionError(f"There is no model {spec!r}.{hint}")
     if isinstance(spec, TreeModel) and (spec.name == "balanced_forest" or target_of(examples).per_element):
-        _check_target(examples, spec.label)
+        _check_one_class_per_row(examples, spec.label)
     if isinstance(spec, Model):
         return Learner(spec, examples)
     return Learner(*network_for(spec, examples, **options))
 
 
-def _check_target(examples: Examples, name: str) -> None:
+def _check_one_class_per_row(examples: Examples, name: str) -> None:
     """Raise a ModelError if rows have more than one class, which only networks can learn."""
     if (target := target_of(examples)).many_per_row:
         advice = '"unet"' if target.per_element else f'"tabular", or train {name!r} on one label at a time'

@@ -1,7 +1,8 @@
 """The keyword arguments of `fit` and `compare` that their signatures group, what they mean, and their defaults.
 
-A group is a list for readers and type checkers, not an object: `epochs=3` is typed as in Keras and scikit-learn, and
-what the command line and the estimator pass on needs no packing.
+A group only lists arguments for readers and type checkers: users pass `epochs=3` directly, as in Keras and
+scikit-learn. Names, defaults and docstrings are public. A new argument needs an entry in its group, in `DEFAULTS` and,
+if it belongs to the settings of a run, in `SETTINGS`.
 """
 
 from __future__ import annotations
@@ -177,7 +178,7 @@ class CompareOptions(Rows, Training, total=False):
 
 #: The grouped arguments of each function.
 GROUPED: Mapping[str, type] = MappingProxyType({"fit": FitOptions, "compare": CompareOptions})
-#: What holds where nothing is given.
+#: The value of each grouped argument that is not passed.
 DEFAULTS: Mapping[str, Any] = MappingProxyType(
     {
         "epochs": "auto", "batch_size": "auto", "budget": "steps", "optimizer": None, "early_stopping": True,
@@ -190,7 +191,7 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType(
         "importance": False, "executor": None,
     }
 )  # fmt: skip
-#: Those that go into the settings of a run.
+#: The grouped arguments that are fields of `Settings`.
 SETTINGS = (
     "epochs", "batch_size", "budget", "early_stopping", "patience", "plateau", "recipe", "init_bias", "engine",
     "tune_steps",

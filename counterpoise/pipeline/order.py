@@ -1,9 +1,10 @@
-"""The order of things, in this file alone:
+"""The stages in order, in this file alone:
 
     read -> Examples -> split -> Folds -> plan -> Job -> train -> Member -> pool, rule -> FoldResult, Classifier
 
-Which rows do what: test rows judge only; stopping rows end training and do nothing else; the rule of a fold is fitted
-on the out-of-fold scores of the *other* folds, so that no label enters a rule that it is judged by.
+Test rows are used only for scoring. Early-stopping rows end training; `refit_with_stopping_rows` may train on them
+afterwards. The rule of a fold is fitted on the out-of-fold scores of the *other* folds, so that no label enters a rule
+that is judged by it.
 """
 
 from __future__ import annotations
@@ -26,33 +27,33 @@ from counterpoise.engines.user_callbacks import RoundSaver
 from counterpoise.networks.member_outputs import score_members
 from counterpoise.pipeline.assembly import (
     assemble,
-    card_of,
-    rows_of,
+    card_entries,
+    card_entries_of_rows,
     scores_note,
     sets_threshold,
-    split_of,
+    split_counts,
     stopping_note,
 )
-from counterpoise.pipeline.budget import Training, limit_of, still_falling, train_within_budget, trainings
+from counterpoise.pipeline.budget import TrainingLength, limit_of, still_falling, train_within_budget, training_lengths
 from counterpoise.pipeline.fold_results import (
-    corrected,
+    corrected_log_p,
     cross_fitted_rule,
     fit_rule,
     fitting_folds,
     fitting_parts,
     fitting_scores,
     make_fold_result,
-    out_of_fold,
+    out_of_fold_scores,
     stacked_scores,
-    stopping_scores,
+    stopping_log_p,
 )
 from counterpoise.pipeline.jobs import ALL_ROWS_FOLD, check_some_left, jobs_of, leave_out_failed
-from counterpoise.pipeline.refit_with_stopping_rows import for_steps, refit_with_stopping_rows
+from counterpoise.pipeline.refit_with_stopping_rows import jobs_for_steps, refit_with_stopping_rows
 from counterpoise.pipeline.stages import train_in_stages, trained_members
 from counterpoise.pipeline.trainer import Trainer
-from counterpoise.pipeline.tuning import tuned_by_fold, tuned_on_all, values_of
+from counterpoise.pipeline.tuning import tuned_by_fold, tuned_on_all, values_by_fold
 from counterpoise.pipeline.units import fit_unit_rule, unit_result
-from counterpoise.pipeline.whole_rows import joined_lesions, lesions_found, region_result
+from counterpoise.pipeline.whole_rows import lesion_tables, region_result, summed_lesion_tables
 from counterpoise.strategies.ensemble import Ensemble
 from counterpoise.strategies.select import Strategy
 from counterpoise.targets.kinds import target_of
@@ -62,12 +63,12 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Outcome:
-    """All results of a comparison and what a re-fit needs.
+    """All results of `cross_validate`, and what a refit needs.
 
     Attributes:
         fold_results: One per strategy, repeat and fold.
         unit_results: The same of units, where there are some (see `pipeline.units`).
-        log_p: strategy -> float64 (repeats, members, N, C): corrected out-of-fold scores (NaN where a row had none).
+        log_p: strategy -> float64 (repeats, members, N, C): corrected out-of-fold scores (NaN for rows without any).
         best_steps: strategy -> steps per member, the median over the folds.
         failures: strategy -> why it could not be carried out on the rows of some fold (it has no results).
         tuned: strategy -> the values that its hyperparameters got, fold by fold.
@@ -76,7 +77,7 @@ class Outcome:
         member_outputs: strategy that one network was trained for -> float32 (members, M, C): probabilities of its
             member strategies for the rows of `fold_results.stacked_scores`.
         folds: The folds, in the order of each strategy's results.
-        members: strategy -> what was trained, fold by fold, where it was to be kept.
+        members: strategy -> the trained members, fold by fold; empty without `keep`.
         lesions: strategy -> what thresholds find in the whole rows that its rule is fitted on (see `whole_rows`).
     """
 
@@ -86,7 +87,7 @@ class Outcome:
     failures: Mapping[str, str] = field(default_factory=dict)
     tuned: Mapping[str, list[Mapping[str, float]]] = field(default_factory=dict)
     member_outputs: Mapping[str, Array] = field(default_factory=dict)
-    training: Mapping[str, Training] = field(default_factory=dict)
+    training: Mapping[str, TrainingLength] = field(default_factory=dict)
     extension: int = 1
     folds: tuple[Fold, ...] = ()
     members: Mapping[str, list[list[Member]]] = field(default_factory=dict)
@@ -106,7 +107,7 @@ def on_holdout(
     *,
     tune_threshold: bool = True,
 ) -> Classifier:
-    """Train a strategy once; held-out rows end the training and fit the rule.
+    """Return the classifier of a strategy that is trained once; held-out rows end the training and fit the rule.
 
     With `tune_threshold`, they choose the threshold too. If there is one job, callbacks of the user can save the whole
     classifier as it is after a round.
@@ -114,42 +115,42 @@ def on_holdout(
     examples = trainer.examples
     jobs = jobs_of(strategy, trainer, rows)
     note = stopping_note(rows, examples, strategy, tune_threshold)
-    entries = rows_of(examples)
+    entries = card_entries_of_rows(examples)
     if examples.split is not None:
-        entries["split"] = split_of(rows, len(examples.rows_with_role(TEST)))
+        entries["split"] = split_counts(rows, len(examples.rows_with_role(TEST)))
 
     def classifier_of(trained: Sequence[Member]) -> Classifier:
         """Return the classifier of these members, with a rule fitted on the held-out rows."""
-        log_p = np.stack([corrected(target_of(examples), m) for m in trained])
-        length, outputs = _length(jobs, trained, trainer), trained[0].member_outputs
-        (lesions,) = lesions_found(strategy, trainer, [(rows.held, trained, log_p)])
-        return _with_rule(
+        log_p = np.stack([corrected_log_p(target_of(examples), m) for m in trained])
+        length, outputs = _training_length(jobs, trained, trainer), trained[0].member_outputs
+        (lesions,) = lesion_tables(strategy, trainer, [(rows.held, trained, log_p)])
+        return _classifier(
             strategy, trainer, trained, length, log_p, rows.held, note, outputs, tune_threshold, entries, lesions
         )
 
     def save(member: Member, path: str) -> None:
-        # What a callback that saves the model writes: the classifier with a rule fitted for this round.
+        # A callback that saves the model writes the classifier with a rule fitted for this round.
         classifier_of(trained_members(strategy, jobs, {jobs[0].id: member}, trainer)).save(path)
 
     if trainer.callbacks and len(jobs) == 1:
         trainer = replace(trainer, callbacks=[RoundSaver(save), *trainer.callbacks])
-    return classifier_of(_trained(strategy, jobs, trainer))
+    return classifier_of(_train_on_fold(strategy, jobs, trainer))
 
 
-def _length(jobs: Sequence[Job], trained: Sequence[Member], trainer: Trainer) -> Training:
-    """How long the models of one fold could train, and whether they improved to the end."""
-    return Training(limit_of(jobs, trainer), still_falling([[member.late_gain for member in trained]]))
+def _training_length(jobs: Sequence[Job], trained: Sequence[Member], trainer: Trainer) -> TrainingLength:
+    """Return how long the models of one fold could train, and whether they improved to the end."""
+    return TrainingLength(limit_of(jobs, trainer), still_falling([[member.late_gain for member in trained]]))
 
 
-def _trained(strategy: Strategy, jobs: Sequence[Job], trainer: Trainer) -> list[Member]:
-    """Return the members of one strategy on one fold, with the outputs for their score rows."""
+def _train_on_fold(strategy: Strategy, jobs: Sequence[Job], trainer: Trainer) -> list[Member]:
+    """Train the jobs of one strategy on one fold; return its members, with the outputs for their score rows."""
     key = (strategy.name, 0)
     done, members = train_in_stages({key: jobs}, {key: strategy}, trainer)
     return trained_members(strategy, done[key], members, trainer)
 
 
-def _with_rule(
-    strategy: Strategy, trainer: Trainer, trained: Sequence[Member], length: Training, log_p: Array, rows: Array,
+def _classifier(
+    strategy: Strategy, trainer: Trainer, trained: Sequence[Member], length: TrainingLength, log_p: Array, rows: Array,
     note: str, outputs: Array | None, tune_threshold: bool = True, entries: Mapping[str, Any] = MappingProxyType({}),
     lesions: Array | None = None,
 ) -> Classifier:  # fmt: skip
@@ -168,7 +169,7 @@ def _with_rule(
     by = codes_of(examples.by, groups)
     scores = stored_scores(log_p, y, weights, outputs, amount, None if by is None else by[rows], lesions)
     entries = {**entries, "by": groups} if groups else entries
-    card = card_of(strategy, trainer, trained, length, note) | ruled(target, rule, scores, examples.classes)
+    card = card_entries(strategy, trainer, trained, length, note) | ruled(target, rule, scores, examples.classes)
     clf = assemble(strategy, trainer, trained, rule, {**card, **entries}, scores)
     if examples.units is None:
         return clf
@@ -196,12 +197,12 @@ def cross_validate(
     versions |= {key: best.strategy for key, best in tuned.items()}
     jobs, members, failures, settings = train_within_budget(strategies, versions, trainer, folds)
     trainer = replace(trainer, settings=settings)
-    training = trainings(jobs, members, trainer)
+    training = training_lengths(jobs, members, trainer)
     jobs, members = refit_with_stopping_rows(jobs, members, versions, trainer, folds)
     leave_out_failed(jobs, members, failures)
     check_some_left(strategies, failures)
     strategies = [s for s in strategies if s.name not in failures]
-    users, target = _users(jobs), target_of(examples)
+    users, target = _users_of_jobs(jobs), target_of(examples)
     results: list[FoldResult] = []
     of_units: list[FoldResult] = []
     log_p: dict[str, Array] = {}
@@ -211,27 +212,26 @@ def cross_validate(
     for strategy in strategies:
         trained = [trained_members(strategy, jobs[strategy.name, f], members, trainer) for f in range(len(folds))]
         kept |= {strategy.name: trained} if keep else {}
-        by_fold = [np.stack([corrected(target, member) for member in group]) for group in trained]
-        log_p[strategy.name] = out_of_fold(examples, folds, by_fold, repeats)
+        by_fold = [np.stack([corrected_log_p(target, member) for member in group]) for group in trained]
+        log_p[strategy.name] = out_of_fold_scores(examples, folds, by_fold, repeats)
         outputs = [group[0].member_outputs for group in trained if group[0].member_outputs is not None]
         if outputs:
-            member_outputs[strategy.name] = stacked_scores(out_of_fold(examples, folds, outputs, repeats))[0].astype(
-                np.float32
-            )
-        lesions_of_folds = lesions_found(strategy, trainer, fitting_parts(target, examples, folds, trained, by_fold))
-        lesions[strategy.name] = joined_lesions(lesions_of_folds)
+            stacked, _ = stacked_scores(out_of_fold_scores(examples, folds, outputs, repeats))
+            member_outputs[strategy.name] = stacked.astype(np.float32)
+        lesions_of_folds = lesion_tables(strategy, trainer, fitting_parts(target, examples, folds, trained, by_fold))
+        lesions[strategy.name] = summed_lesion_tables(lesions_of_folds)
         for f, fold in enumerate(folds if judged else ()):
-            others = joined_lesions([lesions_of_folds[g] for g in fitting_folds(examples, folds, f)])
-            rule = cross_fitted_rule(strategy, examples, folds, f, log_p[strategy.name], trained[f], others)
+            lesions_of_others = summed_lesion_tables([lesions_of_folds[g] for g in fitting_folds(examples, folds, f)])
+            rule = cross_fitted_rule(strategy, examples, folds, f, log_p[strategy.name], trained[f], lesions_of_others)
             shared = [users[job.id] > 1 for job in jobs[strategy.name, f]]
             result = make_fold_result(strategy, examples, fold, rule, trained[f], shared)
             results.append(replace(result, regions=region_result(strategy, trainer, fold, trained[f], rule)))
             if examples.units is not None:
                 scores, rows = fitting_scores(examples, folds, f, log_p[strategy.name], trained[f])
-                others = target.apply(rule.unreviewed, scores).proba
-                of_units.append(unit_result(results[-1], strategy, examples, others, rows))
+                proba_of_others = target.apply(rule.unreviewed, scores).proba
+                of_units.append(unit_result(results[-1], strategy, examples, proba_of_others, rows))
     steps = {s.name: _median_steps([jobs[s.name, f] for f in range(len(folds))], members) for s in strategies}
-    tuned_values, extension = values_of(tuned), settings.extension
+    tuned_values, extension = values_by_fold(tuned), settings.extension
     return Outcome(
         tuple(results),
         log_p,
@@ -249,7 +249,9 @@ def cross_validate(
 
 
 def refit(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune_threshold: bool = True) -> Classifier:
-    """Train a strategy on all rows for the folds' median best step; its rule comes from all out-of-fold scores.
+    """Return the classifier of a strategy trained on all rows, for the median best step of the folds.
+
+    Its rule is fitted on all out-of-fold scores.
 
     If the rows have a split of their own (`Examples.split`), it is the classifier that was judged, and test rows train
     nothing.
@@ -258,19 +260,19 @@ def refit(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune_thresh
     """
     examples = trainer.examples
     if examples.split is not None:
-        return _as_judged(strategy, trainer, outcome)
+        return _classifier_of_given_split(strategy, trainer, outcome)
     strategy = tuned_on_all(strategy, trainer).strategy
     everything = np.arange(len(examples))
     nothing = np.empty(0, np.int64)
     whole = Fold(0, ALL_ROWS_FOLD, everything, nothing, nothing)
-    jobs = for_steps(strategy, trainer, whole, outcome.best_steps[strategy.name])
-    trained = _trained(strategy, jobs, trainer)
+    jobs = jobs_for_steps(strategy, trainer, whole, outcome.best_steps[strategy.name])
+    trained = _train_on_fold(strategy, jobs, trainer)
     log_p, rows = stacked_scores(outcome.log_p[strategy.name])
     scored = scores_note(strategy, tune_threshold, f"{len(rows):,} out-of-fold predictions")
     note = f"trained on all {len(examples):,} rows; {scored}"
     outputs, length = outcome.member_outputs.get(strategy.name), outcome.training[strategy.name]
     lesions = outcome.lesions[strategy.name]
-    return _with_rule(strategy, trainer, trained, length, log_p, rows, note, outputs, tune_threshold, lesions=lesions)
+    return _classifier(strategy, trainer, trained, length, log_p, rows, note, outputs, tune_threshold, lesions=lesions)
 
 
 def fold_classifiers(strategy: Strategy, trainer: Trainer, outcome: Outcome) -> list[tuple[Classifier, Array]]:
@@ -311,21 +313,21 @@ def bag_of_folds(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune
     # Each of the models in the bag has the same out-of-fold scores, which are those of one model per row.
     copies, length = np.tile(log_p, (count, *[1] * (log_p.ndim - 1))), outcome.training[strategy.name]
     lesions = outcome.lesions[strategy.name]
-    return _with_rule(bag, trainer, trained, length, copies, rows, note, None, tune_threshold, lesions=lesions)
+    return _classifier(bag, trainer, trained, length, copies, rows, note, None, tune_threshold, lesions=lesions)
 
 
-def _as_judged(strategy: Strategy, trainer: Trainer, outcome: Outcome) -> Classifier:
-    """Return the classifier of a given split, with the rule of its validation rows.
+def _classifier_of_given_split(strategy: Strategy, trainer: Trainer, outcome: Outcome) -> Classifier:
+    """Return the classifier of a split of the user, with the rule of its validation rows: the model that was judged.
 
-    Its jobs equal those of the comparison (same tuned values and budget), so that a store trains none of them again.
+    Its jobs must equal those of the comparison (same tuned values and budget), so that none of them is trained again.
     """
     fold = outcome.folds[0]
     trainer = replace(trainer, settings=replace(trainer.settings, extension=outcome.extension))
     tuned = tuned_by_fold([strategy], trainer, [fold]).get((strategy.name, 0))
     strategy = strategy if tuned is None else tuned.strategy
     jobs = jobs_of(strategy, trainer, fold)
-    trained = _trained(strategy, jobs, trainer)
-    log_p = np.stack([stopping_scores(target_of(trainer.examples), member) for member in trained])
+    trained = _train_on_fold(strategy, jobs, trainer)
+    log_p = np.stack([stopping_log_p(target_of(trainer.examples), member) for member in trained])
     outputs = None
     if trained[0].member_outputs is not None:
         first = trainer.learner(jobs[0])
@@ -333,15 +335,15 @@ def _as_judged(strategy: Strategy, trainer: Trainer, outcome: Outcome) -> Classi
         outputs = score_members(trained[0], stopping, first.examples, first.model, len(strategy.member_names))
     fitted = " and for the threshold" * sets_threshold(strategy, True)
     note = f"{len(fold.stop)} validation rows were used for early stopping{fitted}; no test row was used"
-    length, split = outcome.training[strategy.name], split_of(fold, len(fold.test))
+    length, split = outcome.training[strategy.name], split_counts(fold, len(fold.test))
     lesions = outcome.lesions[strategy.name]
-    return _with_rule(
+    return _classifier(
         strategy, trainer, trained, length, log_p, fold.stop, note, outputs, entries={"split": split}, lesions=lesions
     )
 
 
-def _users(jobs: Mapping[tuple[str, int], list[Job]]) -> dict[str, int]:
-    """Return job id -> number of strategies that use the job; equal jobs are trained once."""
+def _users_of_jobs(jobs: Mapping[tuple[str, int], list[Job]]) -> dict[str, int]:
+    """Return job id -> number of strategies that use the job, because equal jobs are trained once."""
     names: dict[str, set[str]] = {}
     for (strategy, _), group in jobs.items():
         for job in group:

@@ -1,4 +1,8 @@
-"""From the user's data to `Examples`: tables, arrays, folders of images, and datasets of batches."""
+"""From the arguments `model`, `data` and `y` of a user to `Examples`, with checks of what was passed as which.
+
+The command line imports this file before it silences TensorFlow, so that it must not import Keras at its top
+(tests/test_public.py).
+"""
 
 from __future__ import annotations
 
@@ -27,15 +31,15 @@ from counterpoise.feed.disk import Scan
 from counterpoise.strategies.blend import Blend
 
 
-def check_order(function: str, model: Any, data: Any) -> None:
-    """Raise an OptionError when rows stand where the model belongs, or are missing.
+def check_argument_order(function: str, model: Any, data: Any) -> None:
+    """Raise an OptionError if rows were passed as the model, or if there are no rows.
 
     Example:
-        >>> check_order("fit", np.zeros((4, 2)), [0, 1, 0, 1])  # doctest: +ELLIPSIS
+        >>> check_argument_order("fit", np.zeros((4, 2)), [0, 1, 0, 1])  # doctest: +ELLIPSIS
         Traceback (most recent call last):
         counterpoise.core.errors.OptionError: The first argument of fit must be the model, but rows ...
     """
-    if _are_rows(model):
+    if _looks_like_rows(model):
         labels = repr(data) if isinstance(data, str) else "LABELS"
         raise OptionError(
             f"The first argument of {function} must be the model, but rows were passed ({type(model).__name__}). Pass "
@@ -47,8 +51,8 @@ def check_order(function: str, model: Any, data: Any) -> None:
         )
 
 
-def _are_rows(model: Any) -> bool:
-    """Whether what stands for a model is a table, arrays, images, a scan, a dataset, or the name of a file of rows."""
+def _looks_like_rows(model: Any) -> bool:
+    """Return whether the first argument is rows: a table, arrays, images, a scan, a dataset, or the name of a file."""
     if isinstance(model, (str, Path)):
         return Path(model).suffix.lower() in (*CSV, *PARQUET)
     kinds = (ImageSet, Scan, Examples, Source, np.ndarray, Mapping)
@@ -57,10 +61,9 @@ def _are_rows(model: Any) -> bool:
 
 
 def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
-    """Read rows for a model: arrays become a table (and get the encoder) only for networks asked for by name.
+    """Return the rows as a model takes them: arrays become a table (with an encoder) only for models named by the user.
 
-    `Examples` that were read before pass through; images (`cp.images`) are decoded, and one pass of a
-    dataset read, into memory.
+    `Examples` are returned unchanged. Images (`cp.images`) are decoded, and one pass of a dataset is read, into memory.
     """
     if isinstance(data, Examples):
         return data
@@ -71,12 +74,12 @@ def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
             "cp.scan reads rows from disk in parts, but this function needs all rows in memory. Pass the file itself, "
             "or use cp.fit."
         )
-    named = _by_name(model)
-    options["inputs"] = inputs_of(model)
+    named = _is_named_model(model)
+    options["inputs"] = named_inputs_of(model)
     how = {
         "table": named,
         "text": model == "text" if named else False,
-        "pick": partial(as_labels_if_several, sequences=_puts_out_steps(model)),
+        "pick": partial(as_labels_if_several, sequences=_predicts_steps(model)),
         **options,
     }
     data, y = split_off_labels(data, y)
@@ -84,8 +87,8 @@ def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
     return without_rare_labels(read(data, target=target, **how) if target is not None else read(data, y=y, **how))
 
 
-def _puts_out_steps(model: Any) -> bool:
-    """Whether a Keras model has an output for each step of a row."""
+def _predicts_steps(model: Any) -> bool:
+    """Return whether a Keras model has an output for each step of a row."""
     shape = None
     if hasattr(model, "layers"):
         with suppress(Exception):  # one that was never called has none yet
@@ -93,17 +96,17 @@ def _puts_out_steps(model: Any) -> bool:
     return isinstance(shape, tuple) and len(shape) == 3
 
 
-def _by_name(model: Any) -> bool:
-    """Whether every model asked for is one of ours: a name, trees, or a list or blend of these."""
+def _is_named_model(model: Any) -> bool:
+    """Return whether every model is one of Counterpoise: a name, trees, or a list or blend of these."""
     if isinstance(model, Blend):
         model = model.models
     if isinstance(model, (list, tuple)):
-        return all(map(_by_name, model))
+        return all(map(_is_named_model, model))
     return isinstance(model, str) or getattr(model, "kind", "") == "trees"
 
 
 def augmentation_of(data: Any, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The augmentation in training: the argument if it was given, otherwise that of the images (`cp.images`)."""
+    """Return the options of augmentation: the argument if it was passed, otherwise that of the images (`cp.images`)."""
     from counterpoise.networks.augmentation import OPTIONS  # imports Keras, which a command line has yet to silence
 
     asked = {name: options[name] for name in OPTIONS}
@@ -111,8 +114,8 @@ def augmentation_of(data: Any, options: Mapping[str, Any]) -> dict[str, Any]:
     return {**asked, "augment": data.augment} if brought else asked
 
 
-def inputs_of(model: Any) -> NamedInputs | None:
-    """The named inputs of a user's Keras model: a dict of inputs, or several of them; else None."""
+def named_inputs_of(model: Any) -> NamedInputs | None:
+    """Return the named inputs of a user's Keras model with a dict of inputs, or with several inputs; else None."""
     return NamedInputs.of(getattr(model, "_inputs_struct", None))
 
 

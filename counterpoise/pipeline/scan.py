@@ -36,9 +36,10 @@ Array = np.ndarray
 
 logger = logging.getLogger("counterpoise")
 
+#: Most rows in memory with their features: held-out rows, and the sample of training rows.
 MOST_HELD, MOST_SAMPLED = 100_000, 100_000
-#: Drawn rows that are mixed together.
-WINDOW = 65_536
+#: Drawn rows that are shuffled together. The number decides the order of rows, and so results.
+MIXED_ROWS = 65_536
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,8 @@ class Scanned:
     sample: Array
     holdout: Holdout
 
-    def check(self, strategy: Strategy) -> None:
-        """Raise an `OptionError` for a strategy that needs rows in memory.
-
-        It must see all features at once, or changes during training.
-        """
+    def check_strategy(self, strategy: Strategy) -> None:
+        """Raise an `OptionError` for a strategy that needs all features at once, or that changes during training."""
         for single in strategy.singles:
             rows, examples = self.holdout.train, self.examples
             plan = single.make_plan(
@@ -75,24 +73,19 @@ class Scanned:
                 )
 
     def stream(self, job: Job, seed: int) -> Stream:
-        """Return the stream of a job's drawn rows, encoded as the rows in memory are.
-
-        `seed` is that of the draw.
-        """
+        """Return the stream of a job's drawn rows, encoded as the rows in memory are; `seed` is that of the draw."""
         schema = self.examples.schema
         assert schema is not None
         return Stream(
             self.scan.table, self.scan.features, self.examples.y[: len(self.scan)], job.plan, job.limits.batch_size,
-            seed, WINDOW, rows=job.train, inputs=lambda chunk: encode_frame(schema, chunk),
+            seed, MIXED_ROWS, rows=job.train, inputs=lambda chunk: encode_frame(schema, chunk),
         )  # fmt: skip
 
     def run(
         self, jobs: Iterable[Job], examples: Examples, network: Network, *, engine: str = "auto",
         callbacks: Iterable[Any] = (), progress: Any = None,
     ) -> Generator[tuple[str, Member], None, None]:  # fmt: skip
-        """Train jobs on rows from disk, and yield the id and the member of each.
-
-        The arguments are those of `engines.run.run`.
+        """Train jobs on rows from disk, and yield the id and the member of each: an executor (see `engines.run.run`).
 
         Raises:
             OptionError: `engine` is "program", which needs all rows in memory.
@@ -109,8 +102,10 @@ class Scanned:
             yield job.id, with_divergence_error(trainer.train(job, progress))
 
 
-def opened(scan: Scan, validation: Any, seed: int) -> Scanned:
-    """Choose held-out and sampled rows of a scan, and read them; `validation` is a share, or rows of the user's own.
+def read_scan(scan: Scan, validation: Any, seed: int) -> Scanned:
+    """Return a scan made ready: held-out and sampled rows are chosen and read into memory.
+
+    `validation` is a share of the rows to hold out, or rows of the user's own.
 
     Raises:
         SplitError: a class has too few rows. DataError: what `read` refuses.

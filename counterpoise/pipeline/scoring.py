@@ -1,4 +1,7 @@
-"""Every score of rows from a strategy's probabilities and decisions, whatever their target."""
+"""All scores of rows by the probabilities and decisions of a strategy, for any kind of target.
+
+One function for the folds of a comparison (`comparison.tally`) and for trials (`tuning`), so that they score alike.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,7 @@ Array = np.ndarray
 
 
 def scores_of(examples: Examples, rows: Array, proba: Array, raw: Array, decision: Array) -> dict[str, float]:
-    """Return metric key -> score of some rows.
-
-    It is that of their one problem, or the mean over several (see `core.target`).
+    """Return metric key -> score of some rows: that of their one problem, or the mean over several (`core.target`).
 
     Args:
         examples: The rows.
@@ -39,14 +40,14 @@ def scores_of(examples: Examples, rows: Array, proba: Array, raw: Array, decisio
         if len(p.rows)
     ]
     # Scores over all problems at once, such as micro averages, are added.
-    return mean_of(each) | target.joint_scores(y, proba, decision, weights)
+    return mean_scores(each) | target.joint_scores(y, proba, decision, weights)
 
 
-def mean_of(each: Sequence[Mapping[str, float]]) -> dict[str, float]:
+def mean_scores(each: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Return the mean of each score where it is finite; nan where it is finite in none.
 
     Example:
-        >>> mean_of([{"recall": 1.0}, {"recall": 0.5}, {"recall": float("nan")}])
+        >>> mean_scores([{"recall": 1.0}, {"recall": 0.5}, {"recall": float("nan")}])
         {'recall': 0.75}
     """
     if len(each) == 1:

@@ -1,4 +1,7 @@
-"""How models are trained, equal for all strategies."""
+"""`Settings`: how models are trained, equal for all strategies of a run.
+
+The names of its fields are saved in the manifest of a store (`comparison.manifest`).
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from counterpoise.networks.network import Network
 from counterpoise.networks.optimizers import has_schedule
 from counterpoise.networks.recipe import PLAIN, Recipe
 
-#: Where no number of epochs is asked for: steps to stay within, and passes that are made all the same.
+#: If the user names no number of epochs: most steps, and least passes, which may take more steps.
 AUTO_STEPS, LEAST_PASSES = 15_000, 30
 
 
@@ -20,10 +23,10 @@ AUTO_STEPS, LEAST_PASSES = 15_000, 30
 class Settings:
     """How networks are trained, equal for all strategies (see `compare` for each name).
 
-    `epochs`, `batch_size` and `recipe` may be "auto" until `on` a network. `most_steps` bounds the steps of every
-    network; `extension` is how many times the budget may be taken, which `extend` allows to be raised where networks
-    are cut off (see `pipeline.budget`). `tune` trials look for the values of a strategy's hyperparameters by
-    `tune_metric`, each network with `tune_steps` at most.
+    `epochs`, `batch_size` and `recipe` may be "auto" until `resolved_for`. `most_steps` bounds the steps of every
+    network; `extension` is how many times the default budget a run may take, and `extend` is whether it may be
+    increased if networks are cut off (see `pipeline.budget`). `tune` is the number of trials for the hyperparameters of
+    a strategy, by `tune_metric`, each network with at most `tune_steps`.
     """
 
     epochs: Any = 30
@@ -47,7 +50,7 @@ class Settings:
         """Check the values, and turn numbers into int; a wrong value raises an OptionError."""
         for name in ("epochs", "batch_size", "patience", "plateau", "most_steps", "tune_steps"):
             value = getattr(self, name)
-            # `on` replaces "auto" later, and None stays. `patience` must be a number.
+            # `resolved_for` replaces "auto" later, and None stays. `patience` must be a number.
             later = value == "auto" if name in ("epochs", "batch_size") else value is None and name != "patience"
             if not later:
                 object.__setattr__(self, name, check_int(value, name))
@@ -60,12 +63,12 @@ class Settings:
         for name in ("seed", "tune"):
             object.__setattr__(self, name, check_int(getattr(self, name), name, 0))
 
-    def on(
+    def resolved_for(
         self, models: Mapping[str, Any], rows: int, passes: int, extend: bool = False, rate_set: bool = False
     ) -> Settings:
-        """Return these settings for models and a number of rows, with nothing left "auto".
+        """Return these settings for models and a number of training rows, without any "auto".
 
-        The recipe is that of the first network, unless one was given. `passes` is the number of epochs where neither
+        The recipe is that of the first network, unless one was given. `passes` is the number of epochs if neither
         the user nor the recipe names one. On many rows, epochs are fewer: they make at most `AUTO_STEPS` steps, but are
         at least `LEAST_PASSES`. Epochs that the user asked for stay, without the recipe's floor of steps and without
         `extend`. A plateau, a schedule of the optimizer or, with `rate_set`, a callback replaces the recipe's cosine.

@@ -1,7 +1,7 @@
-"""Stage after stage: models that are trained one after the other wait for those before them.
+"""Training in stages: models that are trained one after the other wait for those before them.
 
-A stage holds the jobs of all strategies and folds that can be made by then, so that folds and strategies are trained
-side by side. Without such models there is one stage.
+A stage has the jobs of all strategies and folds that can be made by then, so that folds and strategies are trained in
+parallel. Without such models there is one stage. `trained_members` completes what is done after training.
 """
 
 from __future__ import annotations
@@ -14,26 +14,27 @@ from counterpoise.core.job import Job, Member
 from counterpoise.engines.finishing import apply_finish
 from counterpoise.networks.member_outputs import score_members
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.jobs import Key
+from counterpoise.pipeline.jobs import FoldKey
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.strategy import Strategy
 from counterpoise.strategies.successive import check_trained
 
 
 def train_in_stages(
-    jobs: Mapping[Key, Sequence[Job]],
-    strategies: Mapping[Key, Strategy],
+    jobs: Mapping[FoldKey, Sequence[Job]],
+    strategies: Mapping[FoldKey, Strategy],
     trainer: Trainer,
     failures: dict[str, str] | None = None,
-) -> tuple[dict[Key, list[Job]], dict[str, Member]]:
-    """Train the jobs of strategies on folds.
+) -> tuple[dict[FoldKey, list[Job]], dict[str, Member]]:
+    """Train the jobs of strategies on folds, stage by stage.
 
     Args:
         jobs: One job per model (see `jobs.jobs_of`). Of models that follow others it is a first guess (see
             `strategies.successive`).
-        strategies: What the jobs belong to.
+        strategies: The strategies of the jobs, with the hyperparameters of their fold.
         trainer: Trains the jobs of one stage.
-        failures: Where to write why a strategy could not be planned on; it is left out then. None: raise it.
+        failures: Strategy -> reason, to which strategies are added whose next jobs cannot be made; they are left out.
+            None: the error is raised.
 
     Returns:
         The jobs that were trained, and their members by job id.
@@ -62,7 +63,7 @@ def train_in_stages(
 def trained_members(
     strategy: Strategy, jobs: Sequence[Job], members: Mapping[str, Member], trainer: Trainer
 ) -> list[Member]:
-    """The members of a strategy's jobs with their outputs for the score rows, each after its finishing step.
+    """Return the members of a strategy on one fold, each after its finishing step, with outputs for the score rows.
 
     A network that was trained for several member strategies also has the output of each of them.
 

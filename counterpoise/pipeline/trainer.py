@@ -1,4 +1,4 @@
-"""The trainer of jobs: rows, models of a run, settings, and executor."""
+"""`Trainer`: what jobs are trained with, namely the rows and models of a run, its settings, and the executor."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from counterpoise.core.model import Model
 from counterpoise.core.progress import Progress
 from counterpoise.engines.run import Executor, run
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.fold_results import subset
 from counterpoise.pipeline.settings import Settings
 from counterpoise.strategies.strategy import Strategy
 
@@ -28,7 +27,7 @@ class Learner:
 
     Attributes:
         model: See `core.model`.
-        examples: The rows; behind a frozen body those that it makes of them.
+        examples: The rows; with a frozen body, its outputs for the rows.
     """
 
     model: Any
@@ -37,13 +36,13 @@ class Learner:
 
 @dataclass(frozen=True)
 class Trainer:
-    """Trains jobs.
+    """Trains jobs; every stage of `pipeline.order` gets one.
 
     Attributes:
         examples: The rows that jobs number, with their labels.
-        learners: Key -> model and rows; jobs and strategies name a key, "" is the first.
+        learners: Key -> model and rows. Jobs and strategies name a key, which is part of job ids; "" is the first.
         settings: How models are trained.
-        executor: Where (see `engines.run`).
+        executor: What trains, and where (see `engines.run`). A store or a limit wraps it.
         progress: Called with a text, steps done and steps in all.
         callbacks: Keras callbacks of the user.
     """
@@ -62,6 +61,7 @@ class Trainer:
 
     @property
     def models(self) -> dict[str, Any]:
+        """Return key -> model."""
         return {key: learner.model for key, learner in self.learners.items()}
 
     @property
@@ -79,12 +79,13 @@ class Trainer:
         return "+".join(dict.fromkeys(self.models[single.model].label for single in strategy.singles))
 
     def learner(self, job: Job) -> Learner:
+        """Return the model that trains a job, with its rows."""
         return self.learners[job.model]
 
     def of_rows(self, rows: Array) -> Trainer:
         """Return the trainer for some of the rows, numbered from 0, without progress."""
-        learners = {key: Learner(own.model, subset(own.examples, rows)) for key, own in self.learners.items()}
-        return replace(self, examples=subset(self.examples, rows), learners=learners, progress=None)
+        learners = {key: Learner(own.model, own.examples.subset(rows)) for key, own in self.learners.items()}
+        return replace(self, examples=self.examples.subset(rows), learners=learners, progress=None)
 
     def train(self, jobs: Iterable[Job]) -> dict[str, Member]:
         """Train jobs, each id once, model by model, and return the member of each job id.
@@ -97,10 +98,7 @@ class Trainer:
         members: dict[str, Member] = {}
 
         def report(job_id: str, step: int, most: int) -> None:
-            """Store the steps done of a job, and report the steps done of all jobs.
-
-            `most` is not used.
-            """
+            """Store the steps done of a job, and report those of all jobs; `most` is not used."""
             done[job_id] = step
             if self.progress:
                 self.progress(f"{len(members)} of {len(distinct)} models", sum(done.values()), total)

@@ -1,7 +1,8 @@
 """A strategy's one or two hyperparameters, tuned inside the training rows of each fold.
 
-The training rows are split again: three quarters train, one quarter scores; the fold's stopping rows end training
-as ever, and its test rows are never looked at. The first trial is the strategy as it is, so that tuning can keep it.
+The training rows are split again: three quarters train, one quarter scores the trials. The stopping rows of the fold
+end training as usual, and its test rows are never looked at. The first trial is the strategy as it is, so that tuning
+can keep it. Seeds and the order of trials decide the values.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from counterpoise.core.lazy import needed
 from counterpoise.core.seeds import integer
 from counterpoise.data.split import hold_out
 from counterpoise.metrics.catalog import METRICS
-from counterpoise.pipeline.fold_results import corrected, subset
+from counterpoise.pipeline.fold_results import corrected_log_p
 from counterpoise.pipeline.jobs import ALL_ROWS_FOLD, jobs_of
 from counterpoise.pipeline.scoring import scores_of
 from counterpoise.pipeline.stages import trained_members
@@ -33,7 +34,7 @@ Values = dict[str, float]
 
 @dataclass(frozen=True)
 class Tuned:
-    """A strategy with the values that did best, and these values."""
+    """A strategy with the values of its best trial, and these values."""
 
     strategy: Strategy
     values: Values
@@ -49,9 +50,8 @@ def tuned_by_fold(
 ) -> dict[tuple[str, int], Tuned]:
     """Tune strategies with hyperparameters in each fold: (name, fold number) -> `Tuned`.
 
-    `settings.tune` is the number of trials; with 0, nothing is tuned.
-
-    Trial after trial, the networks of all strategies and folds are trained together.
+    `settings.tune` is the number of trials; with 0, nothing is tuned. In each trial, the networks of all strategies and
+    folds are trained together.
     """
     trials = trainer.settings.tune
     studies = {
@@ -78,7 +78,7 @@ def tuned_on_all(strategy: Strategy, trainer: Trainer) -> Tuned:
 
 
 class Study:
-    """The trials of one strategy on one fold.
+    """The trials of one strategy on one fold, by Optuna.
 
     Args:
         strategy: With hyperparameters.
@@ -94,7 +94,7 @@ class Study:
         # The trials tune nothing themselves, and may have fewer steps.
         settings = replace(settings, tune=0, most_steps=settings.tune_steps or settings.most_steps)
         self.strategy, self.trainer = strategy, replace(trainer, settings=settings)
-        inner, scored = hold_out(subset(trainer.examples, fold.train), INNER_SHARE, seed)
+        inner, scored = hold_out(trainer.examples.subset(fold.train), INNER_SHARE, seed)
         self.fold = Fold(fold.repeat, fold.index, fold.train[inner], fold.stop, fold.train[scored])
         self.study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
         # The first trial has the values of the strategy as it is.
@@ -121,7 +121,7 @@ class Study:
         by_id = {member.job: member for member in members}
         done, examples = trained_members(self.strategy, jobs, by_id, self.trainer), self.trainer.examples
         rows, metric, target = self.fold.test, self.trainer.settings.tune_metric, target_of(examples)
-        log_p = np.stack([corrected(target, member) for member in done])
+        log_p = np.stack([corrected_log_p(target, member) for member in done])
         # Trials are compared without calibration, at the decision for the most probable class.
         rule = target.fit_rule(
             log_p, examples.scored_labels(rows), np.stack([m.log_shift for m in done]), calibrate=lambda codes: None,
@@ -138,7 +138,7 @@ class Study:
         return Tuned(self.strategy.with_values(best.params), dict(best.params))
 
 
-def values_of(tuned: Mapping[tuple[str, int], Tuned]) -> dict[str, list[Any]]:
-    """strategy -> the values of each fold, for the leaderboard."""
+def values_by_fold(tuned: Mapping[tuple[str, int], Tuned]) -> dict[str, list[Any]]:
+    """Return strategy -> the values of each fold, for the leaderboard."""
     names = dict.fromkeys(name for name, _ in tuned)
     return {name: [one.values for (other, _), one in tuned.items() if other == name] for name in names}

@@ -1,4 +1,7 @@
-"""Rows to units: their aggregated probabilities, the rule that calibrates and decides these, and its results."""
+"""Rows to units (such as patients): their probabilities, the rule that calibrates and decides units, and its results.
+
+The names of unit scores (`UNIT` in front) are saved in model files.
+"""
 
 from __future__ import annotations
 
@@ -54,22 +57,21 @@ def fit_unit_rule(
     scores |= {} if weights is None else {"weight": units.mean(weights).astype(np.float32)}
     rule = target.fit_rule(
         log_p, y, np.zeros((1, *target.shape(len(examples.classes)))), aim=strategy.aim if tune_threshold else "argmax",
-        check_intercept=True, calibrate=_calibrator, sample_weight=scores.get("weight"),
+        check_intercept=True, calibrate=_unit_calibrator, sample_weight=scores.get("weight"),
     )  # fmt: skip
     return UnitRule(units.columns, units.aggregate, rule), {f"{UNIT_PREFIX}{name}": one for name, one in scores.items()}
 
 
-def _calibrator(y: Array) -> str | None:
-    """Return the calibrator of units with class codes y.
+def _unit_calibrator(y: Array) -> str | None:
+    """Return the kind of calibrator for units with class codes y: "platt" (slope and intercept), "temperature" (slope).
 
-    It is a slope with an intercept, or only a slope.
     "platt" needs enough units of each class, "temperature" at least one. None: no calibrator is tried.
     """
     counts = np.bincount(y, minlength=2)
     return "platt" if counts.min() >= NEEDED["platt"] else "temperature" if counts.min() > 0 else None
 
 
-def guarantee_scores(target: Target, kept: Examples, proba: Array) -> dict[str, Array]:
+def unit_guarantee_scores(target: Target, kept: Examples, proba: Array) -> dict[str, Array]:
     """Return stored scores, by name, of the units of the rows `kept` for guarantees.
 
     `proba` (N, C) or (N, L) are the probabilities of these rows.

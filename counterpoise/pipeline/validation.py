@@ -1,4 +1,7 @@
-"""Validation rows of the user's own, behind the training rows in the form that these taught."""
+"""The user's own validation rows: read in the form of the training rows, appended to them, and weighted to their prior.
+
+Nothing is learned from validation rows: kinds, categories and encoders are those of the training rows.
+"""
 
 from __future__ import annotations
 
@@ -26,12 +29,12 @@ from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 
-#: Chance of class shares as different as those of training and validation rows, below which they are not chance.
+#: Class shares of training and validation rows differ if the p-value of equal shares is below this.
 UNLIKELY = 0.001
 
 
 def are_rows(validation: Any) -> bool:
-    """Whether `validation` holds rows, and not a share of the training rows."""
+    """Return whether `validation` contains rows, and is not a share of the training rows."""
     return not isinstance(validation, (int, float, np.number))
 
 
@@ -39,22 +42,20 @@ def with_validation(
     examples: Examples, validation: Any, target: str | None, sample_weight: Any = None,
     inputs: NamedInputs | None = None,
 ) -> Examples:  # fmt: skip
-    """Training rows and, behind them, validation rows: what each does is in `split`.
-
-    The kinds, the levels and whatever else is learned are those of the training rows.
+    """Return training rows and, after them, validation rows, with the use of each in `split`.
 
     Args:
         examples: The training rows.
         validation: (x, y) or (x, y, weight); a dataset of these; a folder of images; a table with the columns `target`
             and, where it is named, `sample_weight`.
         target: Name of the target column of the training rows; None: their labels were given as an array.
-        sample_weight: As it was given for the training rows.
-        inputs: Those that the model names, or None.
+        sample_weight: As it was passed for the training rows.
+        inputs: The named inputs of the model, or None.
 
     Raises:
         OptionError: something else. DataError: rows or labels that do not fit the training rows.
     """
-    x, y, weight = _read(examples, validation, target, sample_weight, inputs)
+    x, y, weight = _read_validation(examples, validation, target, sample_weight, inputs)
     try:
         codes = target_of(examples).codes(y, np.array(examples.classes, object))
     except TargetError as error:
@@ -66,7 +67,7 @@ def with_validation(
         )
     strata = replace(examples, y=codes).strata
     check_no_class_lost(strata, weight, examples.classes, "the weight of the validation rows")
-    both = join([examples.x, _alike(x, examples.x)])
+    both = join([examples.x, _as_training_inputs(x, examples.x)])
     weights_of_both = None
     if examples.sample_weight is not None or weight is not None:
         pairs = (examples.sample_weight, len(examples)), (weight, len(codes))
@@ -82,9 +83,9 @@ def with_validation(
 def at_training_prior(examples: Examples) -> Examples:
     """Return the rows, with validation rows weighted to the class shares of the training rows.
 
-    Rows stay as they are unless they have one class each and the shares differ by more than chance. A warning tells of
-    the weights. Without them, the correction would move the probabilities to the shares of the validation rows, and the
-    wrong round would be the best.
+    Rows stay as they are unless they have one class each and the shares differ by more than chance. A warning about the
+    weights is added. Without them, the correction would change the probabilities to the shares of the validation rows,
+    and the wrong round would be the best.
     """
     train, stop = examples.rows_with_role(TRAIN), examples.rows_with_role(VALIDATION)
     target, n = target_of(examples), len(examples.classes)
@@ -106,10 +107,10 @@ def at_training_prior(examples: Examples) -> Examples:
     return replace(examples, sample_weight=weight.astype(np.float32), warnings=(*examples.warnings, text))
 
 
-def _read(
+def _read_validation(
     examples: Examples, given: Any, target: str | None, sample_weight: Any, inputs: NamedInputs | None
 ) -> tuple[Any, Any, Array | None]:
-    """Return validation rows in the form of `Examples.x`, their labels, and weights or None.
+    """Return validation rows in the form of `Examples.x`, their labels (not yet codes), and weights or None.
 
     Raises:
         OptionError: They are none of the forms of `with_validation`.
@@ -119,30 +120,31 @@ def _read(
         given_labels = images.labeled_metadata.y
         several = given_labels.codes.ndim > 1
         return encode_image_set(images, examples.schema), given_labels if several else given_labels.values, None
-    with_metadata = _of_elements if target_of(examples).per_element else _with_metadata
+    with_metadata = _with_element_labels if target_of(examples).per_element else _with_labels_and_weights
     if dataset_kind(given):
         x, y, weight = load(given)
-        return with_metadata(encode(examples, x, inputs), y, weight)
+        return with_metadata(encode_validation(examples, x, inputs), y, weight)
     if isinstance(given, (tuple, list)) and len(given) in (2, 3):
-        return with_metadata(encode(examples, given[0], inputs), given[1], given[2] if len(given) == 3 else None)
+        weight = given[2] if len(given) == 3 else None
+        return with_metadata(encode_validation(examples, given[0], inputs), given[1], weight)
     if is_table(given, table=False):
-        return _of_table(examples, given, target, sample_weight, inputs)
+        return _rows_of_table(examples, given, target, sample_weight, inputs)
     raise OptionError(
-        f"validation= is {_named(given)}. Expected a share between 0 and 1, rows (x, y) or (x, y, weight), a dataset "
-        "of these, a folder of images, or a table with the target column."
+        f"validation= is {_type_text(given)}. Expected a share between 0 and 1, rows (x, y) or (x, y, weight), a "
+        "dataset of these, a folder of images, or a table with the target column."
     )
 
 
-def _named(given: Any) -> str:
+def _type_text(given: Any) -> str:
     """Return the type of what was passed, with the length of a tuple or list, for a message."""
     kind = type(given).__name__
     return f"a {kind} of {len(given)}" if isinstance(given, (tuple, list)) else kind
 
 
-def _of_table(
+def _rows_of_table(
     examples: Examples, given: Any, target: str | None, sample_weight: Any, inputs: NamedInputs | None
 ) -> tuple[Any, Any, Array | None]:
-    """Return the rows of a table as `encode` does, with labels and weights from its columns.
+    """Return the rows of a table as `encode_validation` does, with labels and weights from its columns.
 
     Raises:
         OptionError: The training labels were no column, so that the column of labels is not known.
@@ -158,12 +160,12 @@ def _of_table(
     absent = [column for column in (target, weight) if column is not None and column not in frame.columns]
     if absent:
         raise DataError(f"validation: {name} lacks the column {absent[0]!r}.")
-    _, y, w = _with_metadata(np.empty(frame.height), frame[target], None if weight is None else frame[weight])
-    return encode(examples, given, inputs), y, w
+    _, y, w = _with_labels_and_weights(np.empty(frame.height), frame[target], None if weight is None else frame[weight])
+    return encode_validation(examples, given, inputs), y, w
 
 
-def _with_metadata(x: Any, y: Any, weight: Any) -> tuple[Any, Any, Array | None]:
-    """Return x, the label of each row (None if missing), and the weights or None.
+def _with_labels_and_weights(x: Any, y: Any, weight: Any) -> tuple[Any, Any, Array | None]:
+    """Return x, the label of each row (None if missing), and the weights or None, after a check of both.
 
     A DataError, such as for another number of labels than rows, gets "validation: " in front.
     """
@@ -176,15 +178,15 @@ def _with_metadata(x: Any, y: Any, weight: Any) -> tuple[Any, Any, Array | None]
         raise type(error)(f"validation: {error}") from None
 
 
-def _of_elements(x: Any, y: Any, weight: Any) -> tuple[Any, Any, Array | None]:
+def _with_element_labels(x: Any, y: Any, weight: Any) -> tuple[Any, Any, Array | None]:
     """Return x, the labels of elements as they were given, and the weights of rows or None."""
     # The zeros stand in for labels, so that only the weights are checked.
-    _, _, w = _with_metadata(x, np.zeros(rows_in(x), np.int32), weight)
+    _, _, w = _with_labels_and_weights(x, np.zeros(rows_in(x), np.int32), weight)
     return x, y, w
 
 
-def encode(examples: Examples, x: Any, inputs: NamedInputs | None = None) -> Any:
-    """Return new rows in the form in which the training rows were read.
+def encode_validation(examples: Examples, x: Any, inputs: NamedInputs | None = None) -> Any:
+    """Return validation rows in the form in which the training rows were read.
 
     They are named inputs, a column of text, or a table or arrays. The message of a DataError starts with "validation".
     """
@@ -200,18 +202,18 @@ def encode(examples: Examples, x: Any, inputs: NamedInputs | None = None) -> Any
         raise type(error)(text if text.startswith("validation") else f"validation: {text}") from None
 
 
-def _alike(x: Any, like: Any) -> Any:
-    """Return rows in the types of `like`; other inputs or shapes raise a DataError."""
+def _as_training_inputs(x: Any, like: Any) -> Any:
+    """Return validation rows in the types of the training rows `like`; other inputs or shapes raise a DataError."""
     wanted, got = (mapped(lambda _: "array", rows) for rows in (like, x))
     if wanted != got:
         raise DataError(
             f"validation has the inputs {got}, but the training rows have {wanted}. Pass the same inputs for both."
         )
-    return mapped(_cast, like, x)
+    return mapped(_as_training_type, like, x)
 
 
-def _cast(like: Array, array: Any) -> Array:
-    """Rows in the type of the training rows; another shape or kind of type is refused."""
+def _as_training_type(like: Array, array: Any) -> Array:
+    """Return one input in the type of the training rows; another shape or kind of type raises a DataError."""
     array = array if isinstance(array, Source) else np.asarray(array)
     if array.shape[1:] != like.shape[1:]:
         raise DataError(

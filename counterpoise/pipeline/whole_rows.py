@@ -1,7 +1,7 @@
-"""Decisions for whole test rows that have a class per element, a few rows at a time, and what is kept of them.
+"""Decisions for whole rows that have a class per element (masks, sequences), a few rows at a time.
 
-Members hold the outputs of sampled elements alone. Here their networks look at the test rows again, so that overlaps
-and regions are those of whole rows and no array has all elements of all rows.
+Members have only the outputs of sampled elements. Here their networks predict the rows again, so that overlaps, regions
+and lesions are those of whole rows. No array may have all elements of all rows.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from counterpoise.metrics.regions import decided_regions, foreground_of, joined_
 from counterpoise.networks.forward import forward
 from counterpoise.networks.network import Network
 from counterpoise.networks.weights import set_state
-from counterpoise.pipeline.fold_results import Part
+from counterpoise.pipeline.fold_results import FittingPart
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.strategy import Strategy
 from counterpoise.targets.kinds import target_of
@@ -32,26 +32,26 @@ Array = np.ndarray
 def region_result(
     strategy: Strategy, trainer: Trainer, fold: Fold, members: Sequence[Member], rule: Any
 ) -> RegionResult | None:
-    """Decide the test rows of a fold as wholes; None where rows have no elements."""
+    """Return counts and regions of the whole test rows of a fold by its rule; None if rows have no elements."""
     examples, target = trainer.examples, target_of(trainer.examples)
     if not target.per_element:
         return None
     foreground = foreground_of(target.counts(examples.y, len(examples.classes)))
     parts = []
-    for rows, log_p in _whole(strategy, trainer, fold.test, members):
+    for rows, log_p in _scores_of_whole_rows(strategy, trainer, fold.test, members):
         decided = target.apply(rule, log_p)
         parts.append(decided_regions(examples.y[rows], decided.proba, decided.decision, foreground))
     return joined_regions(parts)
 
 
-def lesions_found(strategy: Strategy, trainer: Trainer, parts: Sequence[Part]) -> list[Array | None]:
+def lesion_tables(strategy: Strategy, trainer: Trainer, parts: Sequence[FittingPart]) -> list[Array | None]:
     """Count the lesions that each threshold finds in whole rows (see `decide.lesion_threshold`), part by part.
 
     None for each part if rows have no elements of two classes, or if the pool of the members depends on labels.
 
     Args:
-        strategy: What trained the members.
-        trainer: With its rows.
+        strategy: The strategy of the members.
+        trainer: Its trainer, with the rows.
         parts: See `fold_results.fitting_parts`.
 
     Returns:
@@ -64,7 +64,7 @@ def lesions_found(strategy: Strategy, trainer: Trainer, parts: Sequence[Part]) -
         return [None] * len(parts)
 
     def odds(log_p: Array) -> Array:
-        """The pooled log-odds (n, ...) of scores (M, n, ..., 2)."""
+        """Return the pooled log-odds (n, ...) of scores (M, n, ..., 2)."""
         flat = pooled_log_odds(
             list(log_p.reshape(len(log_p), -1, 2)), vote, None if shares is None else np.array(shares)
         )
@@ -76,7 +76,7 @@ def lesions_found(strategy: Strategy, trainer: Trainer, parts: Sequence[Part]) -
     tables: list[Array | None] = []
     for own, members, _ in parts:
         total = np.zeros((len(cuts), 4))
-        for rows, log_p in _whole(strategy, trainer, own, members):
+        for rows, log_p in _scores_of_whole_rows(strategy, trainer, own, members):
             user = examples.weights_of(rows)
             weight = np.ones(len(rows)) if user is None else user.astype(np.float64)
             counts = lesion_counts(examples.y[rows], odds(log_p), cuts)
@@ -86,13 +86,13 @@ def lesions_found(strategy: Strategy, trainer: Trainer, parts: Sequence[Part]) -
     return tables
 
 
-def joined_lesions(tables: Sequence[Array | None]) -> Array | None:
+def summed_lesion_tables(tables: Sequence[Array | None]) -> Array | None:
     """Return the tables of several parts as one, with their counts added; None without any."""
     known = [table for table in tables if table is not None]
     return np.column_stack([known[0][:, 0], sum(table[:, 1:] for table in known)]) if known else None
 
 
-def _whole(
+def _scores_of_whole_rows(
     strategy: Strategy, trainer: Trainer, rows: Array, members: Sequence[Member]
 ) -> Iterator[tuple[Array, Array]]:
     """Yield numbers of a few rows, and corrected scores (M, n, ..., C) of all elements."""
@@ -100,13 +100,13 @@ def _whole(
     learners = [trainer.learners[single.model] for single in strategy.singles]
     for some in chunks(examples.x, rows):
         log_p = [
-            target.log_p(_logits(learner.model, member, take(learner.examples.x, some)), member.log_shift, member.gamma)
-            for learner, member in zip(learners, members, strict=True)
+            target.log_p(_member_logits(own.model, member, take(own.examples.x, some)), member.log_shift, member.gamma)
+            for own, member in zip(learners, members, strict=True)
         ]
         yield some, np.stack(log_p)
 
 
-def _logits(network: Network, member: Member, x: Any) -> Array:
+def _member_logits(network: Network, member: Member, x: Any) -> Array:
     """Return raw logits of whole rows by one member.
 
     The network is built once, stays in its cache, and gets the weights of each member.

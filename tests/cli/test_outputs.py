@@ -148,7 +148,7 @@ def test_the_run_of_a_read_only_folder_is_reported(tmp_path, monkeypatch, wal):
 
     monkeypatch.setattr(store_file.sqlite3, "connect", refused)
     with Store.reading(folder) as store:
-        assert store._get("owner")["pid"] == os.getpid()
+        assert store._read_fact("owner")["pid"] == os.getpid()
 
 
 class _Refusing:

@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import recall_score
 
 import counterpoise as cp
-from counterpoise.comparison.audit import ALPHAS
+from counterpoise.comparison.audit import REVIEW_ALPHAS
 from counterpoise.core.errors import CounterpoiseError, OptionError
 
 
@@ -61,7 +61,7 @@ def test_thresholds_reviews_and_reliability(comparison):
     if audit["strategy"] == "threshold":
         assert spread["low"] <= spread["value"] <= spread["high"]
         assert audit["threshold_spread"]["low"]["recall"] >= audit["threshold_spread"]["high"]["recall"]
-    assert [one["alpha"] for one in audit["review"]] == list(ALPHAS)
+    assert [one["alpha"] for one in audit["review"]] == list(REVIEW_ALPHAS)
     for one in audit["review"]:
         for c in one["classes"]:
             assert c["missed"]["value"] < one["alpha"] + 0.05

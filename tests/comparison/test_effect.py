@@ -7,9 +7,9 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 import counterpoise as cp
-from counterpoise.comparison.blocks import paired_draws
+from counterpoise.comparison.block_draws import paired_draws
 from counterpoise.comparison.costs import Costs
-from counterpoise.comparison.effect import rates, with_effect
+from counterpoise.comparison.effect import positive_shares, with_effect
 from counterpoise.comparison.judge import assess
 from counterpoise.comparison.tally import fold_counts
 from counterpoise.comparison.threshold_alone import with_threshold_or_costs
@@ -52,7 +52,7 @@ def test_of_several_classes_each_has_its_effect_and_the_rarest_is_spoken_of():
     verdict = Verdict("new", "better", "Use New.")
     effect = with_effect(verdict, {"none": old, "new": new}, {}, ["a", "b", "c"], positive=2).effect
     one_against_the_rest = [
-        rates(np.array([[m.sum() - m[c].sum() - m[:, c].sum() + m[c, c], m[:, c].sum() - m[c, c]],
+        positive_shares(np.array([[m.sum() - m[c].sum() - m[:, c].sum() + m[c, c], m[:, c].sum() - m[c, c]],
                               [m[c].sum() - m[c, c], m[c, c]]])) for m in (new, old) for c in range(3)
     ]  # fmt: skip
     after, before = 10_000 * np.array(one_against_the_rest[:3]), 10_000 * np.array(one_against_the_rest[3:])
@@ -74,7 +74,7 @@ def test_costs_are_for_two_classes():
 
 
 def test_costs_change_the_aim_of_those_that_tune_and_of_no_other():
-    aims = [s.aim for s in Costs(1, 20).aimed([find("none"), find("threshold"), find("oversample")])]
+    aims = [s.aim for s in Costs(1, 20).aim_strategies([find("none"), find("threshold"), find("oversample")])]
     assert aims == ["argmax", "cost(1, 20)", "cost(1, 20)"]
 
 

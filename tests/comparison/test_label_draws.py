@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from counterpoise.comparison.blocks import paired_draws
+from counterpoise.comparison.block_draws import paired_draws
 from counterpoise.comparison.single_split import split_draws
-from counterpoise.comparison.tally import classes_of, curves, fold_counts, fold_scores
+from counterpoise.comparison.tally import class_scores, fold_counts, fold_scores, report_curves
 from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
 
@@ -54,11 +54,11 @@ def test_a_split_of_ones_own(gaps):
 
 def test_what_the_leaderboard_has_of_labels():
     assert fold_counts([CELL], ROWS) == {}
-    table = classes_of([CELL], ROWS)
+    table = class_scores([CELL], ROWS)
     assert [(row["label"], row["support"], row["known"]) for row in table] == [
         ("edema", int(Y[:, 0].sum()), N),
         ("mass", int(Y[:, 1].sum()), N),
     ]
-    drawn = curves([replace(CELL, history=())], ROWS)
+    drawn = report_curves([replace(CELL, history=())], ROWS)
     assert [part["label"] for part in drawn["pr"]["classes"]] == ["edema", "mass"]
     assert np.sum(drawn["confusion"]["matrix"]) == 2 * N

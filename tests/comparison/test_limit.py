@@ -12,7 +12,7 @@ from trainers import trainer_of
 
 import counterpoise as cp
 from counterpoise.comparison import halving
-from counterpoise.comparison.halving import Limit, Remembering, rungs
+from counterpoise.comparison.halving import Limit, RememberingExecutor, run_rungs
 from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Examples
 from counterpoise.core.job import Member
@@ -55,7 +55,7 @@ class Scores:
 
 def run_heats(network, limit, executor, epochs=40):
     settings = Settings(epochs=epochs, batch_size=16)
-    return rungs(
+    return run_rungs(
         [find(n) for n in NAMES],
         trainer_of(EXAMPLES, settings, network, executor=executor),
         Limit.of(limit),
@@ -94,7 +94,7 @@ def test_seconds_end_the_comparison_where_they_run_out(network, monkeypatch):
 
 def test_nothing_is_trained_twice():
     executor = Scores()
-    remembering = Remembering(executor)
+    remembering = RememberingExecutor(executor)
     from trainers import jobs_of
 
     from counterpoise.data.split import make_folds

@@ -14,10 +14,9 @@ from trainers import trainer_of
 
 import counterpoise as cp
 from counterpoise.comparison import compare as compare_module
-from counterpoise.comparison.manifest import differences, manifest_of
-from counterpoise.comparison.store import Store
+from counterpoise.comparison.manifest import manifest_differences, manifest_of
+from counterpoise.comparison.store import SMALL_WEIGHTS, Store
 from counterpoise.comparison.store_file import FILE
-from counterpoise.comparison.stored_values import SMALL
 from counterpoise.core.errors import ArtifactError
 from counterpoise.core.job import Member
 from counterpoise.engines.run import run
@@ -57,14 +56,14 @@ def test_a_member_comes_back_bit_for_bit_in_another_opening(tmp_path):
     with Store.reading(tmp_path) as store:
         assert_same(store.get("a"), first)
         assert store.get("b") is None
-        assert store.known(["a", "b"]) == {"a"}
+        assert store.stored_jobs(["a", "b"]) == {"a"}
 
 
 def test_large_weights_are_kept_only_where_they_are_needed(tmp_path):
     with Store.writing(tmp_path) as store:
-        store.put(member("large", size=SMALL), weights=False)
+        store.put(member("large", size=SMALL_WEIGHTS), weights=False)
         store.put(member("small"), weights=False)
-        store.put(member("needed", size=SMALL), weights=True)
+        store.put(member("needed", size=SMALL_WEIGHTS), weights=True)
         assert store.get("large", weights=True) is None
         assert store.get("large", weights=False).weights == ()
         assert len(store.get("small", weights=True).weights) == len(store.get("needed").weights) == 3
@@ -77,11 +76,11 @@ def test_one_writes_and_others_may_read(tmp_path):
         with refusal, Store.writing(tmp_path):
             pass
         with Store.reading(tmp_path) as reader:
-            assert reader.known(["a"]) == {"a"}
+            assert reader.stored_jobs(["a"]) == {"a"}
     with Store.writing(tmp_path) as store:
-        assert store.known(["a"]) == {"a"}
+        assert store.stored_jobs(["a"]) == {"a"}
     with Store.writing(tmp_path, restart=True) as store:
-        assert store.known(["a"]) == set()
+        assert store.stored_jobs(["a"]) == set()
 
 
 def test_places_that_hold_no_run_or_a_damaged_one(tmp_path):
@@ -118,37 +117,37 @@ def manifest(x=X, y=Y, model="mlp", folds=2, duplicates="warn", optimizer=None, 
 
 def test_equal_runs_have_equal_manifests_and_every_difference_is_named():
     before = manifest()
-    assert differences(before, manifest(X.copy(), Y.copy())) == []
+    assert manifest_differences(before, manifest(X.copy(), Y.copy())) == []
 
     def compiled(spec, n_classes):
         model = two_layers()(spec, n_classes)
         model.compile("adam", "binary_crossentropy", metrics=[keras.metrics.AUC()])
         return model
 
-    assert differences(manifest(model=compiled), manifest(model=compiled)) == [], "Keras counts names up"
+    assert manifest_differences(manifest(model=compiled), manifest(model=compiled)) == [], "Keras counts names up"
     changed = X.copy()
     changed[3, 1] += 0.5
-    assert differences(before, manifest(changed)) == ["values of column 'x1' changed"]
+    assert manifest_differences(before, manifest(changed)) == ["values of column 'x1' changed"]
     flipped = np.where(np.arange(200) == 0, 1 - Y, Y)
-    assert differences(before, manifest(y=flipped)) == ["values of the labels changed"]
-    assert differences(before, manifest(seed=4, folds=3)) == ["seed was 0 and is 4", "folds was 2 and is 3"]
-    assert differences(before, manifest(X[:199], Y[:199]))[0] == "rows was 200 and is 199"
-    assert differences(before, manifest(X[:, :2])) == [
-        "values of column 'x2' are gone", *differences(before, manifest(X[:, :2]))[1:]
+    assert manifest_differences(before, manifest(y=flipped)) == ["values of the labels changed"]
+    assert manifest_differences(before, manifest(seed=4, folds=3)) == ["seed was 0 and is 4", "folds was 2 and is 3"]
+    assert manifest_differences(before, manifest(X[:199], Y[:199]))[0] == "rows was 200 and is 199"
+    assert manifest_differences(before, manifest(X[:, :2])) == [
+        "values of column 'x2' are gone", *manifest_differences(before, manifest(X[:, :2]))[1:]
     ]  # fmt: skip
-    assert "optimizer was Adam" in differences(before, manifest(optimizer="sgd"))[0]
-    assert differences({**before, "version": "0.0"}, before) == [f"version was 0.0 and is {before['version']}"]
+    assert "optimizer was Adam" in manifest_differences(before, manifest(optimizer="sgd"))[0]
+    assert manifest_differences({**before, "version": "0.0"}, before) == [f"version was 0.0 and is {before['version']}"]
 
 
 def test_a_network_is_known_by_its_layers_and_by_the_weights_it_starts_from():
     narrow, wide = manifest(model=two_layers(8)), manifest(model=two_layers(9))
-    assert differences(narrow, manifest(model=two_layers(8))) == []
-    assert "values of the network" in differences(narrow, wide)[0]
+    assert manifest_differences(narrow, manifest(model=two_layers(8))) == []
+    assert "values of the network" in manifest_differences(narrow, wide)[0]
     given = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
     first = manifest(model=given)
-    assert differences(first, manifest(model=given)) == []
+    assert manifest_differences(first, manifest(model=given)) == []
     given.layers[0].bias.assign([0.5])
-    assert "values of the network" in differences(first, manifest(model=given))[0]
+    assert "values of the network" in manifest_differences(first, manifest(model=given))[0]
 
 
 def counted(limit=10**6):

@@ -49,7 +49,7 @@ def looked_through(run: Path) -> tuple:
     """All that a run keeps."""
     with Store.writing(run) as store:
         store.begin({"seed": 0})
-        return store.record, store.compile_modes, [store.get(job) for job in sorted(store.known("ab"))]
+        return store.record, store.compile_modes, [store.get(job) for job in sorted(store.stored_jobs("ab"))]
 
 
 def sql(run: Path, *commands: str) -> None:

@@ -107,12 +107,12 @@ def test_what_failed_keeps_its_reason_and_costs_nothing():
 def test_rows_with_a_duplicate_in_training_are_left_out(examples):
     free = np.array([True, False] * 6)
     c = result("none", 0, np.arange(12), duplicate_free=free)
-    scores = tally.duplicate_free([c], examples)
+    scores = tally.duplicate_free_score([c], examples)
     expected = metrics.average_precision_score(Y[free], c.proba[free, 1])
     assert scores == {"rows": 6, "folds": 1, "average_precision": pytest.approx(expected)}
     nothing = dataclasses.replace(c, duplicate_free=np.zeros(12, bool))
-    assert tally.duplicate_free([nothing], examples) == {"rows": 0, "folds": 0, "average_precision": None}
-    assert tally.duplicate_free([dataclasses.replace(c, duplicate_free=None)], examples) is None
+    assert tally.duplicate_free_score([nothing], examples) == {"rows": 0, "folds": 0, "average_precision": None}
+    assert tally.duplicate_free_score([dataclasses.replace(c, duplicate_free=None)], examples) is None
 
 
 def test_the_data_block_counts_rows_columns_and_repeats(examples):
@@ -134,4 +134,4 @@ def test_three_classes_have_no_positive():
 
 def test_curves_are_of_the_first_repeat(results, examples):
     again = [dataclasses.replace(c, repeat=1) for c in results["none"]]
-    assert tally.curves([*results["none"], *again], examples) == tally.curves(results["none"], examples)
+    assert tally.report_curves([*results["none"], *again], examples) == tally.report_curves(results["none"], examples)

@@ -5,21 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from counterpoise.comparison.effect import effect_text, rates
-from counterpoise.comparison.posterior import Difference
+from counterpoise.comparison.effect import effect_text, positive_shares
+from counterpoise.comparison.significance import Difference
 from counterpoise.comparison.words import Contrast, inconclusive, listed, number, percent, selection_caveat
 from counterpoise.core.errors import OptionError
 
 
 def test_effect_of_two_confusion_matrices() -> None:
     old, new = np.array([[9700, 100], [100, 100]]), np.array([[9640, 160], [86, 114]])
-    hits, alerts = (10_000 * (b - a) for a, b in zip(rates(old), rates(new), strict=True))
+    hits, alerts = (10_000 * (b - a) for a, b in zip(positive_shares(old), positive_shares(new), strict=True))
     text = effect_text("focal", "ill", {"found": hits, "false_positives": alerts, "cost": 0.0})
     assert text.endswith("14 more 'ill' found, 60 more false positives, cost unchanged.")
     none = effect_text("threshold", "ill", {"found": 0.0, "false_positives": -0.2, "cost": None})
     assert none.endswith("no more 'ill' found, less than 1 fewer false positives.")
     with pytest.raises(OptionError, match="Expected a square matrix"):
-        rates(np.zeros((2, 2)))
+        positive_shares(np.zeros((2, 2)))
 
 
 def test_pieces() -> None:

@@ -14,7 +14,7 @@ from counterpoise.core.folds import Fold
 from counterpoise.data.read import read
 from counterpoise.engines.finishing import apply_finish, check_finish
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.fold_results import corrected
+from counterpoise.pipeline.fold_results import corrected_log_p
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.stages import trained_members
 from counterpoise.strategies.select import find, names
@@ -92,7 +92,7 @@ def train(name: str, x: np.ndarray, y: np.ndarray, steps: int, rate: float = 0.1
 def test_a_known_posterior_comes_back(name, classes):
     x, y = cells(classes)
     member, _ = train(name, x, y, steps=200, rate=0.3)
-    np.testing.assert_allclose(np.exp(corrected(target_of("one_of"), member)), CELLS[classes], atol=5e-3)
+    np.testing.assert_allclose(np.exp(corrected_log_p(target_of("one_of"), member)), CELLS[classes], atol=5e-3)
 
 
 def test_the_baseline_starts_at_the_log_prior():
@@ -109,7 +109,7 @@ def test_the_baseline_starts_at_the_log_prior():
     model.compile(keras.optimizers.Adam(0.1), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     model.fit(x, y, batch_size=len(y), epochs=25, verbose=0)
     by_hand = keras.ops.convert_to_numpy(keras.ops.log_softmax(model(x[::50])))
-    np.testing.assert_allclose(corrected(target_of("one_of"), member), by_hand, atol=1e-4)
+    np.testing.assert_allclose(corrected_log_p(target_of("one_of"), member), by_hand, atol=1e-4)
     np.testing.assert_array_equal(member.log_shift, 0)
 
 

@@ -23,31 +23,31 @@ AUTO = Settings(epochs="auto", batch_size="auto", recipe="auto")
 
 
 def test_a_network_without_a_recipe_is_trained_as_ever():
-    settings = AUTO.on({"": Network("mlp", EXAMPLES)}, 1000, passes=30)
+    settings = AUTO.resolved_for({"": Network("mlp", EXAMPLES)}, 1000, passes=30)
     assert settings == Settings(epochs=30, batch_size=256)
     assert limits_of(1000, 1000, settings) == limits_of(1000, 1000, Settings(epochs=30, batch_size=256))
 
 
 def test_tabular_brings_its_own_and_what_was_asked_for_counts():
     network = Network("tabular", EXAMPLES)
-    own = AUTO.on({"": network}, 1000, passes=30)
+    own = AUTO.resolved_for({"": network}, 1000, passes=30)
     assert (own.recipe, own.batch_size, own.epochs) == (TABULAR, TABULAR.batch_size(1000), 30)
-    asked = Settings(epochs=7, batch_size=99, recipe=PLAIN).on({"": network}, 1000, passes=30)
+    asked = Settings(epochs=7, batch_size=99, recipe=PLAIN).resolved_for({"": network}, 1000, passes=30)
     assert (asked.epochs, asked.batch_size, asked.recipe) == (7, 99, PLAIN)
-    some = Settings(epochs=7, batch_size="auto", recipe="auto").on({"": network}, 1000, passes=30)
+    some = Settings(epochs=7, batch_size="auto", recipe="auto").resolved_for({"": network}, 1000, passes=30)
     assert limits_of(640, 640, some).steps == 7 * 10  # a number of epochs is no floor of steps
 
 
 def test_many_rows_take_fewer_passes_but_thirty_at_least():
     network = Network("mlp", EXAMPLES)
-    passes = [AUTO.on({"": network}, rows, passes=100).epochs for rows in (1000, 38_400, 76_800, 1_000_000)]
+    passes = [AUTO.resolved_for({"": network}, rows, passes=100).epochs for rows in (1000, 38_400, 76_800, 1_000_000)]
     assert passes == [100, 100, 50, 30]  # 15,000 steps of 256 rows
-    assert AUTO.on({"": network}, 1_000_000, passes=10).epochs == 10
-    assert Settings(epochs=70, recipe="auto").on({"": network}, 1_000_000, passes=100).epochs == 70
+    assert AUTO.resolved_for({"": network}, 1_000_000, passes=10).epochs == 10
+    assert Settings(epochs=70, recipe="auto").resolved_for({"": network}, 1_000_000, passes=100).epochs == 70
 
 
 def test_the_floor_is_reached_in_whole_rounds_by_every_strategy():
-    settings = Settings(epochs="auto", batch_size="auto", recipe=Recipe(floor=100)).on(
+    settings = Settings(epochs="auto", batch_size="auto", recipe=Recipe(floor=100)).resolved_for(
         {"": Network("mlp", EXAMPLES)}, 1000, passes=3
     )
     for drawn in (10, 1000, 5000):
@@ -89,12 +89,18 @@ def test_numbers_out_of_range(wrong):
 
 def test_the_network_for_pictures_takes_all_its_steps_while_the_rate_falls():
     pictures = Examples(np.zeros((40, 8, 8, 1), np.uint8), Y, (0, 1))
-    own = AUTO.on({"": Network("cnn", pictures)}, 6400, passes=100)
+    own = AUTO.resolved_for({"": Network("cnn", pictures)}, 6400, passes=100)
     assert (own.recipe, own.batch_size, own.epochs) == (CNN, 64, 30)
     limits = limits_of(6400, 6400, own)
     assert (limits.steps, limits.cosine, limits.patience) == (3000, True, None)
-    assert limits_of(640, 640, AUTO.on({"": Network("cnn", pictures)}, 640, passes=100)).steps == CNN.floor == 1000
-    few = Settings(epochs=2, batch_size="auto", recipe="auto").on({"": Network("cnn", pictures)}, 640, passes=100)
+    assert (
+        limits_of(640, 640, AUTO.resolved_for({"": Network("cnn", pictures)}, 640, passes=100)).steps
+        == CNN.floor
+        == 1000
+    )
+    few = Settings(epochs=2, batch_size="auto", recipe="auto").resolved_for(
+        {"": Network("cnn", pictures)}, 640, passes=100
+    )
     assert limits_of(640, 640, few).steps == 20, "what was asked for counts"
 
 
@@ -102,8 +108,11 @@ def test_a_schedule_of_the_optimizer_replaces_that_of_the_recipe():
     pictures = Examples(np.zeros((40, 8, 8, 1), np.uint8), Y, (0, 1))
     decay = keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.9)
     network = Network("cnn", pictures, optimizer=keras.optimizers.SGD(decay))
-    limits = limits_of(640, 640, AUTO.on({"": network}, 640, passes=100))
+    limits = limits_of(640, 640, AUTO.resolved_for({"": network}, 640, passes=100))
     assert (limits.cosine, limits.patience) == (False, 100)
     own = {"": Network("cnn", pictures)}
-    for settings in (replace(AUTO, plateau=3).on(own, 640, passes=100), AUTO.on(own, 640, 100, rate_set=True)):
+    for settings in (
+        replace(AUTO, plateau=3).resolved_for(own, 640, passes=100),
+        AUTO.resolved_for(own, 640, 100, rate_set=True),
+    ):
         assert not limits_of(640, 640, settings).cosine

@@ -16,7 +16,13 @@ from counterpoise.core.job import Member
 from counterpoise.data.split import make_folds
 from counterpoise.engines.run import run
 from counterpoise.networks.network import Network
-from counterpoise.pipeline.budget import MOST, Training, extended, keeping, still_falling
+from counterpoise.pipeline.budget import (
+    MOST_EXTENSION,
+    TrainingLength,
+    extended_settings,
+    keeping_finished,
+    still_falling,
+)
 from counterpoise.pipeline.settings import Settings
 from counterpoise.strategies.select import find
 
@@ -33,7 +39,7 @@ def slow(rate=0.002):
 
 
 def settings(network, **how):
-    return Settings(epochs="auto", **how).on({"": network}, len(EXAMPLES), passes=10, extend=True)
+    return Settings(epochs="auto", **how).resolved_for({"": network}, len(EXAMPLES), passes=10, extend=True)
 
 
 @pytest.mark.parametrize(
@@ -55,20 +61,23 @@ def test_gains_are_held_against_their_standard_error(gains, falling):
 
 
 def test_who_asks_for_a_number_of_epochs_gets_it():
-    network, cut = Network("mlp", EXAMPLES), {"none": Training(10, True)}
-    assert extended(settings(network), cut).extension == MOST
-    assert extended(settings(network), {"none": Training(10, False), "focal": Training(10, None)}) is None
-    assert extended(Settings(epochs=3).on({"": network}, 240, 10, extend=True), cut) is None
-    assert extended(replace(settings(network), most_steps=50), cut) is None
-    assert extended(replace(settings(network), extension=MOST), cut) is None
+    network, cut = Network("mlp", EXAMPLES), {"none": TrainingLength(10, True)}
+    assert extended_settings(settings(network), cut).extension == MOST_EXTENSION
+    assert (
+        extended_settings(settings(network), {"none": TrainingLength(10, False), "focal": TrainingLength(10, None)})
+        is None
+    )
+    assert extended_settings(Settings(epochs=3).resolved_for({"": network}, 240, 10, extend=True), cut) is None
+    assert extended_settings(replace(settings(network), most_steps=50), cut) is None
+    assert extended_settings(replace(settings(network), extension=MOST_EXTENSION), cut) is None
 
 
 def test_the_extended_budget_is_that_of_all_and_what_patience_ended_is_kept():
     network = Network("mlp", EXAMPLES, optimizer=slow())
     fold = make_folds(EXAMPLES, 2)[0]
-    before, after = settings(network), replace(settings(network), extension=MOST)
+    before, after = settings(network), replace(settings(network), extension=MOST_EXTENSION)
     (job,), (longer,) = (jobs_of(find("none"), EXAMPLES, fold, how, network) for how in (before, after))
-    assert longer.limits == replace(job.limits, steps=MOST * job.limits.steps)
+    assert longer.limits == replace(job.limits, steps=MOST_EXTENSION * job.limits.steps)
     nothing, asked = np.zeros((1, 1), np.float32), []
 
     def member(gain):
@@ -78,11 +87,11 @@ def test_the_extended_budget_is_that_of_all_and_what_patience_ended_is_kept():
         asked.extend(jobs := list(jobs))
         return {one.id: member(None) for one in jobs}
 
-    kept = keeping(by(train), {job.id: member([0.0, 0.0])})  # as a store gives it back
+    kept = keeping_finished(by(train), {job.id: member([0.0, 0.0])})  # as a store gives it back
     ended = dict(kept([longer], EXAMPLES, network))
     assert (asked, ended[longer.id].job, ended[longer.id].steps) == ([], longer.id, 3)
     for gain in ((0.1, 0.2), None):
-        list(keeping(by(train), {job.id: member(gain)})([longer], EXAMPLES, network))
+        list(keeping_finished(by(train), {job.id: member(gain)})([longer], EXAMPLES, network))
     assert [one.id for one in asked] == [longer.id] * 2
 
 
@@ -90,8 +99,8 @@ def test_a_slow_training_is_extended_and_is_the_long_training():
     network = Network("mlp", EXAMPLES, optimizer=slow())
     short = settings(network)
     outcome = cross_validate(EXAMPLES, [find(n) for n in NAMES], network, short, folds=2)
-    assert outcome.extension == MOST
-    at_once = replace(short, epochs=MOST * short.epochs, extend=False)
+    assert outcome.extension == MOST_EXTENSION
+    at_once = replace(short, epochs=MOST_EXTENSION * short.epochs, extend=False)
     long = cross_validate(EXAMPLES, [find(n) for n in NAMES], network, at_once, folds=2)
     assert {name: t.limit for name, t in outcome.training.items()} == {
         name: t.limit for name, t in long.training.items()
@@ -144,8 +153,8 @@ def test_default_epochs_are_extended_shown_and_resumed(tmp_path, monkeypatch):
         "optimizer": slow(),
     }
     comparison = cp.compare("mlp", X, Y, store=tmp_path, **how)
-    assert comparison.record["settings"]["extension"] == MOST
-    assert {row["limit"] for row in comparison.leaderboard} == {4 * MOST * 3}
+    assert comparison.record["settings"]["extension"] == MOST_EXTENSION
+    assert {row["limit"] for row in comparison.leaderboard} == {4 * MOST_EXTENSION * 3}
     assert "steps (4 times the default)" in comparison.verdict.next_step
     assert "4 times the default step budget for all strategies" in comparison.html()
 

@@ -13,7 +13,7 @@ import counterpoise as cp
 from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Examples
 from counterpoise.decide.new_prior import rule_at_prior
-from counterpoise.pipeline.distill import LEAST, _soft_labeled
+from counterpoise.pipeline.distill import LEAST_PROBABILITY, _soft_labeled
 
 RNG = np.random.default_rng(0)
 Y = (RNG.random(400) < 0.25).astype(np.int32)
@@ -37,7 +37,7 @@ def test_weighted_rows_have_the_cross_entropy_of_the_soft_labels():
     ours = np.average(-log_p[row, taught.y[holdout.train]], weights=taught.sample_weight[holdout.train])
     assert np.array_equal(row[first_copies], rows)
     assert (row == 0).sum() == 1  # a class of no probability is no row
-    kept = np.where(soft >= LEAST, soft, 0.0)
+    kept = np.where(soft >= LEAST_PROBABILITY, soft, 0.0)
     assert ours == pytest.approx(-(kept[rows] * log_p[rows]).sum() / kept[rows].sum())
     assert taught.sample_weight[holdout.train].mean() == pytest.approx(1.0)
     assert np.array_equal(taught.x[holdout.held, 0], held)
@@ -105,7 +105,7 @@ def test_groups_stay_whole_and_weights_are_counts(teacher):
     soft = teacher.predict_proba(X)
     taught, _, _ = _soft_labeled(data, soft, np.arange(300), np.arange(300, 400))
     plain, _, _ = _soft_labeled(replace(data, sample_weight=None), soft, np.arange(300), np.arange(300, 400))
-    row = np.nonzero(soft[:300] >= LEAST)[0]
+    row = np.nonzero(soft[:300] >= LEAST_PROBABILITY)[0]
     factor = np.concatenate([data.sample_weight[:300][row], data.sample_weight[300:]])
     assert taught.sample_weight == pytest.approx(plain.sample_weight * factor)
 

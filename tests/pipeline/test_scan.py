@@ -41,7 +41,7 @@ def _path(tmp_path_factory):
 
 
 def test_held_rows_are_in_no_epoch_and_every_other_row_is(path):
-    rows = scans.opened(scan(path, "ill"), 0.25, seed=3)
+    rows = scans.read_scan(scan(path, "ill"), 0.25, seed=3)
     held = rows.examples.x["numeric"][rows.holdout.stop][:, 0] - 0.5
     job = jobs_of(find("none"), rows.examples, rows.holdout, Settings(batch_size=64))[0]
     batches = list(rows.stream(job, seed=1).of_epoch(0))
@@ -70,7 +70,7 @@ def test_it_trains_about_as_the_rows_in_memory_do(path, strategy, caplog, tmp_pa
 
 def test_the_sample_may_be_small(path, monkeypatch):
     monkeypatch.setattr(scans, "MOST_SAMPLED", 100)
-    rows = scans.opened(scan(path, "ill"), 0.2, 0)
+    rows = scans.read_scan(scan(path, "ill"), 0.2, 0)
     assert len(rows.sample) == 100
     assert not set(rows.sample) & set(rows.holdout.held)
 
@@ -113,7 +113,7 @@ def test_a_csv_file_is_read_as_fit_reads_it(tmp_path, monkeypatch):
     }
     pl.DataFrame(columns).write_csv(tmp_path / "t.csv", separator=";")
     scanned = scan(tmp_path / "t.csv", "ill")
-    rows = scans.opened(scanned, 0.2, seed=0)
+    rows = scans.read_scan(scanned, 0.2, seed=0)
     whole = read(tmp_path / "t.csv", "ill")
     assert rows.examples.schema.target == "ill"
     assert scanned.classes == whole.classes == ("no", "yes")
@@ -137,7 +137,7 @@ def test_faults_of_a_file_are_named_by_their_line(tmp_path):
 def test_validation_rows_of_the_users_own_stand_behind_the_table_as_in_memory(path):
     how = {"epochs": 2, "batch_size": 64, "verbose": 0, "strategy": "class_weight"}
     more = table(seed=1)[:300]
-    rows = scans.opened(scan(path, "ill"), more, seed=0)
+    rows = scans.read_scan(scan(path, "ill"), more, seed=0)
     assert rows.holdout.train.tolist() == list(range(N))
     assert rows.holdout.held.tolist() == list(range(N, N + 300))
     assert np.array_equal(rows.examples.x["numeric"][rows.holdout.held][:, 1], more["a"].cast(pl.Float32).to_numpy())

@@ -12,7 +12,7 @@ from small_networks import DENSE, net
 from trainers import jobs_of, trainer_of, with_executor
 
 import counterpoise as cp
-from counterpoise.comparison.halving import Limit, rungs
+from counterpoise.comparison.halving import Limit, run_rungs
 from counterpoise.core import logits as lg
 from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Examples
@@ -176,7 +176,7 @@ def test_a_limited_comparison_counts_and_runs_every_round(network):
 
     strategies = [find("none"), sequence(), sequence(cascade, name="other")]
     settings = Settings(epochs=30, batch_size=32)
-    survivors = rungs(
+    survivors = run_rungs(
         strategies,
         trainer_of(EXAMPLES, settings, network, executor=executor),
         Limit(200),

@@ -14,7 +14,7 @@ from counterpoise.core.examples import Examples
 from counterpoise.data.split import make_folds
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.settings import Settings
-from counterpoise.pipeline.tuning import Study, check_tuning, tuned_by_fold, tuned_on_all, values_of
+from counterpoise.pipeline.tuning import Study, check_tuning, tuned_by_fold, tuned_on_all, values_by_fold
 from counterpoise.strategies.select import find, names
 from counterpoise.strategies.strategy import Hyperparameter, Single
 
@@ -90,7 +90,7 @@ def test_nothing_is_tuned_unless_asked(network):
     trainer = trainer_of(EXAMPLES, bare, network)
     assert tuned_by_fold([find("oversample")], trainer, FOLDS) == {}
     assert tuned_on_all(find("oversample"), trainer).strategy is find("oversample")
-    assert values_of({}) == {}
+    assert values_by_fold({}) == {}
 
 
 def test_odd_hyperparameters_are_refused(monkeypatch):

@@ -1,4 +1,6 @@
-"""Strategies over several data sets: Bayesian signed-rank test, mean ranks, critical difference."""
+"""Tests of strategies over several data sets: Bayesian signed-rank test, Friedman's test, mean ranks and their critical
+difference, for `compare_many`. `significance` has the tests on one data set.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ class SignedRank(NamedTuple):
 def signed_rank(
     differences: Any, rope: float = 0.01, *, prior: float = 0.5, samples: int = 50_000, seed: int = 0
 ) -> SignedRank:
-    """Bayesian signed-rank test over data sets (Benavoli et al., ICML 2014; JMLR 18, 2017, section 4.2).
+    """Run the Bayesian signed-rank test over data sets (Benavoli et al., ICML 2014; JMLR 18, 2017, section 4.2).
 
     The data sets' differences z_1 ... z_q and a pseudo-observation z_0 = 0 get Dirichlet(prior, 1, ..., 1)
     weights w. Each draw gives the mass of pairs with (z_i + z_j) / 2 below -rope, within, and above rope;
@@ -90,9 +92,10 @@ def mean_ranks(scores: Any) -> Array:
 
 
 def friedman(scores: Any) -> float:
-    """p value of "all strategies do equally well", Friedman's test in Iman and Davenport's form.
+    """Return the p-value of "all strategies do equally well", by Friedman's test in Iman and Davenport's form.
 
-    (Demsar, JMLR 7, 2006, section 3.2.2.) nan with fewer than 2 strategies or 2 data sets.
+    `scores` are float (data sets, strategies). (Demsar, JMLR 7, 2006, section 3.2.2.) nan with fewer than 2 strategies
+    or 2 data sets.
 
     Example:
         >>> round(friedman([[3, 2, 1], [3, 2, 1], [3, 1, 2], [3, 2, 1]]), 4)
@@ -108,7 +111,7 @@ def friedman(scores: Any) -> float:
 
 
 def critical_difference(strategies: int, data_sets: int, alpha: float = 0.05) -> float:
-    """Nemenyi's critical difference of mean ranks: q sqrt(k (k + 1) / (6 n)) (Demsar 2006, section 3.2.2).
+    """Return Nemenyi's critical difference of mean ranks: q sqrt(k (k + 1) / (6 n)) (Demsar 2006, section 3.2.2).
 
     q is the quantile of the studentized range over infinite degrees of freedom, divided by sqrt 2.
 

@@ -1,7 +1,7 @@
-"""Differences between strategies on one data set: posterior, interval, p values with Holm's correction, and what would
-decide them.
+"""Significance of differences between strategies on one data set: interval, probabilities, p-values, Holm's correction,
+and how many repeats would decide.
 
-Differences are oriented: above 0 the first strategy is better.
+`judge` decides by `significantly_better`. `ranks` has the tests over several data sets.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from counterpoise.metrics.intervals import corrected_error, percentile
 
 NAN = float("nan")
 
-#: A claim needs this much probability.
+#: Probability that "significantly better" or "practically equivalent" needs; 1 minus it is the limit of p-values.
 CERTAIN = 0.95
-#: What is likely: enough for advice where nothing can be claimed. The word and its number are those of the IPCC
-#: (Mastrandrea et al., "Guidance note on consistent treatment of uncertainties", 2010). On the development sets of
+#: Probability of "likely": enough for advice where nothing is significant. The word and its number are those of the
+#: IPCC (Mastrandrea et al., "Guidance note on consistent treatment of uncertainties", 2010). On the development sets of
 #: `benchmarks/quality` it brought 87% of what the best strategy would, and cost no parent more than 0.01.
 LIKELY = 2 / 3
-#: Repeats of the folds beyond this are not worth the time: no more are searched.
+#: Most repeats of the folds that `repeats_to_decide` tries: more are not worth the time.
 MOST_REPEATS = 100
 
 
@@ -49,22 +49,23 @@ class Difference:
     right: float
     identical: bool = False
 
-    def within(self, span: float) -> Difference:
-        """The same where two values of the metric never differ by more than `span`, as a few folds may suggest.
+    def limited_to(self, span: float) -> Difference:
+        """Return the difference with an interval within -span to span, the largest possible differences of a metric.
 
         Example:
-            >>> Difference(0.2, -1.9, 2.3, 0.4, 0.1, 0.1, 0.8).within(1.0).high
+            >>> Difference(0.2, -1.9, 2.3, 0.4, 0.1, 0.1, 0.8).limited_to(1.0).high
             1.0
         """
         return replace(self, low=max(self.low, -span), high=min(self.high, span))
 
 
-SAME = Difference(0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, identical=True)
-UNKNOWN = Difference(NAN, NAN, NAN, NAN, NAN, NAN, NAN)
+#: Of identical scores, and of scores that cannot be compared.
+NO_DIFFERENCE = Difference(0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, identical=True)
+UNKNOWN_DIFFERENCE = Difference(NAN, NAN, NAN, NAN, NAN, NAN, NAN)
 
 
 def correlated_t(differences: Any, ratio: float, rope: float = 0.01, level: float = 0.95) -> Difference:
-    """Corrected resampled t-test and Bayesian correlated t-test of paired fold scores.
+    """Return a difference by the corrected resampled t-test and the Bayesian correlated t-test of paired fold scores.
 
     With J differences of mean m and variance s^2, the posterior of the true difference under a flat prior
     is Student's t with J - 1 degrees, center m and scale s sqrt(1/J + rho / (1 - rho)) (Benavoli, Corani,
@@ -89,17 +90,14 @@ def correlated_t(differences: Any, ratio: float, rope: float = 0.01, level: floa
     d = np.asarray(differences, dtype=np.float64).ravel()
     d = d[np.isfinite(d)]
     if len(d) < 2:
-        return UNKNOWN
+        return UNKNOWN_DIFFERENCE
     if not d.any():
-        return SAME
-    return _student(float(d.mean()), corrected_error(d, ratio), len(d) - 1, rope, level)
+        return NO_DIFFERENCE
+    return _student_difference(float(d.mean()), corrected_error(d, ratio), len(d) - 1, rope, level)
 
 
-def _student(mean: float, scale: float, df: int, rope: float, level: float) -> Difference:
-    """Make the record of a difference whose posterior is Student's t.
-
-    The distribution has `df` degrees of freedom, the center `mean` and the scale `scale`.
-    """
+def _student_difference(mean: float, scale: float, df: int, rope: float, level: float) -> Difference:
+    """Return a difference whose posterior is Student's t with `df` degrees of freedom, center `mean` and `scale`."""
     # Differences that agree to rounding have no spread; the floor keeps the quotients finite.
     scale = max(scale, 1e-12 * max(1.0, abs(mean)))
     half = float(stdtrit(df, (1 + level) / 2)) * scale
@@ -109,7 +107,7 @@ def _student(mean: float, scale: float, df: int, rope: float, level: float) -> D
 
 
 def from_draws(draws: Any, mean: float, rope: float = 0.01, level: float = 0.95) -> Difference:
-    """The same record from paired bootstrap draws of a difference (grouped rows, time blocks).
+    """Return a difference by its paired bootstrap draws (see `block_draws`), without a t-test.
 
     Args:
         draws: float (B,), draws of the difference; nan draws are left out.
@@ -123,9 +121,9 @@ def from_draws(draws: Any, mean: float, rope: float = 0.01, level: float = 0.95)
     d = np.asarray(draws, dtype=np.float64)
     d = d[np.isfinite(d)]
     if len(d) < 2 or not math.isfinite(mean):
-        return UNKNOWN
+        return UNKNOWN_DIFFERENCE
     if not d.any() and mean == 0:
-        return SAME
+        return NO_DIFFERENCE
     low, high = percentile(d, level)
     tail = min((d <= 0).sum(), (d >= 0).sum())
     p = min(1.0, float(2 * (tail + 1) / (len(d) + 1)))
@@ -134,9 +132,10 @@ def from_draws(draws: Any, mean: float, rope: float = 0.01, level: float = 0.95)
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """Holm's step-down correction: the chance of any false claim stays below the level (Holm 1979).
+    """Return p-values with Holm's step-down correction for their number (Holm 1979), by name.
 
-    nan stays nan and does not count as a comparison.
+    The probability of any false claim among them stays below the level. nan stays nan and does not count as a
+    comparison.
 
     Example:
         >>> holm({"a": 0.01, "b": 0.04, "c": 0.03})
@@ -152,7 +151,7 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
 
 
 def holm_of(differences: Mapping[str, Difference]) -> dict[str, float]:
-    """Return the Holm-adjusted p values of differences, by name.
+    """Return the Holm-adjusted p-values of differences, by name.
 
     Identical scores are not tested: they get 1, and do not count as a comparison.
     """
@@ -160,7 +159,7 @@ def holm_of(differences: Mapping[str, Difference]) -> dict[str, float]:
     return {name: 1.0 if d.identical else tested[name] for name, d in differences.items()}
 
 
-def proven(difference: Difference, p_adjusted: float) -> bool:
+def significantly_better(difference: Difference, p_adjusted: float) -> bool:
     """Return whether a strategy is better by more than the rope, with 95% probability and after the Holm correction."""
     return difference.right >= CERTAIN and p_adjusted <= 1 - CERTAIN
 
@@ -194,7 +193,7 @@ def repeats_to_decide(differences: Any, folds: int, ratio: float, rope: float, c
     def decides(repeats: int) -> bool:
         """Return whether this many repeats show a difference, or equivalence within the rope."""
         n = repeats * folds
-        guess = _student(mean, spread * math.sqrt(1 / n + ratio), n - 1, rope, 0.95)
+        guess = _student_difference(mean, spread * math.sqrt(1 / n + ratio), n - 1, rope, 0.95)
         shown = max(guess.left, guess.right) >= CERTAIN and comparisons * guess.p <= 1 - CERTAIN
         return shown or guess.rope >= CERTAIN
 

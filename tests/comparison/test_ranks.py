@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from counterpoise.comparison.several import cliques, critical_difference, friedman, mean_ranks, signed_rank
+from counterpoise.comparison.ranks import cliques, critical_difference, friedman, mean_ranks, signed_rank
 from counterpoise.core.errors import OptionError
 
 

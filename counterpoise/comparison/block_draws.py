@@ -1,4 +1,8 @@
-"""Paired bootstrap draws of the folds' mean scores, for rows that belong together or follow each other in time."""
+"""Paired bootstrap draws of the folds' mean scores, for rows that belong together or follow each other in time.
+
+The judge uses them instead of t-tests. They are paired: the seed does not depend on the strategy, so that
+every strategy gets the same draws of groups. `single_split` has the draws for a split of the user.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,8 @@ from counterpoise.targets.kinds import target_of
 Array = np.ndarray
 
 RESAMPLES = 1000
-#: Groups in the test part of a fold below which their bootstrap would be too sure: the folds' spread is taken instead.
+#: Least groups in the test part of a fold for a bootstrap: with fewer, its intervals are too narrow, and the judge uses
+#: the spread of the folds.
 LEAST_BLOCKS = 10
 
 
@@ -59,21 +64,21 @@ def paired_draws(
         }
     if examples.groups is None and examples.time is None and examples.sample is None:
         return None
-    some = next(iter(by_name.values()))
-    if min(len(np.unique(_resampling_units(result.rows, examples))) for result in some) < LEAST_BLOCKS:
+    results_of_one = next(iter(by_name.values()))
+    if min(len(np.unique(_resampling_units(result.rows, examples))) for result in results_of_one) < LEAST_BLOCKS:
         return None
     drawn = {}
     for name, results in by_name.items():
         first = [number for number, result in enumerate(results) if result.repeat == 0]
         folds = [_fold_draws(results[number], examples, seed, resamples) for number in first]
         drawn[name] = {
-            key: _mean([fold[key] for fold in folds]) + scores[name][key].mean() - scores[name][key][first].mean()
+            key: _fold_mean([fold[key] for fold in folds]) + scores[name][key].mean() - scores[name][key][first].mean()
             for key in folds[0]
         }
     return drawn
 
 
-def _mean(draws: Sequence[Array]) -> Array:
+def _fold_mean(draws: Sequence[Array]) -> Array:
     """Return the mean over the folds, float (B,), of one array (B,) per fold.
 
     A fold counts for a draw if its score is finite; without any such fold the mean is nan.
@@ -85,7 +90,7 @@ def _mean(draws: Sequence[Array]) -> Array:
 
 
 def _fold_draws(result: FoldResult, examples: Examples, seed: int, resamples: int) -> dict[str, Array]:
-    """Draws of every score of one fold, by metric key, float64 (B,) each."""
+    """Return draws of every score of one fold, metric key -> float64 (B,), without the mean over the folds."""
     blocks, state = _resampling_units(result.rows, examples), integer(seed, "blocks", result.fold)
     problems = target_of(examples).problems(examples.scored_labels(result.rows), examples.classes)
     own = examples.element_weights(result.rows)
@@ -99,10 +104,12 @@ def _fold_draws(result: FoldResult, examples: Examples, seed: int, resamples: in
 def _problem_draws(
     problem: Problem, result: FoldResult, blocks: Array, own: Array | None, seed: int, resamples: int
 ) -> dict[str, Array]:
-    """Draws of one problem; rows that take no part weigh 0, so that the same groups are drawn for every problem.
+    """Return draws of the scores of one problem, metric key -> float64 (B,).
 
-    `own` are the weights of sampled elements, None without sampling. The result is float (B,) per metric. Of more than
-    two classes, each score is the mean over the classes, and there is no log loss.
+    Rows that take no part weigh 0, so that the same groups are drawn for every problem.
+
+    `own` are the weights of sampled elements, None without sampling. Of more than two classes, each
+    score is the mean over the classes, and there is no log loss.
     """
     y, proba, weights = problem.over_all_rows(result.proba)
     blocks, weights = problem.of_whole(blocks), weights if own is None else problem.of_whole(own)
@@ -114,17 +121,17 @@ def _problem_draws(
 
 
 def _resampling_units(rows: Array, examples: Examples) -> Array:
-    """Return the number of what is drawn with each row, (N,).
+    """Return a number for each of some rows, (N,): rows with equal numbers are drawn together.
 
-    It is a block of rows in time, else the group of the row, else the row itself.
+    It is the block of the row in time, else its group, else the row itself.
     """
     if examples.time is not None:
         return time_blocks(examples.time[rows])
     return rows if examples.groups is None else examples.groups[rows]
 
 
-def check_split(examples: Examples, fold: Fold) -> None:
-    """Raise a SplitError when the test rows of a given split come in too few groups to say how sure a score is."""
+def check_enough_blocks(examples: Examples, fold: Fold) -> None:
+    """Raise a SplitError when the test rows of a given split come in too few groups for confidence intervals."""
     blocks = len(np.unique(_resampling_units(fold.test, examples)))
     if blocks < LEAST_BLOCKS:
         what = "rows" if examples.groups is None and examples.time is None else "groups or blocks in time"

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from counterpoise.comparison.posterior import (
-    SAME,
+from counterpoise.comparison.significance import (
+    NO_DIFFERENCE,
     correlated_t,
     from_draws,
     holm,
@@ -47,7 +47,7 @@ def test_seen_from_the_other_side() -> None:
 
 
 def test_identical_constant_and_too_few() -> None:
-    assert correlated_t(np.zeros(5), 0.25) == SAME
+    assert correlated_t(np.zeros(5), 0.25) == NO_DIFFERENCE
     constant = correlated_t(np.full(5, 0.02), 0.25)
     assert (constant.right, constant.rope) == pytest.approx((1, 0))
     assert constant.p < 1e-6
@@ -70,7 +70,7 @@ def test_draws_count() -> None:
     got = from_draws(np.array([-0.02, 0.0, 0.005, 0.02, 0.03, np.nan]), 0.007)
     assert (got.left, got.rope, got.right) == pytest.approx((0.2, 0.4, 0.4))
     assert got.p == pytest.approx(2 * 3 / 6)
-    assert from_draws(np.zeros(10), 0.0) == SAME
+    assert from_draws(np.zeros(10), 0.0) == NO_DIFFERENCE
 
 
 def test_holm_by_hand_and_its_order() -> None:
@@ -82,7 +82,7 @@ def test_holm_by_hand_and_its_order() -> None:
 
 def test_identical_scores_do_not_burden_the_others() -> None:
     d = correlated_t([0.05, 0.07, 0.06, 0.04, 0.08], 0.25)
-    assert holm_of({"threshold": SAME, "focal": d}) == {"threshold": 1.0, "focal": d.p}
+    assert holm_of({"threshold": NO_DIFFERENCE, "focal": d}) == {"threshold": 1.0, "focal": d.p}
 
 
 def test_repeats_that_would_decide_do_decide() -> None:
