@@ -16,7 +16,7 @@ from counterpoise.plans.plan import Plan
 Array = np.ndarray
 
 
-def first_steps(job: Job) -> int:
+def first_stage_steps(job: Job) -> int:
     """Return the maximum number of steps of the first stage of a deferred plan.
 
     It is 0 for a plan without stages.
@@ -42,16 +42,16 @@ class Stage:
         self.plan, self.batch_size, self.seed = plan, batch_size, seed
         self.steps_per_epoch = -(-len(plan) // batch_size)
         # The epoch that was drawn last, its positions, and their weights; -1: no epoch yet.
-        self._number, self._drawn, self._weights = -1, np.empty(0, np.int64), np.empty(0, np.float32)
+        self._epoch_number, self._positions, self._weights = -1, np.empty(0, np.int64), np.empty(0, np.float32)
 
     def epoch(self, number: int) -> Array:
         """Positions that one epoch draws, in training order."""
-        if number != self._number:
-            self._drawn, self._weights = self.plan.epoch(number, self.seed)
-            self._number = number
-        return self._drawn
+        if number != self._epoch_number:
+            self._positions, self._weights = self.plan.epoch(number, self.seed)
+            self._epoch_number = number
+        return self._positions
 
-    def run(self, start: int, steps: int) -> tuple[Array, Array]:
+    def rows_of_steps(self, start: int, steps: int) -> tuple[Array, Array]:
         """Positions and loss weights, float32 (rows,), of at most `steps` steps from `start` on, all of one epoch.
 
         A plan of members, or of labels, has weights (rows, members) or (rows, labels).
@@ -79,7 +79,7 @@ class Order:
     """
 
     def __init__(self, job: Job) -> None:
-        self.job, self.switch = job, first_steps(job)
+        self.job, self.switch = job, first_stage_steps(job)
         # Until the switch a deferred job is that of its first plan, row by row.
         self._stages = [
             Stage(plan, job.limits.batch_size, seeds.integer(job.seed, word, *job.counters))
@@ -93,17 +93,17 @@ class Order:
 
     def step(self, number: int) -> tuple[Array, Array]:
         """Row numbers (of the examples) and loss weights, float32, of one step."""
-        return self.run(number, 1)
+        return self.rows_of_steps(number, 1)
 
-    def run(self, start: int, steps: int) -> tuple[Array, Array]:
+    def rows_of_steps(self, start: int, steps: int) -> tuple[Array, Array]:
         """Row numbers and loss weights of steps from `start` on, one after the other.
 
         At most `steps`, none of another epoch or of another stage.
         """
         if start < self.switch:
-            drawn, weights = self._stages[0].run(start, min(steps, self.switch - start))
+            drawn, weights = self._stages[0].rows_of_steps(start, min(steps, self.switch - start))
         else:
-            drawn, weights = self._stages[-1].run(start - self.switch, steps)
+            drawn, weights = self._stages[-1].rows_of_steps(start - self.switch, steps)
         return self.job.train[drawn], weights
 
     def start_last_stage(self, step: int) -> None:

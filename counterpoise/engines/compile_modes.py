@@ -14,7 +14,7 @@ from counterpoise.engines.program_rules import CompileMode, compile_mode
 from counterpoise.networks.network import Network
 
 
-def families(jobs: Iterable[Job]) -> dict[str, list[Job]]:
+def jobs_by_family(jobs: Iterable[Job]) -> dict[str, list[Job]]:
     """Return the jobs by loss family: those of one family share a trace."""
     by_family: dict[str, list[Job]] = {}
     for job in jobs:
@@ -22,12 +22,12 @@ def families(jobs: Iterable[Job]) -> dict[str, list[Job]]:
     return by_family
 
 
-def decided(jobs: Iterable[Job], network: Network) -> dict[str, CompileMode]:
+def decide_compile_modes(jobs: Iterable[Job], network: Network) -> dict[str, CompileMode]:
     """Return the compile mode of each loss family, and store new ones in the network.
 
     They are decided by the steps of all `jobs`, so pass all jobs of a run before the first is trained.
     """
-    for family, group in families(jobs).items():
+    for family, group in jobs_by_family(jobs).items():
         if family not in network.compile_modes:
             limits = [job.limits for job in group]
             # keep=True leaves the network in place for others: it is only looked at.

@@ -19,7 +19,7 @@ from counterpoise.plans.crop_plan import crop_plan, cut
 Array = np.ndarray
 
 
-def on_crops(model: keras.Model, job: Job) -> keras.Model:
+def compiled_on_crops(model: keras.Model, job: Job) -> keras.Model:
     """Return a compiled network for training on crops.
 
     Its inputs have about half the height and width.
@@ -49,7 +49,7 @@ class CropBatches(keras.utils.PyDataset):
         self.job, self.examples, self.order, self.start = job, examples, Order(job), 0
         self.plan = crop_plan(examples.y[job.train], size, share=job.plan.crops)
         self._seed, self._weights = seeds.integer(job.seed, "crops", *job.counters), job.plan.weights()
-        self._number, self._drawn = -1, self.plan.drawn(0, self._seed)
+        self._epoch_number, self._epoch_crops = -1, self.plan.drawn(0, self._seed)
 
     def __getitem__(self, index: int) -> tuple[Any, Array, Array]:
         """Return batch `index`: crops, their codes, and weights float32 (B, *size).
@@ -57,12 +57,12 @@ class CropBatches(keras.utils.PyDataset):
         Batches are counted from step `start`.
         """
         epoch, batch = divmod(self.start + index, self.order.steps_per_epoch)
-        if epoch != self._number:
-            self._number, self._drawn = epoch, self.plan.drawn(epoch, self._seed)
+        if epoch != self._epoch_number:
+            self._epoch_number, self._epoch_crops = epoch, self.plan.drawn(epoch, self._seed)
         first = batch * self.job.limits.batch_size
-        image, corner = (column[first : first + self.job.limits.batch_size] for column in self._drawn)
+        image, corner = (column[first : first + self.job.limits.batch_size] for column in self._epoch_crops)
         rows, size = self.job.train[image], self.plan.size
         # One axis of length 1 for each side of a crop, so that a row's weight multiplies all of its pixels.
-        user = self._weights[image].reshape(-1, *[1] * len(size))
+        row_weights = self._weights[image].reshape(-1, *[1] * len(size))
         x, y = cut(take(self.examples.x, rows), corner, size), cut(self.examples.y[rows], corner, size)
-        return x, y, self.plan.weights(image, corner) * user
+        return x, y, self.plan.weights(image, corner) * row_weights

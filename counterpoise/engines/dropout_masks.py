@@ -59,7 +59,7 @@ class DropoutMasks:
         self.values = sum(abs(int(np.prod(draw.shape))) for draw in self.draws)
         self._uses = Counter(id(draw.layer) for draw in self.draws)
 
-    def drawn(self, rows: Any, steps: Any) -> list[Any]:
+    def draw_masks(self, rows: Any, steps: Any) -> list[Any]:
         """Draw the masks of the first `steps` steps; the generators of the layers move on.
 
         `rows`, int (k, B), has a line of row numbers for each step.
@@ -69,16 +69,16 @@ class DropoutMasks:
             return []
 
         def masks(step: Any) -> list[Any]:
-            return [self._mask(draw, step, tf.shape(rows)[1]) for draw in self.draws]
+            return [self._mask_of_step(draw, step, tf.shape(rows)[1]) for draw in self.draws]
 
         kinds = [tf.TensorSpec(draw.shape_for(rows.shape[1]), tf.bool) for draw in self.draws]
         drawn = tf.map_fn(masks, tf.range(steps), fn_output_signature=kinds)
         for layer in {id(draw.layer): draw.layer for draw in self.draws}.values():
-            layer.seed_generator.state.assign(_later(layer, steps * self._uses[id(layer)]))
-        return [_lengthened(mask, rows) for mask in drawn]
+            layer.seed_generator.state.assign(_state_after(layer, steps * self._uses[id(layer)]))
+        return [_padded_to_fixed_steps(mask, rows) for mask in drawn]
 
     @contextmanager
-    def given(self, masks: Sequence[Any]) -> Iterator[None]:
+    def used_in_layers(self, masks: Sequence[Any]) -> Iterator[None]:
         """Let the dropout layers use these masks of one step.
 
         The block calls the network once.
@@ -89,12 +89,12 @@ class DropoutMasks:
             # A product with 0 or 1 / (1 - rate), forward and backward, takes a third of the time of a selection.
             return inputs * (tf.cast(next(left), inputs.dtype) * (1 / (1 - layer.rate)))
 
-        with _calls(self._layers if self.draws else [], call):
+        with _with_replaced_call(self._layers if self.draws else [], call):
             yield
 
-    def _mask(self, draw: Draw, step: Any, rows: Any) -> Any:
+    def _mask_of_step(self, draw: Draw, step: Any, rows: Any) -> Any:
         """The mask of a step, as `keras.random.dropout` draws it."""
-        seed = _later(draw.layer, step * self._uses[id(draw.layer)] + draw.use)
+        seed = _state_after(draw.layer, step * self._uses[id(draw.layer)] + draw.use)
         seed = tf.cast(tf.math.floormod(seed, tf.int32.max - 1), tf.int32)
         return tf.random.stateless_uniform(draw.shape_for(rows), seed) >= draw.layer.rate
 
@@ -116,12 +116,12 @@ class DropoutMasks:
             return inputs
 
         trial = tf.nest.map_structure(lambda spec: tf.TensorSpec([TRIAL_ROWS, *spec.shape[1:]], spec.dtype), x)
-        with _calls(self._layers, call):
+        with _with_replaced_call(self._layers, call):
             tf.function(lambda rows: model(rows, training=True), autograph=False).get_concrete_function(trial)
         return draws if all(None not in draw.shape for draw in draws) else []
 
 
-def _later(layer: keras.layers.Dropout, draws: Any) -> Any:
+def _state_after(layer: keras.layers.Dropout, draws: Any) -> Any:
     """Return the state of a layer's generator after this number of further draws.
 
     The second number of a state counts the draws.
@@ -131,7 +131,7 @@ def _later(layer: keras.layers.Dropout, draws: Any) -> Any:
 
 
 @contextmanager
-def _calls(layers: Sequence[Any], call: Callable[[Any, Any], Any]) -> Iterator[None]:
+def _with_replaced_call(layers: Sequence[Any], call: Callable[[Any, Any], Any]) -> Iterator[None]:
     """In the block, these layers do nothing but `call(layer, inputs)` in training.
 
     Otherwise they return their inputs.
@@ -149,7 +149,7 @@ def _calls(layers: Sequence[Any], call: Callable[[Any, Any], Any]) -> Iterator[N
             del layer.call
 
 
-def _lengthened(masks: Any, rows: Any) -> Any:
+def _padded_to_fixed_steps(masks: Any, rows: Any) -> Any:
     """Fill masks up to as many lines as `rows` has, if that number is fixed.
 
     The added lines are never used.

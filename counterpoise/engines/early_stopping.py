@@ -12,13 +12,13 @@ import numpy as np
 
 from counterpoise.core.job import Job
 from counterpoise.core.target import Target
-from counterpoise.engines.batch_order import first_steps
+from counterpoise.engines.batch_order import first_stage_steps
 from counterpoise.engines.objective import Objective
 
 Array = np.ndarray
 
 #: The last part of the steps, in which a training that is done no longer gains.
-LATE = 0.2
+LATE_SHARE = 0.2
 
 
 #: (log-probabilities, labels, weights (S,) or None) -> values by name.
@@ -94,21 +94,21 @@ class Stopper:
     """
 
     def __init__(
-        self, job: Job, objective: Objective, y: Array, weights: Array | None = None, rests: bool = False,
+        self, job: Job, objective: Objective, y: Array, weights: Array | None = None, rate_ends_near_zero: bool = False,
         metrics: Metrics | None = None,
     ) -> None:  # fmt: skip
         self.metrics = metrics
         self.limits, self.objective, self.y = job.limits, objective, y
         self.weights = None if weights is None or not weights.sum() else np.asarray(weights, dtype=np.float64)
-        self._rests = rests or job.limits.cosine
+        self._rate_ends_near_zero = rate_ends_near_zero or job.limits.cosine
         self.best: Score | None = None
         self.best_step, self.steps, self.over = 0, 0, False
-        self.rate, self._halved, self._slowed_at = 1.0, 0, 0
-        self.first_stage_ended, self._first = False, first_steps(job)
-        self._last: deque[Score] = deque(maxlen=job.limits.smoothing)
-        self._late_from = (1.0 - LATE) * job.limits.steps
-        self._before: Array | None = None
-        self._now: Array | None = None
+        self.rate, self._halvings, self._slowed_at = 1.0, 0, 0
+        self.first_stage_ended, self._first_stage_limit = False, first_stage_steps(job)
+        self._recent_scores: deque[Score] = deque(maxlen=job.limits.smoothing)
+        self._late_from_step = (1.0 - LATE_SHARE) * job.limits.steps
+        self._losses_before_late: Array | None = None
+        self._latest_losses: Array | None = None
         self.history: dict[str, list[Any]] = {"step": [], "loss": [], "stop_loss": []}
 
     @property
@@ -121,9 +121,10 @@ class Stopper:
         """
         if self.over:
             return 0.0, 0.0
-        if self._before is None or self._now is None or self._now is self._before or self._rests:
+        before, now = self._losses_before_late, self._latest_losses
+        if before is None or now is None or now is before or self._rate_ends_near_zero:
             return None
-        gained = self._before - self._now
+        gained = before - now
         error = np.std(gained, ddof=1) / math.sqrt(len(gained)) if len(gained) > 1 else 0.0
         return float(gained.mean()), float(error)
 
@@ -144,12 +145,12 @@ class Stopper:
         `record_round`.
         Without stopping rows every round is, being the last.
         """
-        better = self._improved(logits)
+        better = self._judge_round(logits)
         done = self.steps / self.limits.steps if self.limits.cosine else 0.0
-        self.rate = 0.5**self._halved * 0.5 * (1.0 + math.cos(math.pi * done))
+        self.rate = 0.5**self._halvings * 0.5 * (1.0 + math.cos(math.pi * done))
         return better
 
-    def _improved(self, logits: Array) -> bool:
+    def _judge_round(self, logits: Array) -> bool:
         """Return whether this round is the best.
 
         Set `over`, `first_stage_ended` and how often the learning rate was halved.
@@ -158,22 +159,22 @@ class Stopper:
         if not len(self.y):
             self.best_step = self.steps
             return True
-        better = self._better(self._score(logits))
-        self._note_recall(logits)
+        better = self._is_new_best(self._smoothed_score(logits))
+        self._record_recall(logits)
         spent = not better and self.limits.patience is not None and self.steps - self.best_step >= self.limits.patience
-        self.first_stage_ended = bool(self._first) and (spent or self.steps >= self._first)
+        self.first_stage_ended = bool(self._first_stage_limit) and (spent or self.steps >= self._first_stage_limit)
         self.over = spent and not self.first_stage_ended
         if self.first_stage_ended:
-            self.best, self._first = None, 0
-            self._last.clear()
-            self._late_from = self.steps + (1.0 - LATE) * (self.limits.steps - self.steps)
-            self._before = self._now = None
+            self.best, self._first_stage_limit = None, 0
+            self._recent_scores.clear()
+            self._late_from_step = self.steps + (1.0 - LATE_SHARE) * (self.limits.steps - self.steps)
+            self._losses_before_late = self._latest_losses = None
         plateau, since = self.limits.plateau, max(self.best_step, self._slowed_at)
         if plateau is not None and not better and self.steps - since >= plateau:
-            self._halved, self._slowed_at = self._halved + 1, self.steps
+            self._halvings, self._slowed_at = self._halvings + 1, self.steps
         return better
 
-    def _score(self, logits: Array) -> Score:
+    def _smoothed_score(self, logits: Array) -> Score:
         """Return the mean score of the last `smoothing` rounds, this one included.
 
         Its losses are noted in `history`.
@@ -182,13 +183,13 @@ class Stopper:
         self.history["stop_loss"].append(self.objective.target.log_loss(log_p, self.y, self.weights))
         for name, value in self.metrics(log_p, self.y, self.weights).items() if self.metrics else ():
             self.history.setdefault(f"val_{name}", []).append(value)
-        self._last.append(Score.of(self.objective.target, log_p, self.y, self.limits.stop_on, self.weights))
-        self._now = self._last[-1].losses
-        if self.steps <= self._late_from:
-            self._before = self._now
-        return Score.mean(self._last)
+        self._recent_scores.append(Score.of(self.objective.target, log_p, self.y, self.limits.stop_on, self.weights))
+        self._latest_losses = self._recent_scores[-1].losses
+        if self.steps <= self._late_from_step:
+            self._losses_before_late = self._latest_losses
+        return Score.mean(self._recent_scores)
 
-    def _better(self, score: Score) -> bool:
+    def _is_new_best(self, score: Score) -> bool:
         """Return whether a score is the best so far, and note it if so.
 
         A score that is not finite never is the best.
@@ -202,7 +203,7 @@ class Stopper:
             self.best, self.best_step = None if self.steps < self.limits.min_steps else score, self.steps
         return better
 
-    def _note_recall(self, logits: Array) -> None:
+    def _record_recall(self, logits: Array) -> None:
         """Append the recall of each class on the stopping rows to `history`."""
         with np.errstate(invalid="ignore"):  # of a training that diverged
             log_p = self.objective.target.log_p(logits, self.objective.log_shift)

@@ -78,7 +78,7 @@ def crt(member: Member, job: Job, examples: Examples, network: Network) -> Membe
     x = rows_at_once(examples.x, job.train, "crt")
     change = retrain_head(model, x, y, epochs=epochs, batch_size=batch, seed=seed)
     return replace(
-        _rescored(member, model, job, examples),
+        _with_new_logits(member, model, job, examples),
         log_shift=np.asarray(change.log_shift),
         steps=member.steps + change.steps,
         rows_seen=member.rows_seen + epochs * balanced,
@@ -100,22 +100,22 @@ def tau_norm(member: Member, job: Job, examples: Examples, network: Network) -> 
         tau_normalize(model, tau)
         loss = 0.0
         if len(y):
-            log_p = target.log_p(_logits(model, examples.x, job.stop), np.zeros_like(member.log_shift))
+            log_p = target.log_p(_logits_of(model, examples.x, job.stop), np.zeros_like(member.log_shift))
             loss = target.log_loss(target.with_intercept(log_p, y, weights), y, weights)
         best = min(best, (loss, tau))
     set_state(model, member.weights)
     tau_normalize(model, best[1])
-    rescored = _rescored(member, model, job, examples)
+    rescored = _with_new_logits(member, model, job, examples)
     return replace(rescored, log_shift=np.zeros_like(member.log_shift), needs_calibration=True)
 
 
-def _rescored(member: Member, model: Any, job: Job, examples: Examples) -> Member:
+def _with_new_logits(member: Member, model: Any, job: Job, examples: Examples) -> Member:
     """Return the member with the weights of `model` and the logits of its rows."""
-    logits, stop_logits = (_logits(model, examples.x, rows) for rows in (job.score, job.stop))
+    logits, stop_logits = (_logits_of(model, examples.x, rows) for rows in (job.score, job.stop))
     return replace(member, weights=tuple(state_of(model)), logits=logits, stop_logits=stop_logits)
 
 
-def _logits(model: Any, x: Any, rows: Array) -> Array:
+def _logits_of(model: Any, x: Any, rows: Array) -> Array:
     """Return the logits of some rows, float32 (n, units), computed in chunks."""
     if not len(rows):
         return np.empty((0, int(model.output.shape[-1])), np.float32)

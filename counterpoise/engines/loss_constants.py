@@ -17,7 +17,7 @@ from counterpoise.networks.batch_ensemble import per_row
 Array = np.ndarray
 
 
-def numbers_of(loss: Any, units: int) -> list[Array]:
+def class_constants_of(loss: Any, units: int) -> list[Array]:
     """Return the arrays that a loss passes to `constant` for `units` outputs, in order of use.
 
     The list is empty for a loss without class counts or weights. The loss is evaluated once, on one row of zeros.
@@ -42,10 +42,10 @@ def numbers_of(loss: Any, units: int) -> list[Array]:
     return used
 
 
-class Numbers:
+class ClassConstants:
     """Variables in the place of a loss's constants while it is traced.
 
-    Call `start` before each evaluation of the loss: the variables are used in their order.
+    Call `restart` before each evaluation of the loss: the variables are used in their order.
 
     Attributes:
         variables: One for each number or list that the loss uses, in order of use.
@@ -54,18 +54,19 @@ class Numbers:
     def __init__(self, loss: Any, units: int) -> None:
         """Make the variables.
 
-        From now on, the loss calls `_constant` instead of its own `constant`.
+        From now on, the loss calls `_next_constant` instead of its own `constant`.
         """
-        self.variables = [keras.Variable(v, trainable=False, dtype=v.dtype.name) for v in numbers_of(loss, units)]
+        values = class_constants_of(loss, units)
+        self.variables = [keras.Variable(v, trainable=False, dtype=v.dtype.name) for v in values]
         self._next = 0
         if self.variables:
-            per_row(loss).constant = self._constant
+            per_row(loss).constant = self._next_constant
 
-    def start(self) -> None:
+    def restart(self) -> None:
         """Begin a new evaluation of the loss: its first constant is the first variable."""
         self._next = 0
 
-    def _constant(self, values: Any, z: Any) -> Any:
+    def _next_constant(self, values: Any, z: Any) -> Any:
         """Return the next variable.
 
         The arguments are those of the loss's `constant`, and are not used.

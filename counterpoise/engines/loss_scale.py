@@ -14,15 +14,15 @@ import keras
 from counterpoise.networks.network import Network
 
 
-def compiled(network: Network, loss: Any) -> keras.Model:
+def compiled_for_training(network: Network, loss: Any) -> keras.Model:
     """Compile the spare model of a network with `loss` and its optimizer, which is built."""
     model = network.spare()
-    model.compile(optimizer=scaled(network.optimizer(), model), loss=loss, jit_compile=False)
+    model.compile(optimizer=with_scaled_loss(network.optimizer(), model), loss=loss, jit_compile=False)
     model.optimizer.build(model.trainable_variables)
     return model
 
 
-def scaled(optimizer: keras.optimizers.Optimizer, model: keras.Model) -> keras.optimizers.Optimizer:
+def with_scaled_loss(optimizer: keras.optimizers.Optimizer, model: keras.Model) -> keras.optimizers.Optimizer:
     """Put the optimizer into a `LossScaleOptimizer` if a layer has mixed float16 precision.
 
     Otherwise, or if it is one already, the optimizer is returned as it is.

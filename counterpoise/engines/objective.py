@@ -53,13 +53,13 @@ class Objective:
             rows = f" for rows with {self.target.what}" if self.target.many_per_row else ""
             raise OptionError(f"There is no loss {self.name!r}{rows}.{did_you_mean(self.name, losses)}")
         mixed = "" if job.mix is None else " mixed"
-        self.key = f"{self.name} {_text(self.constants)}{mixed}"
-        self.family = f"{self.name} {_text(_without_counts(self.constants))}{mixed}"
+        self.key = f"{self.name} {_as_json(self.constants)}{mixed}"
+        self.family = f"{self.name} {_as_json(_without_counts(self.constants))}{mixed}"
         self._loss = None if self.name == "model" else losses[self.name](**self.constants)
-        self.log_shift: Array = self._shift(job.plan)
+        self.log_shift: Array = self._log_shift(job.plan)
         plans = job.plan.of_members
-        self.member_shifts = np.stack([self._shift(plan) for plan in plans]) if plans else None
-        self._begins_with = plans or job.plan.stages[:1]
+        self.member_shifts = np.stack([self._log_shift(plan) for plan in plans]) if plans else None
+        self._first_plans = plans or job.plan.stages[:1]
         self._mix, self._init_bias = job.mix, job.init_bias
         self.gamma = focal_gamma(job.loss)
         own = self.name == "model" or bool(getattr(self._loss, "needs_calibration", False))
@@ -73,7 +73,7 @@ class Objective:
         loss = network.user_loss if self._loss is None else self._loss
         return loss if network.n_members == 1 else BatchEnsembleLoss(loss, network.target.independent)
 
-    def start(self, network: Any) -> Array | None:
+    def initial_bias(self, network: Any) -> Array | None:
         """The output bias to begin with: the constant that minimizes the loss on the rows that the plan begins with.
 
         float64 (units,), or (members, units) where the members follow plans of their own. None: the bias stays as it
@@ -81,13 +81,13 @@ class Objective:
         """
         if not self._init_bias or network.output_bias.index is None:
             return None
-        constants = [self._constant(plan, network) for plan in self._begins_with]
+        constants = [self._best_bias(plan, network) for plan in self._first_plans]
         defined = [constant for constant in constants if constant is not None]
         if len(defined) < len(constants):
             return None
         return np.stack(defined) if self.member_shifts is not None else defined[0]
 
-    def _constant(self, plan: Plan, network: Any) -> Array | None:
+    def _best_bias(self, plan: Plan, network: Any) -> Array | None:
         """Return the bias that minimizes the loss on the rows of one plan, float64 (units,).
 
         None: the loss has no best constant. Results are kept in the cache of the network, by loss and class shares.
@@ -113,7 +113,7 @@ class Objective:
             log_p = self.target.log_p(logits, self.log_shift, self.gamma if self._loss is not None else 0.0)
         return self.target.with_intercept(log_p, y, weights) if self.needs_calibration else log_p
 
-    def _shift(self, plan: Plan) -> Array:
+    def _log_shift(self, plan: Plan) -> Array:
         """Return the shift of the logits by plan and loss, float64 (C,) or (L, 2).
 
         A loss with an additive term a_c inside the softmax (`additive`, by the class shares of the rows drawn) has
@@ -136,10 +136,10 @@ def _without_counts(constants: Mapping[str, Any]) -> dict[str, Any]:
     return {k: f"{len(v)} classes" if k == kept else v for k, v in constants.items()}
 
 
-def _text(constants: Mapping[str, Any]) -> str:
-    return json.dumps(dict(constants), sort_keys=True, default=_plain)
+def _as_json(constants: Mapping[str, Any]) -> str:
+    return json.dumps(dict(constants), sort_keys=True, default=_json_value)
 
 
-def _plain(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     """Convert a value that JSON does not know: an array to lists, anything else to its text."""
     return value.tolist() if hasattr(value, "tolist") else str(value)

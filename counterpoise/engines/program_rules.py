@@ -20,9 +20,9 @@ from counterpoise.networks.network import Network
 
 #: Steps of one thread from which compiling with XLA, a second and a half of one core, is earned back.
 XLA_STEPS = 1500
-#: The same for small steps, whose arithmetic is less than `SMALL` products of a row and a weight.
+#: The same for small steps, whose arithmetic is less than `SMALL_STEP` products of a row and a weight.
 SMALL_XLA_STEPS = 5000
-SMALL = 2_000_000
+SMALL_STEP = 2_000_000
 #: Jobs that are trained at the same time, unless another number is given.
 THREADS = 2
 #: Numbers (rows times steps) of one call of the program at most: bounds the index matrix.
@@ -73,7 +73,7 @@ class CompileMode:
         return asdict(self)
 
 
-def refusal(network: Network, examples: Examples, callbacks: Sequence[Any] = ()) -> str | None:
+def why_not_program(network: Network, examples: Examples, callbacks: Sequence[Any] = ()) -> str | None:
     """Why the program cannot train this network, or None when it can.
 
     The text completes 'Training uses engine="fit", because ...'.
@@ -100,16 +100,16 @@ def compile_mode(model: keras.Model, loss: Any, limits: Sequence[Limits]) -> Com
     random numbers in the loop, and a plain loss. Padding needs a plain loss, and layers of `ROW_WISE` without activity
     regularizers.
     """
-    layers = layers_of(model)
-    kinds = {_kind(layer) for layer in layers}
+    layers = opened_layers(model)
+    kinds = {_layer_kind(layer) for layer in layers}
     full = all(getattr(layer, "compute_dtype", "float32") == "float32" for layer in layers)
     known = kinds <= DENSE and not any(map(_has_foreign_function, layers)) and not draws_in_loop(model)
-    xla = earned_back(model, limits) and known and full and plain_loss(loss)
+    xla = repays_xla(model, limits) and known and full and plain_loss(loss)
     active = any(getattr(layer, "activity_regularizer", None) is not None for layer in layers)
     return CompileMode(xla=xla, pad=kinds <= ROW_WISE and not active and plain_loss(loss))
 
 
-def _kind(layer: Any) -> str:
+def _layer_kind(layer: Any) -> str:
     """Return the class name of a layer of Keras or of ours.
 
     A user's class gets " of a user" at its end, so that it equals no name in `DENSE` and `ROW_WISE`.
@@ -146,16 +146,16 @@ def inner_optimizer(optimizer: Any) -> Any:
     return getattr(optimizer, "inner_optimizer", optimizer)
 
 
-def rate_of(optimizer: Any) -> Any:
+def learning_rate_variable(optimizer: Any) -> Any:
     """The variable of an optimizer's learning rate; None where a schedule decides it."""
     rate = inner_optimizer(optimizer)._learning_rate
     return rate if isinstance(rate, keras.Variable) else None
 
 
-def earned_back(model: keras.Model, limits: Sequence[Limits]) -> bool:
+def repays_xla(model: keras.Model, limits: Sequence[Limits]) -> bool:
     """Return whether the jobs have enough steps per thread to repay compilation by XLA."""
     weights = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
-    small = weights * max(one.batch_size for one in limits) < SMALL
+    small = weights * max(one.batch_size for one in limits) < SMALL_STEP
     threads = min(THREADS, len(limits))
     return sum(one.steps for one in limits) >= threads * (SMALL_XLA_STEPS if small else XLA_STEPS)
 
@@ -170,7 +170,7 @@ def plain_loss(loss: Any) -> bool:
     return isinstance(loss, (ClassLoss, LabelLoss)) or type(loss).__module__.startswith("keras.")
 
 
-def layers_of(model: Any) -> list[Any]:
+def opened_layers(model: Any) -> list[Any]:
     """Return all layers of a Sequential or Functional model, with models inside it opened.
 
     Any other layer or model is returned alone.
@@ -179,14 +179,14 @@ def layers_of(model: Any) -> list[Any]:
         isinstance(model, keras.Sequential) or type(model).__name__ == "Functional"
     ):
         return [model]
-    return [inner for layer in model.layers for inner in layers_of(layer)]
+    return [inner for layer in model.layers for inner in opened_layers(layer)]
 
 
-def batch_rows(batch_size: int, drawn: int) -> int:
+def full_batch_rows(batch_size: int, drawn: int) -> int:
     """Rows of a full step: the batch size, or for a plan that draws fewer rows the next power of two."""
     return min(batch_size, 1 << max(0, drawn - 1).bit_length())
 
 
-def call_steps(rows: int, values: int) -> int:
+def max_call_steps(rows: int, values: int) -> int:
     """Steps that one call of the program takes at most, with batches of `rows` rows of `values` values."""
     return int(np.clip(min(CALL_ROWS // rows, CALL_VALUES // max(1, rows * values)), 1, 512))

@@ -24,14 +24,14 @@ def block_of(order: Order, start: int, steps: int, full: int, pad: bool) -> tupl
     lines: list[tuple[Array, ...]] = []
     counts: list[int] = []
     while len(counts) < steps:
-        rows, weights = order.run(start + len(counts), steps - len(counts))
+        rows, weights = order.rows_of_steps(start + len(counts), steps - len(counts))
         full_steps, rest = divmod(len(rows), full)
         if full_steps:
-            lines.append(tuple(_lines(lines_of[: full_steps * full], full) for lines_of in (rows, weights)))
+            lines.append(tuple(_one_line_per_step(lines_of[: full_steps * full], full) for lines_of in (rows, weights)))
             counts += [full] * full_steps
         if rest and (pad or not lines):
             short, light = rows[-rest:], weights[-rest:]
-            short, light = filled(short, light, full) if pad else (short, light)
+            short, light = padded_batch(short, light, full) if pad else (short, light)
             lines.append((short[None], light[None]))
             counts.append(rest)
         if rest and not pad:
@@ -40,7 +40,7 @@ def block_of(order: Order, start: int, steps: int, full: int, pad: bool) -> tupl
     return all_rows, all_weights, np.array(counts)
 
 
-def filled(rows: Array, weights: Array, size: int) -> tuple[Array, Array]:
+def padded_batch(rows: Array, weights: Array, size: int) -> tuple[Array, Array]:
     """A batch brought to `size` rows by rows of weight 0, its weights scaled so that the mean loss stays the same.
 
     The loss divides by `size` where it should by len(rows): weights are multiplied by size / len(rows).
@@ -57,7 +57,7 @@ def filled(rows: Array, weights: Array, size: int) -> tuple[Array, Array]:
     )
 
 
-def _lines(array: Array, full: int) -> Array:
+def _one_line_per_step(array: Array, full: int) -> Array:
     """Reshape values of rows to one line per step: (steps, full, ...).
 
     The rows are in training order.

@@ -61,10 +61,10 @@ class StreamEngine(FitEngine):
     def _keep_fault(self, fault: CounterpoiseError) -> None:
         self._fault = fault
 
-    def _batches(self, job: Job) -> StreamBatches:
+    def _make_batches(self, job: Job) -> StreamBatches:
         return StreamBatches(job, self._stream, self._keep_fault)
 
-    def _learning_rows(self, job: Job) -> Array:
+    def _encoder_rows(self, job: Job) -> Array:
         return self._sample
 
 

@@ -17,7 +17,7 @@ Array = np.ndarray
 STATISTICS = ("moving_mean", "moving_variance")
 
 
-def averaged(model: keras.Model) -> list[Any]:
+def averaged_variables(model: keras.Model) -> list[Any]:
     """The variables whose average is taken: the weights, and the statistics of batch normalization.
 
     Example:
@@ -50,7 +50,7 @@ class Average:
         self.decay, self.indices, self.rounds = decay, list(indices), 0
         self._means: list[Array] = []
 
-    def of(self, state: Sequence[Array]) -> list[Array]:
+    def with_average(self, state: Sequence[Array]) -> list[Array]:
         """Return the state at the end of a round, with its weights replaced by their average.
 
         Call once per round and in order, because each call adds the state to the average.

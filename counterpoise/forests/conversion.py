@@ -48,22 +48,22 @@ def layer_of(model: Any, prior: Array | None = None, **kwargs: Any) -> TreeEnsem
     """
     booster = getattr(model, "booster_", model) if hasattr(type(model), "booster_") else model
     if hasattr(booster, "dump_model"):
-        return _boosted(booster, **kwargs)
+        return _layer_of_booster(booster, **kwargs)
     if hasattr(model, "estimators_") and hasattr(model, "classes_"):
-        return _forest(model, prior, **kwargs)
+        return _layer_of_forest(model, prior, **kwargs)
     raise ModelError(
         f"{type(model).__name__} cannot become a Keras layer. Expected a fitted LightGBM classifier or a fitted forest "
         "of scikit-learn or imbalanced-learn."
     )
 
 
-def _forest(forest: Any, prior: Array | None, **kwargs: Any) -> TreeEnsemble:
+def _layer_of_forest(forest: Any, prior: Array | None, **kwargs: Any) -> TreeEnsemble:
     """Return a layer with the trees of a fitted forest.
 
     With a prior, a tree of one leaf that contains it is added.
     """
     binary = len(forest.classes_) == 2
-    grown = [tree_of_sklearn(one.tree_, _shares(one.tree_, binary)) for one in forest.estimators_]
+    grown = [tree_of_sklearn(one.tree_, _class_shares(one.tree_, binary)) for one in forest.estimators_]
     if prior is not None:
         grown.append(tree_of_leaf(prior[1:] if binary else prior))
     trees = assembled(grown, forest.n_features_in_)
@@ -76,7 +76,7 @@ def tree_of_leaf(values: Array) -> Tree:
     return Tree(leaf, leaf, zero, np.zeros(1), np.full(1, np.inf), {}, np.asarray(values, np.float64)[None])
 
 
-def _shares(tree: Any, binary: bool) -> Array:
+def _class_shares(tree: Any, binary: bool) -> Array:
     """Return the class shares in each node, float64 (nodes, C).
 
     If `binary`, they are only those of the second class, (nodes, 1).
@@ -99,7 +99,7 @@ def tree_of_sklearn(tree: Any, values: Array) -> Tree:
     )
 
 
-def _boosted(booster: Any, **kwargs: Any) -> TreeEnsemble:
+def _layer_of_booster(booster: Any, **kwargs: Any) -> TreeEnsemble:
     """Return the layer of a LightGBM booster; a random forest of LightGBM averages its trees.
 
     Another objective than `OBJECTIVES`, or a model without trees, is a ModelError.
@@ -112,7 +112,7 @@ def _boosted(booster: Any, **kwargs: Any) -> TreeEnsemble:
             f"LightGBM was trained with {name}. Expected a classifier, with objective "
             f"{' or '.join(map(repr, OBJECTIVES))}."
         )
-    grown = [_from_lightgbm(info["tree_structure"]) for info in dump["tree_info"]]
+    grown = [_tree_of_lightgbm(info["tree_structure"]) for info in dump["tree_info"]]
     if not grown:
         raise ModelError("The LightGBM model contains no trees. Train it for at least one round.")
     # For two classes, LightGBM applies the sigmoid to `slope` times the sum.
@@ -129,10 +129,10 @@ def trees_of_booster(booster: Any, rounds: int) -> list[Tree]:
     There is one tree per round.
     """
     dump = booster.dump_model(num_iteration=rounds)
-    return [_from_lightgbm(info["tree_structure"]) for info in dump["tree_info"]]
+    return [_tree_of_lightgbm(info["tree_structure"]) for info in dump["tree_info"]]
 
 
-def _from_lightgbm(root: Mapping[str, Any]) -> Tree:
+def _tree_of_lightgbm(root: Mapping[str, Any]) -> Tree:
     """Return one tree as arrays, from the nested nodes of LightGBM's dump.
 
     Nodes are numbered level by level. -1 marks a leaf in `left` and `right`. Trees with linear leaves or with zeros

@@ -35,7 +35,7 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
 
     `name` is "boosted", "forest" or "balanced_forest"; `options` are the user's parameters by name.
     """
-    known = _boosted_parameters() if name == "boosted" else set(_forest(name == "balanced_forest", {}).get_params())
+    known = _boosted_parameters() if name == "boosted" else set(_new_forest(name == "balanced_forest", {}).get_params())
     for option in options:
         if name == "boosted" and option in RESERVED:
             raise OptionError(
@@ -188,12 +188,12 @@ def fitted_forest(rows: Rows, options: Mapping[str, Any], *, balanced: bool, tre
     how = {"n_estimators": trees, "random_state": seed % 2**31, "n_jobs": 1 if rows.x.size < SMALL else -1, **options}
     with warnings.catch_warnings(), threadpool_limits(1, user_api="openmp"):
         warnings.simplefilter("ignore")
-        forest = _forest(balanced, how)
+        forest = _new_forest(balanced, how)
         forest.fit(rows.x, rows.y, sample_weight=rows.weights)
     return forest
 
 
-def _forest(balanced: bool, how: Mapping[str, Any]) -> Any:
+def _new_forest(balanced: bool, how: Mapping[str, Any]) -> Any:
     """An unfitted random forest: scikit-learn's, or the balanced one of imbalanced-learn."""
     if balanced:
         from imblearn.ensemble import BalancedRandomForestClassifier

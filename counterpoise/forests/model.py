@@ -106,10 +106,10 @@ class TreeModel:
         if self.stops_early:
             return (grow_boosters if several else grow_boosted)(
                 rows, stop, log_shift, {**BOOSTED, **own}, rounds=limits.steps, patience=limits.patience,
-                categorical=flat.categorical, monotone=self._monotone(flat), seed=seed,
+                categorical=flat.categorical, monotone=self._monotone_directions(flat), seed=seed,
             )  # fmt: skip
         if self.monotone:  # scikit-learn takes the directions as an option
-            own["monotonic_cst"] = self._monotone(flat)
+            own["monotonic_cst"] = self._monotone_directions(flat)
         most = leaves_for(2 * rows.y.shape[1]) if several else LEAVES
         options = {**FOREST, **({"max_leaf_nodes": most} if len(rows.y) > most else {}), **own}
         if several:
@@ -117,7 +117,7 @@ class TreeModel:
         balanced = self.name == "balanced_forest"
         return grow_forest(rows, options, balanced=balanced, trees=limits.steps, seed=seed)
 
-    def _monotone(self, flat: FlatRows) -> list[int]:
+    def _monotone_directions(self, flat: FlatRows) -> list[int]:
         """Return the wanted direction (1, 0 or -1) of each column of the matrix, or [].
 
         Without `monotone`, the list is empty. Numeric columns come first in the matrix; all others get 0.
@@ -163,7 +163,7 @@ class TreeModel:
         several = isinstance(grown.model, (LabelForest, list))
         trees = layer_of_labels(grown, prior) if several else layer_of(grown.model, None if self.stops_early else prior)
         layers: list[keras.layers.Layer] = [TreeRows.of(flat), trees]
-        text = json.dumps([_plain(layer) for layer in layers])
+        text = json.dumps([_layer_settings(layer) for layer in layers])
         return (np.frombuffer(text.encode(), np.uint8), *[np.asarray(v) for layer in layers for v in layer.variables])
 
     def to_keras(self, weights: Sequence[Array], examples: Examples) -> keras.Model:
@@ -207,7 +207,7 @@ def check_sizes(layer: TreeEnsemble, shapes: Sequence[tuple[int, ...]]) -> None:
         raise ValueError(f"the sizes of its arrays are {[*shapes]}. Expected {wanted}")
 
 
-def _plain(layer: keras.layers.Layer) -> dict[str, Any]:
+def _layer_settings(layer: keras.layers.Layer) -> dict[str, Any]:
     """Return the configuration of a layer without the entries that `to_keras` sets."""
     return {name: value for name, value in layer.get_config().items() if name not in ("name", "dtype", "trainable")}
 

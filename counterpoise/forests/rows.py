@@ -56,7 +56,7 @@ class FlatRows:
         self.cycles = [] if self.schema is None else cycle_columns(self.schema)
         self.integers = np.flatnonzero(as_integer)
         self.categorical = list(range(numbers.shape[1], numbers.shape[1] + len(self.integers)))
-        self.kept = [(int(column), _kept(ids[:, column])) for column in np.flatnonzero(~as_integer)]
+        self.kept = [(int(column), _levels_with_column(ids[:, column])) for column in np.flatnonzero(~as_integer)]
         missing = np.isnan(numbers)
         medians = [0.0 if np.isnan(column).all() else np.nanmedian(column) for column in numbers.T]  # 0: none to learn
         self.fill = np.array(medians, np.float32)
@@ -87,13 +87,13 @@ class FlatRows:
 
         Numbers include the positions of time stamps in their cycles. All rows asked for must fit into memory.
         """
-        numbers, ids = _numbers_and_levels(rows_at_once(self.x, rows, "trees or an external model"))
+        numbers, ids = _split_input(rows_at_once(self.x, rows, "trees or an external model"))
         if self.schema is None or not self.schema.numeric:
             return numbers, ids
         return np.concatenate([numbers, phases(self.schema, numbers)], axis=1), ids
 
 
-def _numbers_and_levels(x: Any) -> tuple[Array, Array]:
+def _split_input(x: Any) -> tuple[Array, Array]:
     """Return numbers (N, dn) and level numbers, int64 (N, dc), of an input.
 
     Arrays of higher rank are flattened.
@@ -123,7 +123,7 @@ def arrays_of(x: Any) -> list[Any]:
     return [leaf for item in x for leaf in arrays_of(item)] if isinstance(x, (tuple, list)) else [x]
 
 
-def _kept(ids: Array) -> Array:
+def _levels_with_column(ids: Array) -> Array:
     """Return the level numbers that get a column, int64, ascending.
 
     They are missing (0) if it occurs in `ids` (N,), and the `MAX_LEVELS` commonest levels.

@@ -29,7 +29,7 @@ from counterpoise.forests.trees import assembled
 Array = np.ndarray
 
 #: How a forest counts a label that is not known: as a class of its own, which no probability counts.
-NOT_KNOWN = 2
+NOT_KNOWN_CODE = 2
 
 
 def grow_boosters(
@@ -53,12 +53,12 @@ def grow_boosters(
     boosters, checks, losses = [], [], list[float]()
     with quietly():
         for label in range(rows.y.shape[1]):
-            own, held = _of_label(rows, label), _of_label(stop, label)
+            own, stop_rows = _rows_of_label(rows, label), _rows_of_label(stop, label)
             data = lightgbm.Dataset(own.x, own.y, weight=own.weights, **how)
             boosters.append(lightgbm.Booster(parameters, data))
-            if patience is not None and len(held.y):
-                boosters[-1].add_valid(lightgbm.Dataset(held.x, held.y, reference=data, **how), "stop")
-                checks.append((boosters[-1], _score(held, log_shift[label])))
+            if patience is not None and len(stop_rows.y):
+                boosters[-1].add_valid(lightgbm.Dataset(stop_rows.x, stop_rows.y, reference=data, **how), "stop")
+                checks.append((boosters[-1], _stop_loss_metric(stop_rows, log_shift[label])))
         growing, best = list(boosters), 0
         for number in range(rounds):
             # `update` returns True where a booster can grow no further.
@@ -73,7 +73,7 @@ def grow_boosters(
     return Grown(boosters, taken, history, len(losses) < rounds if checks else None)
 
 
-def _of_label(rows: Rows, label: int) -> Rows:
+def _rows_of_label(rows: Rows, label: int) -> Rows:
     """The rows where a label is known, with its codes and weights."""
     known = rows.y[:, label] >= 0
     weights = None if rows.weights is None else np.asarray(rows.weights)
@@ -81,14 +81,14 @@ def _of_label(rows: Rows, label: int) -> Rows:
     return Rows(rows.x[known], rows.y[known, label], None if weights is None else weights[known])
 
 
-def _score(held: Rows, log_shift: Array) -> Any:
+def _stop_loss_metric(stop: Rows, log_shift: Array) -> Any:
     """Return the corrected log loss of rows as a metric function of LightGBM.
 
     The function returns (name, value, whether higher is better).
     """
 
     def score(proba: Array, _: Any) -> tuple[str, float, bool]:
-        return "stop_loss", lg.log_loss(lg.log_proba(log_proba_of(proba), log_shift), held.y, held.weights), False
+        return "stop_loss", lg.log_loss(lg.log_proba(log_proba_of(proba), log_shift), stop.y, stop.weights), False
 
     return score
 
@@ -129,7 +129,7 @@ class LabelForest:
         `prior` is (L, 2). Mean probabilities are kept between `floor` and 1 - `floor`.
         """
         leaf = self.forest.apply(x)
-        total = np.tile(_halves(prior), (len(x), 1))
+        total = np.tile(_with_then_without(prior), (len(x), 1))
         for number in range(leaf.shape[1]):
             total += self.leaves(number)[leaf[:, number]]
         p = np.clip(total / (leaf.shape[1] + 1), floor, 1 - floor)
@@ -145,7 +145,7 @@ def grow_label_forest(rows: Rows, options: Mapping[str, Any], *, trees: int, see
         trees: How many.
         seed: Of all that is random.
     """
-    codes = np.where(rows.y < 0, NOT_KNOWN, rows.y)
+    codes = np.where(rows.y < 0, NOT_KNOWN_CODE, rows.y)
     own = np.ones(len(rows.y)) if rows.sample_weight is None else rows.sample_weight
     odds = np.ones(rows.y.shape[1])
     if rows.weights is not None:
@@ -171,7 +171,7 @@ def layer_of_labels(grown: Grown, prior: Array, **kwargs: Any) -> TreeEnsemble:
     if isinstance(grown.model, LabelForest):
         forest = grown.model.forest
         each = [tree_of_sklearn(one.tree_, grown.model.leaves(i)) for i, one in enumerate(forest.estimators_)]
-        trees = assembled([*each, tree_of_leaf(_halves(prior))], forest.n_features_in_)
+        trees = assembled([*each, tree_of_leaf(_with_then_without(prior))], forest.n_features_in_)
         return TreeEnsemble.of(trees, scale=1.0 / (len(each) + 1), link="odds", **kwargs)
     each_label = [trees_of_booster(booster, grown.rounds) for booster in grown.model]
     # A booster that ended early adds nothing in later rounds.
@@ -184,6 +184,6 @@ def layer_of_labels(grown: Grown, prior: Array, **kwargs: Any) -> TreeEnsemble:
     return TreeEnsemble.of(assembled(in_turn, width), classes=len(each_label), scale=scale, **kwargs)
 
 
-def _halves(prior: Array) -> Array:
+def _with_then_without(prior: Array) -> Array:
     """Shares with each label, then without: float64 (2 L,)."""
     return np.concatenate([np.asarray(prior)[:, 1], np.asarray(prior)[:, 0]])

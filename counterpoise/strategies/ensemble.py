@@ -74,15 +74,15 @@ class Ensemble(Strategy):
     def due(self, stage: int, jobs: Sequence[Job], members: Mapping[str, Member], examples: Examples) -> dict[int, Job]:
         """Return the jobs of a stage by their index in `jobs` (see `Strategy.due`)."""
         due: dict[int, Job] = {}
-        for member, start, own in self._shared_out(jobs):
+        for member, start, own in self._members_with_jobs(jobs):
             due |= {start + i: job for i, job in member.due(stage, own, members, examples).items()}
         return due
 
     def outputs(self, jobs: Sequence[Job], members: Mapping[str, Member]) -> list[Member]:
         """Return the outputs of all members, in the order of `jobs` (see `Strategy.outputs`)."""
-        return [output for member, _, own in self._shared_out(jobs) for output in member.outputs(own, members)]
+        return [output for member, _, own in self._members_with_jobs(jobs) for output in member.outputs(own, members)]
 
-    def _shared_out(self, jobs: Sequence[Job]) -> Iterator[tuple[Strategy, int, Sequence[Job]]]:
+    def _members_with_jobs(self, jobs: Sequence[Job]) -> Iterator[tuple[Strategy, int, Sequence[Job]]]:
         """Yield each member, the index of its first job, and its jobs.
 
         `jobs` are in the order of `singles`.

@@ -30,8 +30,8 @@ def resolved(strategy: Strategy, models: Mapping[str, Model]) -> Strategy:
     Raises:
         ModelError: a model cannot train its `Single`.
     """
-    _check_trees(strategy, models)
-    ready = strategy.mapped(lambda single: _for_network(single, models[single.model]))
+    _check_trees_can_train(strategy, models)
+    ready = strategy.mapped(lambda single: _with_network_loss(single, models[single.model]))
     keys = {single.model for single in ready.singles}
     model = models[ready.singles[0].model]
     return in_single_pass(ready, model) if len(keys) == 1 and isinstance(model, Network) else ready
@@ -39,20 +39,20 @@ def resolved(strategy: Strategy, models: Mapping[str, Model]) -> Strategy:
 
 def suits(strategy: Strategy, model: Model) -> bool:
     """Return whether a model of this kind can train a strategy; only trees cannot train all."""
-    return model.kind != "trees" or not any(map(_lacking_in_trees, strategy.units))
+    return model.kind != "trees" or not any(map(_what_trees_lack, strategy.units))
 
 
-def _check_trees(strategy: Strategy, models: Mapping[str, Model]) -> None:
+def _check_trees_can_train(strategy: Strategy, models: Mapping[str, Model]) -> None:
     """Raise a ModelError if a member of the strategy would train trees, but needs a network."""
     for unit in strategy.units:
-        if models[unit.singles[0].model].kind == "trees" and (reason := _lacking_in_trees(unit)):
+        if models[unit.singles[0].model].kind == "trees" and (reason := _what_trees_lack(unit)):
             raise ModelError(
                 f"Strategy {unit.name!r} {reason}, which trees cannot do. Choose a strategy that draws or weights "
                 f"rows, for example class_weight, oversample or undersample."
             )
 
 
-def _deferred(single: Single) -> bool:
+def _changes_weights_during_training(single: Single) -> bool:
     """Return whether a plan changes its weights during training.
 
     Return False if that cannot be found out.
@@ -64,7 +64,7 @@ def _deferred(single: Single) -> bool:
     return False
 
 
-def _lacking_in_trees(unit: Strategy) -> str:
+def _what_trees_lack(unit: Strategy) -> str:
     """Return what trees lack for a member, as the end of a sentence; "" if trees can train it."""
     single = unit.singles[0]
     needs = {
@@ -72,12 +72,12 @@ def _lacking_in_trees(unit: Strategy) -> str:
         "mixes the rows of batches": bool(single.mix),
         "changes the last layer of a network": bool(single.finish),
         "changes the learning rate": isinstance(unit, Successive) and unit.warm,
-        "changes its plan during training": _deferred(single),
+        "changes its plan during training": _changes_weights_during_training(single),
     }
     return next((text for text, needed in needs.items() if needed), "")
 
 
-def _for_network(single: Single, network: Model) -> Single:
+def _with_network_loss(single: Single, network: Model) -> Single:
     """Return a `Single` for its model, with the loss of a compiled network.
 
     A `Single` with a loss of its own keeps it. A model that is no network changes nothing. Raise a ModelError if the

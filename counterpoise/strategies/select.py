@@ -97,7 +97,7 @@ def find(strategy: str | Strategy) -> Strategy:
     if isinstance(strategy, Strategy):
         return strategy
     if not isinstance(strategy, str):
-        raise OptionError(_no_strategy(strategy))
+        raise OptionError(_not_a_strategy_text(strategy))
     if strategy.startswith(PREFIX):
         return external(strategy, ready_made(strategy), idea=idea_of(strategy))
     if strategy not in _BY_NAME:
@@ -105,7 +105,7 @@ def find(strategy: str | Strategy) -> Strategy:
     return _BY_NAME[strategy]
 
 
-def _no_strategy(given: Any) -> str:
+def _not_a_strategy_text(given: Any) -> str:
     """Return the error message for a value that is neither a name nor a strategy."""
     if isinstance(given, (list, tuple, set)):
         return (

@@ -56,7 +56,7 @@ class SelfPacedTrees(ClassifierMixin, BaseEstimator):
             hardness = np.zeros(len(codes)) if not number else 1 - proba[np.arange(len(codes)), codes] / number
             pace = math.tan(math.pi * number / (2 * self.n_estimators))
             rows = np.concatenate(
-                [self._drawn(np.flatnonzero(codes == c), hardness, counts.min(), pace, rng) for c in range(len(counts))]
+                [self._draw(np.flatnonzero(codes == c), hardness, counts.min(), pace, rng) for c in range(len(counts))]
             )
             tree = clone(self.estimator or DecisionTreeClassifier(max_depth=10))
             tree.set_params(random_state=rng.randint(2**31 - 1)).fit(x[rows], codes[rows])
@@ -64,7 +64,7 @@ class SelfPacedTrees(ClassifierMixin, BaseEstimator):
             proba = (proba if number else 0.0) + tree.predict_proba(x)
         return self
 
-    def _drawn(self, members: Array, hardness: Array, wanted: int, pace: float, rng: Any) -> Array:
+    def _draw(self, members: Array, hardness: Array, wanted: int, pace: float, rng: Any) -> Array:
         """Draw `wanted` of the rows `members` of one class without replacement.
 
         All are returned if there are exactly so many.

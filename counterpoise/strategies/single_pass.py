@@ -85,15 +85,15 @@ def _differ_in_plans_alone(members: tuple[Single, ...]) -> bool:
     """
     first = members[0]
     alike = all(single.loss == first.loss and single.constants is first.constants for single in members)
-    return alike and all(map(_plain, members)) and first.loss in ADDITIVE and _differ(members)
+    return alike and all(map(_only_class_wise, members)) and first.loss in ADDITIVE and _see_different_rows(members)
 
 
-def _plain(single: Single) -> bool:
+def _only_class_wise(single: Single) -> bool:
     """Whether a member has a class-wise plan, and no finishing step or mixing of rows."""
     return single.plan in CLASS_WISE and not (single.finish or single.mix)
 
 
-def _differ(members: tuple[Single, ...]) -> bool:
+def _see_different_rows(members: tuple[Single, ...]) -> bool:
     """Whether the members see different rows.
 
     Members with equal plans differ only in their initial weights, for which they need separate networks. A subset

@@ -81,13 +81,13 @@ class Successive(Strategy):
         before, job = jobs[:stage], jobs[stage]
         check_trained(before, members)
         if not self.warm:
-            return {stage: self._planned(job, before, members, examples)}
+            return {stage: self._with_new_plan(job, before, members, examples)}
         return {stage: job.having(start=members[before[-1].id].weights) if before else job}
 
     def outputs(self, jobs: Sequence[Job], members: Mapping[str, Member]) -> list[Member]:
         """Return the members with outputs for the score rows only.
 
-        Outputs for the training rows, which `_planned` adds for the next model, are cut off.
+        Outputs for the training rows, which `_with_new_plan` adds for the next model, are cut off.
         """
         outputs = super().outputs(jobs, members)
         if self.warm:
@@ -95,14 +95,14 @@ class Successive(Strategy):
         pairs = zip(outputs, jobs, strict=True)
         return [replace(member, logits=member.logits[: len(job.score) - len(job.train)]) for member, job in pairs]
 
-    def _planned(self, job: Job, before: Sequence[Job], members: Mapping[str, Member], examples: Examples) -> Job:
+    def _with_new_plan(self, job: Job, before: Sequence[Job], members: Mapping[str, Member], examples: Examples) -> Job:
         """Return the job with the plan that follows from the models before it.
 
         Its training rows are scored, too.
         """
         from counterpoise.targets.kinds import target_of  # imports Keras, which a list of names does not need
 
-        proba = np.array([_on_training_rows(other, members[other.id]) for other in before])
+        proba = np.array([_training_row_probabilities(other, members[other.id]) for other in before])
         informed = replace(self.step, options={**self.step.options, "before": proba})
         classes, weights = len(examples.classes), examples.weights_of(job.train)
         plan = informed.make_plan(target_of(job), examples.y[job.train], classes, weights)
@@ -124,7 +124,7 @@ def with_cosine(limits: Limits, pieces: int) -> Limits:
     return replace(limits, steps=steps, round_steps=min(limits.round_steps, steps), cosine=True)
 
 
-def _on_training_rows(job: Job, member: Member) -> Array:
+def _training_row_probabilities(job: Job, member: Member) -> Array:
     """Return the probabilities of the n training rows, (n, C).
 
     They are for the class proportions of the training.

@@ -6,7 +6,18 @@ from dataclasses import replace
 
 import numpy as np
 
-from counterpoise.core.job import Member
+from counterpoise.core.errors import error_text
+from counterpoise.core.job import Job, Member
+
+
+def failed_member(job: Job, error: Exception) -> Member:
+    """Return the member of a training that raised.
+
+    Its `error` contains the text, and its logits are empty.
+    """
+    nothing = np.empty((0, len(job.plan.classes)), np.float32)
+    shift, text = job.plan.log_shift, error_text(error)
+    return Member(job.id, (), nothing, nothing, shift, 0, 0, 0, 0.0, engine="external", error=text)
 
 
 def with_divergence_error(member: Member) -> Member:
