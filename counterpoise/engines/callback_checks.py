@@ -1,4 +1,8 @@
-"""Checks of Keras callbacks before training: what they monitor must be logged, what they do must make sense here."""
+"""Checks of the user's Keras callbacks: what they monitor must be logged, what they do must make sense here.
+
+`check_training_callbacks` runs before any training. Names that an earlier callback may add to the logs are known only
+in the first round, in which `user_callbacks` calls `check_logged` again. Nothing here changes a callback.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from counterpoise.engines.compiled_metrics import CompiledMetrics, metrics_of
 from counterpoise.networks.network import Network
 from counterpoise.networks.optimizers import SETTERS
 
-#: Callbacks of Keras that do not work here -> why, and what does.
+#: Class names of Keras callbacks that do not work here, subclasses included -> end of the message: why, and what works.
 REFUSED = {
     "BackupAndRestore": "does not store which rows were sampled, so it cannot resume this training. To save "
     "the best classifier so far, use ModelCheckpoint. To resume after the last finished fit, use "
@@ -34,12 +38,12 @@ def check_training_callbacks(
         callbacks: Keras callbacks, in their order.
         network: What is trained.
         networks: How many networks are trained.
-        folds: Whether these end with one on all rows, which has no rows left to stop by.
+        folds: Whether a network on all rows is trained last (`folds=`), which has no early-stopping rows.
     """
     if not callbacks:
         return
     metrics = metrics_of(network)
-    # open_end: an earlier callback may add any name to the logs, so names can no longer be checked.
+    # any_name: an earlier callback may add any name to the logs, so names can no longer be checked.
     names, any_name = ["loss", "val_loss", *(f"val_{name}" for name in (metrics.names if metrics else ()))], False
     for callback in callbacks:
         _check_kind(callback, networks)
@@ -58,10 +62,7 @@ def check_training_callbacks(
 
 
 def _may_add_logs(callback: Any) -> bool:
-    """Return whether a callback may add names to the logs.
-
-    This is a callback that is not part of Keras, or a `LambdaCallback`.
-    """
+    """Return whether a callback may add names to the logs: it is not part of Keras, or a `LambdaCallback`."""
     foreign = not type(callback).__module__.startswith("keras.")
     return foreign or isinstance(callback, keras.callbacks.LambdaCallback)
 
@@ -152,7 +153,7 @@ def _check_known_direction(callback: Any, metrics: CompiledMetrics | None, unche
 
 
 def _check_needs_no_validation(callback: Any) -> None:
-    """Raise an OptionError if a callback monitors validation, which the last training lacks."""
+    """Raise an OptionError if a callback monitors validation, which the training on all rows (`folds=`) lacks."""
     name = monitored_name(callback)
     if name is not None and name.startswith("val_"):
         raise OptionError(
@@ -162,7 +163,7 @@ def _check_needs_no_validation(callback: Any) -> None:
 
 
 def monitored_name(callback: Any) -> str | None:
-    """Return the name in the logs that a callback acts on, or None.
+    """Return the name in the logs that a callback acts on (its `monitor`), or None.
 
     A checkpoint that saves every round acts on none.
     """
@@ -180,10 +181,10 @@ def check_logged(callback: Any, names: Iterable[str]) -> None:
 
 
 def not_logged_text(name: str, logged: Sequence[str]) -> str:
-    """Complete a sentence about a name that is not logged.
+    """Return the end of an error message about a name that is not logged, after "monitors NAME, which".
 
     Example:
-        >>> not_logged("val_acc", ["loss", "val_loss", "val_accuracy"])
+        >>> not_logged_text("val_acc", ["loss", "val_loss", "val_accuracy"])
         "this training does not log. Expected one of: loss, val_loss, val_accuracy. Did you mean 'val_accuracy'?"
     """
     longer = next((k for k in logged if k.startswith(name)), None)

@@ -1,8 +1,9 @@
-"""The metrics that a model was compiled with, on the corrected output of the stopping rows.
+"""The metrics that the user's model was compiled with, on the corrected output of the early-stopping rows.
 
 Keras computes them on what it is given: targets and outputs in the form of the user's own model. So do we, once a
-round, on all stopping rows together. Metrics of Keras and of ours are copied. A class of the user's own cannot
-be copied safely, and so the object itself counts: one training at a time uses it, and restores the counts that it had.
+round, on all stopping rows together. They are noted in the history as "val_NAME" and decide nothing, unless a callback
+monitors them. Metrics of Keras and of ours are copied. A class of the user's own cannot be copied safely, and so the
+object itself counts: one training at a time uses it, and restores the counts that it had.
 """
 
 from __future__ import annotations
@@ -52,8 +53,7 @@ def _usable_metrics(network: Network) -> CompiledMetrics | None:
     )
     try:
         return CompiledMetrics(network, form, plain, weighted) if plain or weighted else None
-    except Exception:  # which of them it is
-        # One of them fails: try each alone.
+    except Exception:  # one of them fails: try each alone
         usable = [[m for m in group if _is_computable(m, network, form)] for group in (plain, weighted)]
     return CompiledMetrics(network, form, *usable) if any(usable) else None
 
@@ -90,7 +90,7 @@ class CompiledMetrics:
 
     Args:
         network: Whose model they were compiled into.
-        form: The form of its targets: "column", "one_hot", "codes" or "labels".
+        form: The form of its targets: "column", "one_hot", "codes" or "labels" (see `networks.user_loss`).
         plain: Metrics as `compile(metrics=...)` takes them, in one list.
         weighted: Those that count the rows by their weights, as `compile(weighted_metrics=...)` takes them.
 
@@ -98,6 +98,7 @@ class CompiledMetrics:
         names: What they are called in logs, "val_" left out.
         directions: name -> "up" or "down", for those that have one.
         model: A model that puts out what it is fed, compiled with the metrics and nothing else.
+        arguments: The metrics as arguments of `compile`, for `copies`.
     """
 
     def __init__(self, network: Network, form: str, plain: Sequence[Any], weighted: Sequence[Any]) -> None:

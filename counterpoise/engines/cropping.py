@@ -1,4 +1,8 @@
-"""Training on parts of images: batches of crops, and the network on inputs of their size."""
+"""The strategy `crops` in the `fit` engine: batches of crops of images, and the network on inputs of their size.
+
+Only training sees crops; rounds are judged, and rows are scored, on whole images. Crops are drawn for (seed, epoch),
+by the word "crops" (see `plans.crop_plan`), so a step's batch does not depend on earlier steps.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +44,10 @@ def compiled_on_crops(model: keras.Model, job: Job) -> keras.Model:
 
 
 class CropBatches(keras.utils.PyDataset):
-    """The steps of one job, without end, as Keras batches (x, y, weights of pixels); as `keras_fit.Batches`."""
+    """The steps of one job, without end, as Keras batches (x, y, weights of pixels).
+
+    `order`, `start` and `num_batches` are used as those of `keras_fit.Batches`.
+    """
 
     num_batches = None
 
@@ -52,10 +59,7 @@ class CropBatches(keras.utils.PyDataset):
         self._epoch_number, self._epoch_crops = -1, self.plan.drawn(0, self._seed)
 
     def __getitem__(self, index: int) -> tuple[Any, Array, Array]:
-        """Return batch `index`: crops, their codes, and weights float32 (B, *size).
-
-        Batches are counted from step `start`.
-        """
+        """Return the batch of step `start` + `index`: crops, their codes, and weights float32 (B, *size)."""
         epoch, batch = divmod(self.start + index, self.order.steps_per_epoch)
         if epoch != self._epoch_number:
             self._epoch_number, self._epoch_crops = epoch, self.plan.drawn(epoch, self._seed)

@@ -1,7 +1,8 @@
-"""Models whose class brings its own training step: the step is theirs, rows, weights and stopping are ours.
+"""Models whose class has its own `train_step` or `compute_loss`, in the `fit` engine (see `keras_fit`).
 
-The user's model is trained as they would train it, with its own compiled loss, on what it puts out. The network
-around it (encoder in front, logits behind) shares its variables and is only asked for logits.
+The step is the user's; rows, weights and early stopping are ours. The user's model is trained as they would train it,
+with its own compiled loss, on what it puts out. The network around it (encoder in front, logits behind) shares its
+variables and only computes logits.
 """
 
 from __future__ import annotations
@@ -29,11 +30,12 @@ Array = np.ndarray
 
 
 class CustomStepModel:
-    """The user's model inside a network, compiled for the loss of a job, used for job after job.
+    """The user's model inside a network, compiled once per loss and used for job after job.
 
     Attributes:
         assembled: The network and the models in it; the caller sets its variables.
         inner: The user's model, whose `fit` calls its own step.
+        form: The form of the labels that its loss takes (see `networks.user_loss`).
     """
 
     def __init__(self, network: Network, objective: Objective) -> None:
@@ -54,6 +56,7 @@ class CustomStepModel:
         return CustomStepBatches(job, encoder_output(self.assembled, examples.x), examples.y, self.form, self.units)
 
     def _optimizer_variables(self) -> list[Any]:
+        """Return the variables of all its optimizers, always in the same order."""
         return [v for optimizer in self._optimizers for v in optimizer.variables]
 
 
@@ -86,10 +89,11 @@ def compiled(assembled: Assembled, network: Network, objective: Objective) -> ke
 
 
 def _compile_as_users_model(inner: keras.Model, users_model: keras.Model | None) -> keras.Model:
-    """Compile a copy as the user's model `given` was, by the model's own `compile`.
+    """Compile the copy `inner` as `users_model` was, by the model's own `compile`, and return it.
 
     Raises:
-        ModelError: `given` is None (it was not compiled, or needs another loss), or the class cannot repeat `compile`.
+        ModelError: `users_model` is None (it was not compiled, or the strategy has another loss), or the class cannot
+            repeat `compile`.
     """
     if users_model is None:
         raise ModelError(
@@ -108,7 +112,7 @@ def _compile_as_users_model(inner: keras.Model, users_model: keras.Model | None)
 
 @contextlib.contextmanager
 def step_errors(inner: keras.Model, batches: CustomStepBatches) -> Iterator[None]:
-    """Turn what the user's own step raises into a ModelError that names the step."""
+    """In the block, turn what the user's own step raises into a ModelError that names the model's class."""
     try:
         yield
     except CounterpoiseError:
@@ -124,7 +128,11 @@ def step_errors(inner: keras.Model, batches: CustomStepBatches) -> Iterator[None
 class CustomStepBatches(keras.utils.PyDataset):
     """The steps of one job as the user's step expects them: (x, y), or (x, y, weight) where weights differ.
 
-    y has the form that the compiled loss takes: a column, one-hot rows or codes.
+    y has the form that the compiled loss takes: a column, one-hot rows or codes. Rows and weights are those of
+    `batch_order`; `order` and `start` are used as those of `keras_fit.Batches`.
+
+    Raises:
+        ModelError: Each label has its own weight, which a custom training step cannot take.
     """
 
     num_batches = None

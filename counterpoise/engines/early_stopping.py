@@ -1,4 +1,8 @@
-"""When a job ends and which of its rounds is kept: the same for every engine, NumPy only."""
+"""When the training of a network ends and which of its rounds is kept: the same for every engine, NumPy only.
+
+Only the early-stopping rows (`Job.stop`) are seen here. Trees and external models stop by their own libraries. The
+history is saved in stores of `compare` and drawn in the report, so its names are fixed.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ from counterpoise.engines.objective import Objective
 
 Array = np.ndarray
 
-#: The last part of the steps, in which a training that is done no longer gains.
+#: Share of the steps over whose end `Stopper.late_gain` is measured.
 LATE_SHARE = 0.2
 
 
@@ -42,16 +46,19 @@ class Score:
 
     @classmethod
     def of(cls, target: Target, log_p: Array, y: Array, on: str, weights: Array | None = None) -> Score:
-        """The score of the log-probabilities of rows with labels `y` and the user's weights (S,)."""
+        """Return the score of log-probabilities of rows with labels `y` and the user's weights (S,).
+
+        `on` is `Limits.stop_on`.
+        """
         return cls(*target.stopping(log_p, y, on, weights))
 
     @classmethod
     def mean(cls, scores: Sequence[Score]) -> Score:
-        """The mean of several rounds' scores, row by row."""
+        """Return the mean of several rounds' scores, row by row."""
         return cls(np.mean([s.losses for s in scores], axis=0), float(np.mean([s.missed for s in scores])))
 
     def beats(self, other: Score, margin: float) -> bool:
-        """Whether this is lower by more than `margin` standard errors of the mean difference over rows.
+        """Return whether this is lower by more than `margin` standard errors of the mean difference over rows.
 
         Example:
             >>> before, now = Score(np.array([1.0, 1.0, 1.0, 1.0])), Score(np.array([0.0, 1.0, 1.0, 1.0]))
@@ -64,7 +71,9 @@ class Score:
 
 
 class Stopper:
-    """Keeps the best round of one job by its stopping score, and says when patience is over.
+    """Finds the best round of one job by its stopping score, and ends training when patience is over.
+
+    Engines call `record_round`, then `improved`, once per round, and keep the weights themselves.
 
     The score of a handful of positives jumps from round to round, and its lowest value is luck. So rounds may be
     compared by the mean of their last few scores, a later one may have to be better beyond the noise of the rows, and
@@ -78,7 +87,8 @@ class Stopper:
         objective: Where the stopping score comes from.
         y: int32 (S,) or (S, L), labels of the stopping rows; without any, the last round is the best and nothing stops.
         weights: float (S,), the user's weights of these rows: a row of weight 2 counts as two; None: all alike.
-        rests: Whether a schedule takes the learning rate to nearly 0 by the end.
+        rate_ends_near_zero: Whether a schedule takes the learning rate to nearly 0 by the end; `late_gain` is then not
+            known.
         metrics: Further scores of the corrected output, noted in the history as "val_NAME"; they decide nothing.
 
     Attributes:
@@ -86,7 +96,8 @@ class Stopper:
         best_step: The step of the best round so far.
         steps: Steps taken so far.
         over: Whether training should end before its limit.
-        turned: Whether the first stage ended with this round: the last one continues from the best round so far.
+        first_stage_ended: Whether the first stage ended with this round: the engine then loads the best round so far
+            and begins the last stage (see `batch_order.Order.start_last_stage`).
         rate: What the learning rate of the next round is of the first one's (see `Limits.plateau` and `Limits.cosine`).
         history: "step", "loss" (mean over the round's rows), "stop_loss" and "recall C" for each class code C (share of
             its stopping rows that the corrected output finds most probable), and "val_NAME" of each of the metrics,
@@ -113,11 +124,11 @@ class Stopper:
 
     @property
     def late_gain(self) -> tuple[float, float] | None:
-        """Return how much the early-stopping loss fell in the last fifth of the steps.
+        """Return how much the early-stopping loss fell in the last fifth of the steps, and its paired standard error.
 
-        The second number is the paired standard error.
-        (0, 0) where patience ended the training. None where that is not known: there are no stopping rows, no round
-        ended before the last fifth, or the learning rate fell to 0 by then, so that nothing moved any more.
+        It becomes `Member.late_gain`, from which a comparison finds out whether more epochs would help. (0, 0) if
+        patience ended the training. None if that is not known: there are no stopping rows, no round ended before the
+        last fifth, or the learning rate fell to 0 by then, so that nothing moved any more.
         """
         if self.over:
             return 0.0, 0.0
@@ -138,12 +149,10 @@ class Stopper:
         self.history["loss"].append(float(loss))
 
     def improved(self, logits: Array) -> bool:
-        """Return whether this round is the best so far.
+        """Judge a round by raw logits (S, units) of the early-stopping rows; return whether it is the best so far.
 
-        `logits` (S, units) are those of the early-stopping rows.
         May set `over` and `first_stage_ended`, and updates `rate` and `history`. Call it once per round, after
-        `record_round`.
-        Without stopping rows every round is, being the last.
+        `record_round`. Without early-stopping rows, every round is the best, being the last.
         """
         better = self._judge_round(logits)
         done = self.steps / self.limits.steps if self.limits.cosine else 0.0
@@ -151,9 +160,8 @@ class Stopper:
         return better
 
     def _judge_round(self, logits: Array) -> bool:
-        """Return whether this round is the best.
+        """Do what `improved` does, except for `rate`; set how often the learning rate was halved.
 
-        Set `over`, `first_stage_ended` and how often the learning rate was halved.
         If the first stage ends, the best score is forgotten, because only rounds of the last stage count.
         """
         if not len(self.y):
@@ -177,7 +185,7 @@ class Stopper:
     def _smoothed_score(self, logits: Array) -> Score:
         """Return the mean score of the last `smoothing` rounds, this one included.
 
-        Its losses are noted in `history`.
+        The log loss and the metrics of this round alone are noted in `history`.
         """
         log_p = self.objective.stopping_log_p(logits, self.y, self.weights)
         self.history["stop_loss"].append(self.objective.target.log_loss(log_p, self.y, self.weights))
@@ -190,10 +198,10 @@ class Stopper:
         return Score.mean(self._recent_scores)
 
     def _is_new_best(self, score: Score) -> bool:
-        """Return whether a score is the best so far, and note it if so.
+        """Return whether a score is the best so far, and set `best` and `best_step` if so.
 
-        A score that is not finite never is the best.
-        Rounds before `min_steps` are noted by their step only, so that the next round always beats them.
+        A score that is not finite is never the best. Of rounds before `min_steps` only the step is kept, so that the
+        next round always beats them.
         """
         if not np.isfinite(score.losses).all():
             return False
@@ -212,9 +220,9 @@ class Stopper:
 
 
 def round_ends(job: Job) -> range:
-    """Step numbers at which the rounds of a job end; the last may be a short one (see `Limits`).
+    """Return the step numbers at which the rounds of a job end, one per round.
 
-    Use `min(end, job.limits.steps)` for the last.
+    The last number may be above `job.limits.steps`, at which a shorter last round ends: use the smaller of the two.
     """
     size = job.limits.round_steps
     return range(size, job.limits.steps + size, size)

@@ -1,7 +1,8 @@
 """The `fit` engine: one job through `keras.Model.fit`, any model, any backend.
 
-One model is compiled per loss family and used for every job of a run: jobs differ only in the values of its
-variables, so Keras traces once. A Keras "epoch" here is a round of `limits.round_steps` steps.
+One model is compiled per loss (`Objective.key`) and used for every job of a run: jobs differ only in the values of its
+variables, so Keras traces once. A Keras "epoch" here is a round of `limits.round_steps` steps. `program_engine` must
+give the same numbers up to rounding; `stream.StreamEngine` replaces the two methods about rows that are on disk.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from counterpoise.networks.weights import fed, set_state, state_of, variable_ind
 
 Array = np.ndarray
 
-#: (outputs of some rows, their numbers) -> the outputs that scores are taken from.
+#: (outputs of some rows, their numbers) -> the outputs that scores are taken from (see `Examples.scored_outputs`).
 Scored = Callable[[Array, Array], Array]
 #: Called with (job id, steps done, steps at most) after each round.
 Progress = Callable[[str, int, int], None]
@@ -55,9 +56,10 @@ class FitEngine:
         self._custom_step_by_loss: dict[str, custom_train_step.CustomStepModel] = {}
 
     def train(self, job: Job, progress: Progress | None = None) -> Member:
-        """Train one job to its limits and return the weights of its best round.
+        """Train one job to its limits and return the member of its best round.
 
-        `progress` is called after each round; the member also has the peak of the memory.
+        `progress` is called after each round. An error of the user's code is raised; a training that diverges is not
+        an error here (see `failed_members`).
         """
         with Peak() as peak:
             member = self._train(job, progress)
@@ -124,18 +126,19 @@ class FitEngine:
         return model, model, self._make_batches(job)
 
     def _crops_model(self, model: keras.Model, job: Job, key: str) -> keras.Model:
-        """The compiled model on crops, with the layers and optimizer of `model`; made once."""
+        """Return the compiled model on crops, with the layers and optimizer of `model`; made once per loss `key`."""
         if key not in self._crops_by_loss:
             self._crops_by_loss[key] = compiled_on_crops(model, job)
         return self._crops_by_loss[key]
 
     def _make_batches(self, job: Job) -> Any:
+        """Return the training batches of a job; `StreamEngine` reads them from disk."""
         return Batches(job, self.examples, self.network.units)
 
     def _custom_step_network(self, job: Job, objective: Objective) -> tuple[keras.Model, keras.Model, Any]:
         """Return the network, the model inside it with the user's training step, and batches.
 
-        The network is in the initial state of the job. It is made once per loss family.
+        The network is in the initial state of the job. It is made once per loss. Sets `objective.needs_calibration`.
         """
         if objective.key not in self._custom_step_by_loss:
             self._custom_step_by_loss[objective.key] = custom_train_step.CustomStepModel(self.network, objective)
@@ -145,9 +148,10 @@ class FitEngine:
         return custom_step_model.assembled.model, custom_step_model.inner, custom_step_model.batches(job, self.examples)
 
     def _set_initial_state(self, model: keras.Model, job: Job, objective: Objective) -> None:
-        """Set the state that training begins with: that of the job, or fresh weights.
+        """Set the variables that training begins with: `job.start`, or fresh weights.
 
-        Fresh weights come from the seed. An encoder learns from the training rows, and the output bias from the prior.
+        Fresh weights depend on (seed, "initial", place), as in `program_engine`. An encoder learns from the training
+        rows, and the output bias is `Objective.initial_bias`.
         """
         if job.start:
             set_state(model, job.start)
@@ -157,11 +161,11 @@ class FitEngine:
         set_state(model, self.network.initial_state(seed, self.examples.x, rows, objective.member_shifts, bias))
 
     def _encoder_rows(self, job: Job) -> Array:
-        """Numbers of the rows that an encoder learns from; `StreamEngine` has others."""
+        """Return the numbers of the rows that an encoder learns from; `StreamEngine` has others."""
         return job.train
 
     def _train_model(self, model: keras.Model, batches: Batches, watch: Watch, member: Callable[[], Member]) -> None:
-        """Train to the limits of the job, with the user's callbacks as in one training by `fit`.
+        """Train `model` to the limits of the job, with the user's callbacks as in one training by `fit`.
 
         `member` makes the member of the network as it is; callbacks that save the model use it.
         """
@@ -203,9 +207,9 @@ class FitEngine:
                 break
 
     def _compiled_model(self, objective: Objective) -> tuple[keras.Model, list[Array]]:
-        """The compiled model of a loss family, and the initial values of its optimizer.
+        """Return the compiled model of a loss, and the initial values of its optimizer's variables.
 
-        It is compiled once per family; each job resets the variables of the optimizer to these values.
+        It is compiled once per `objective.key`; each job resets the variables of the optimizer to these values.
         """
         if objective.key not in self._compiled_by_loss:
             model = compiled_for_training(self.network, objective.loss(self.network))
@@ -217,7 +221,8 @@ class FitEngine:
 class Batches(keras.utils.PyDataset):
     """The steps of one job, without end, as Keras batches (x, y, weight).
 
-    Item k is the batch of step `start` + k, and depends on nothing else. `start` is set before each call of `fit`.
+    Item k is the batch of step `start` + k, and depends on nothing else, because Keras draws batches ahead. `start` is
+    set before each call of `fit`. `order` counts the rows seen, and is told when the last stage begins.
     """
 
     num_batches = None
@@ -236,14 +241,15 @@ class Batches(keras.utils.PyDataset):
 
 
 class Watch(keras.callbacks.Callback):
-    """Looks at the stopping score after each round, keeps the best state, ends training after `patience` steps.
+    """Keras callback that ends each round: it asks a `Stopper`, keeps the best state, and stops `fit`.
 
-    Set `before` to the steps that are done, before each call of `fit`.
+    Set `before` to the steps that are done, before each call of `fit`. `network` is judged; `fit` may train another
+    model on its variables (crops, a custom training step). `program_engine.Training` does the same without Keras.
     `rate_ends_near_zero` and `metrics` are as in `Stopper`.
 
     Attributes:
-        best_state: The network in the round that is kept.
-        kept_by_user: Whether a callback of the user's says which round that is (see `keep`), and not the score.
+        best_state: Variables of the network in the round that is kept; None: no round is kept yet.
+        kept_by_user: Whether a callback of the user's decides which round that is (see `keep`), and not the score.
     """
 
     def __init__(
@@ -264,9 +270,10 @@ class Watch(keras.callbacks.Callback):
         return (self._kept_step or self.stopper.steps) if self.kept_by_user else self.stopper.best_step
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Record and judge a round, and tell Keras whether to stop.
+        """Record and judge a round, and set whether Keras stops.
 
-        A Keras epoch is a round. `logs` gets what callbacks may watch. The learning rate becomes that of the stopper.
+        A Keras epoch is a round. `logs` gets what later callbacks may monitor. The learning rate changes by the factor
+        by which `Stopper.rate` does.
         """
         limits, stopper, logs = self.job.limits, self.stopper, {} if logs is None else logs
         rate = stopper.rate
@@ -283,7 +290,7 @@ class Watch(keras.callbacks.Callback):
             self.progress(self.job.id, steps, limits.steps)
 
     def _callback_logs(self) -> dict[str, Any]:
-        """What callbacks may watch: "val_loss" (the stopping score), metrics as "val_NAME".
+        """Return the logs that callbacks may monitor: "val_loss" (the early-stopping loss), metrics as "val_NAME".
 
         A metric with several values is an array. Call it after `_judge_round`.
         """
@@ -296,7 +303,7 @@ class Watch(keras.callbacks.Callback):
         """Judge the network, and keep its state if it is the best so far.
 
         If an average of the weights over the rounds is asked for, it is judged and kept; training continues from the
-        weights of the network. Call it after `stopper.enter`.
+        weights of the network. Call it after `stopper.record_round`.
         """
         now = state_of(self.network)
         self._judged = self.average.of(now) if self.average.decay else now

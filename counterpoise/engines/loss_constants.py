@@ -1,7 +1,8 @@
-"""The class counts, or class weights, of a fold inside a loss, kept out of the trace.
+"""Class constants: the class counts, or class weights, of a fold inside a loss, kept out of the program's trace.
 
-A loss built with counts or weights uses them through `constant(values, z)`. In the program these values are variables,
-set for each job like its weights, so that one trace serves the counts of every fold.
+A loss built with counts or weights uses them through `constant(values, z)` (see `losses.base`). In the program these
+values are variables, set for each job like its weights, so that one trace serves the counts of every fold. A loss must
+therefore use them in the same number and order at each evaluation.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ def class_constants_of(loss: Any, units: int) -> list[Array]:
     """Return the arrays that a loss passes to `constant` for `units` outputs, in order of use.
 
     The list is empty for a loss without class counts or weights. The loss is evaluated once, on one row of zeros.
+    These are the values that a job's slot gets for `ClassConstants.variables`.
     """
     loss = per_row(loss)
     if not (hasattr(loss, "constant") and (hasattr(loss, "counts") or hasattr(loss, "weights"))):
@@ -43,7 +45,7 @@ def class_constants_of(loss: Any, units: int) -> list[Array]:
 
 
 class ClassConstants:
-    """Variables in the place of a loss's constants while it is traced.
+    """Variables in the place of a loss's class constants while it is traced.
 
     Call `restart` before each evaluation of the loss: the variables are used in their order.
 
@@ -52,10 +54,7 @@ class ClassConstants:
     """
 
     def __init__(self, loss: Any, units: int) -> None:
-        """Make the variables.
-
-        From now on, the loss calls `_next_constant` instead of its own `constant`.
-        """
+        """Make the variables; from now on, `loss` itself calls `_next_constant` instead of its own `constant`."""
         values = class_constants_of(loss, units)
         self.variables = [keras.Variable(v, trainable=False, dtype=v.dtype.name) for v in values]
         self._next = 0
@@ -67,9 +66,7 @@ class ClassConstants:
         self._next = 0
 
     def _next_constant(self, values: Any, z: Any) -> Any:
-        """Return the next variable.
-
-        The arguments are those of the loss's `constant`, and are not used.
+        """Return the next variable; the arguments are those of the loss's `constant`, and are not used.
 
         Raise a ModelError if the loss uses more constants than in the first evaluation.
         """

@@ -1,8 +1,8 @@
-"""Batches that are mixed as a job says (`Job.mix`): which rows meet is a pure function of (seed, place, step).
+"""Batches of the `fit` engine mixed by `Job.mix`: which rows meet is a pure function of (seed, place, step).
 
 The formulas are those of `feed.mixing`. Numbers are mixed as they are before the encoder; a level takes the value of
 the row with the larger share, since ids have no mean; a number that is missing in one of two rows is missing in their
-mixture.
+mixture. The words "mix" and "mixed batch" and the order of draws decide results. `pipeline.jobs` calls `check_mixable`.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 
-#: name -> layer of a job's mix and its constants (`classes` included).
+#: Name in `Job.mix` -> layer, made with the constants of the mix (see `Single.make_mix`).
 MIXES: Mapping[str, Callable[..., Mixing]] = {"mixup": Mixup, "remix": Remix}
 
 
 class GeneratorDraws:
-    """Random numbers of a NumPy generator in the form that `feed.mixing` draws them."""
+    """Random numbers of a NumPy generator, by the two methods through which layers of `feed.mixing` draw."""
 
     def __init__(self, generator: np.random.Generator) -> None:
         self.generator = generator
@@ -43,7 +43,7 @@ class GeneratorDraws:
 
 
 class Mixed:
-    """The mixtures of one job.
+    """Mixes the batches of one job.
 
     Args:
         job: Whose mix, seed and place count.
@@ -98,15 +98,15 @@ def check_mixable(examples: Examples, name: str) -> None:
 
 
 def _has_mean(array: Array) -> bool:
-    """Return whether an array has floating-point numbers or uint8 pixels, which have a mean."""
+    """Return whether an array's type has a mean: floating-point numbers or uint8 pixels."""
     return array.dtype.kind == "f" or array.dtype == np.uint8
 
 
 def _as_float_if_number(array: Array) -> Array:
-    """Return numbers as float32; level ids stay as they are."""
+    """Return floats and pixels as float32; level ids stay as they are."""
     return array.astype(np.float32) if _has_mean(array) else array
 
 
 def _plain_shape(shape: Any) -> tuple[int, ...]:
-    """Return a shape as plain integers."""
+    """Return a shape, whose sizes may be tensors, as plain integers."""
     return tuple(int(size) for size in shape)

@@ -1,7 +1,8 @@
-"""The loss of a job, its shift of the logits, and its early-stopping score.
+"""The loss of a job, the shift of the logits that training causes, the first output bias, and the stopping score.
 
 A loss is named in a job by `(name, constants)`, and the job's target maps the name to its class (`Target.losses`), so
-that a job stays a plain value that can be hashed, pickled and sent to another process.
+that a job stays a plain value that can be hashed, pickled and sent to another process. The name "model" is the loss of
+the user's compiled model. Texts of `Objective.family` are saved with compile modes in stores of `compare`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ Array = np.ndarray
 
 
 def focal_gamma(loss: tuple[str, Mapping[str, Any]]) -> float:
-    """Return gamma of a job's focal loss, and 0 for any other loss.
+    """Return gamma of a job's focal loss, and 0 for any other loss; 2.0 is the default of the loss class.
 
     The effect of gamma is undone before the training shift is removed.
     """
@@ -36,8 +37,9 @@ class Objective:
 
     Attributes:
         target: What the rows' labels are (see `core.target`).
-        key: Jobs with equal keys share a compiled loss.
-        family: Jobs of one family differ in the class counts of their loss at most, and share a trace of the program.
+        key: A text; jobs with equal keys share a compiled loss in the `fit` engine.
+        family: A text; jobs of one family differ in the class counts of their loss at most, and share a trace of the
+            program.
         log_shift: float64 (C,) or (L, 2), to be subtracted from the logits: the plan's shift less the loss's own term.
         member_shifts: float64 (members, C), what a batch ensemble removes itself; None: all its members follow one
             plan.
@@ -74,10 +76,11 @@ class Objective:
         return loss if network.n_members == 1 else BatchEnsembleLoss(loss, network.target.independent)
 
     def initial_bias(self, network: Any) -> Array | None:
-        """The output bias to begin with: the constant that minimizes the loss on the rows that the plan begins with.
+        """Return the output bias to begin with: the constant that minimizes the loss on the rows of the first stage.
 
-        float64 (units,), or (members, units) where the members follow plans of their own. None: the bias stays as it
-        is, because the job or the network asks for that, or because the loss has no best constant.
+        float64 (units,), or (members, units) if the members follow plans of their own. None: the bias stays as it is,
+        because the job or the network asks for that, or because the loss has no best constant. It follows from class
+        shares alone.
         """
         if not self._init_bias or network.output_bias.index is None:
             return None
@@ -103,11 +106,11 @@ class Objective:
         return constants[key]
 
     def stopping_log_p(self, logits: Array, y: Array, weights: Array | None = None) -> Array:
-        """The log-probabilities, float64 (S, C) or (S, L, 2), that the stopping score judges; `weights` (S,) as given.
+        """Return log-probabilities, float64 (S, C) or (S, L, 2), from which the stopping score is computed.
 
-        Where the shift alone is not enough, a constant per class is fitted on the same rows first, so that the score
-        measures what the network has learned and not its intercept. Those of a network that broke down are NaN, and so
-        is its score.
+        `weights` (S,) are the user's. Where the shift alone is not enough, a constant per class is fitted on the same
+        rows first, so that the score measures what the network has learned and not its intercept. Those of a network
+        that broke down are NaN, and so is its score.
         """
         with np.errstate(invalid="ignore"):
             log_p = self.target.log_p(logits, self.log_shift, self.gamma if self._loss is not None else 0.0)
@@ -128,15 +131,16 @@ class Objective:
 
 
 def _without_counts(constants: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the constants of a loss, with class counts or weights replaced by their number.
+    """Return the constants of a loss, with class counts or weights replaced by a text with their number.
 
-    The number of classes is a text. So losses that differ only in these values have equal constants, and share a trace.
+    Losses that differ only in these values share a trace (see `loss_constants`).
     """
     kept = "weights" if "weights" in constants else "counts"  # what the trace takes from outside is that of one loss
     return {k: f"{len(v)} classes" if k == kept else v for k, v in constants.items()}
 
 
 def _as_json(constants: Mapping[str, Any]) -> str:
+    """Return the constants of a loss as a text that is equal for equal constants."""
     return json.dumps(dict(constants), sort_keys=True, default=_json_value)
 
 

@@ -37,7 +37,12 @@ CALL_SECONDS = 0.25
 
 
 class Form(NamedTuple):
-    """The properties of the data that a trace assumes (see `Memory`)."""
+    """The properties of the data that a trace assumes; part of the key under which a program is cached.
+
+    Attributes:
+        x, y: Specs of inputs and labels for any number of rows.
+        index_type: Integer type of row numbers, "int32" or "int64".
+    """
 
     x: Any
     y: Any
@@ -51,6 +56,8 @@ class Memory:
         x: Tensors in the structure of the input; doubles are kept as float32, int64 as int32, bytes as they are.
         y: int32 (N,), class codes, or labels (N, L); of elements int (N, ...).
         form: Specs of x and y for any number of rows, and the integer type of row numbers.
+        values_per_row: Numbers in a row of the input.
+        rows_per_chunk: Rows whose logits are computed in one call.
     """
 
     def __init__(self, x: Any, y: Array) -> None:
@@ -58,36 +65,39 @@ class Memory:
         self.y = tf.constant(y)
         x_form, y_form = tf.nest.map_structure(lambda a: tf.TensorSpec((None, *a.shape[1:]), a.dtype), (self.x, self.y))
         self.form = Form(x_form, y_form, "int32" if len(y) < 2**31 else "int64")
-        self.values = sum(int(np.prod(a.shape[1:])) for a in leaves(x))  # numbers in a row
-        self.rows_per_chunk = chunk_rows(x)  # rows whose logits are computed in one call
+        self.values_per_row = sum(int(np.prod(a.shape[1:])) for a in leaves(x))
+        self.rows_per_chunk = chunk_rows(x)
 
     def max_call_steps(self, rows: int, masks: int = 0) -> int:
-        """Return the most steps of one call: `rows` rows each, `masks` truth values per row."""
-        return program_rules.max_call_steps(rows, self.values + masks // 4)
+        """Return the most steps of one call of the program, with `rows` rows each, by the memory that they take.
+
+        `masks` is the number of values per row of dropout masks, which take a byte each.
+        """
+        return program_rules.max_call_steps(rows, self.values_per_row + masks // 4)
 
 
 class Slot:
-    """The variables of one thread: a network's and its optimizer's, in the order of `Program.variables`."""
+    """The variables of one thread, in the order of `Program.variables`: network, optimizer, class constants."""
 
     def __init__(self, variables: Sequence[Any]) -> None:
         self.variables = [tf.Variable(v.value, trainable=False) for v in variables]
         self.handles = [v.handle for v in self.variables]
 
-    def load(self, values: Sequence[Array]) -> None:
-        """Set all variables."""
+    def set_all(self, values: Sequence[Array]) -> None:
+        """Set all variables: a job begins, or continues from other weights."""
         for variable, value in zip(self.variables, values, strict=True):
             variable.assign(value)
 
-    def put(self, values: Sequence[Array]) -> None:
+    def set_first(self, values: Sequence[Array]) -> None:
         """Set the first `len(values)` variables; the others keep their values."""
         for variable, value in zip(self.variables, values, strict=False):
             variable.assign(value)
 
-    def set(self, index: int, value: Any) -> None:
+    def set_variable(self, index: int, value: Any) -> None:
         """Set one variable."""
         self.variables[index].assign(value)
 
-    def read(self, count: int | None = None) -> list[Array]:
+    def values(self, count: int | None = None) -> list[Array]:
         """Return copies of the values of the first `count` variables; None: of all."""
         return [np.array(v.numpy()) for v in self.variables[:count]]
 
@@ -105,10 +115,13 @@ class Program:
 
     Attributes:
         traces: How often each function was traced: "block" and "logits".
-        initial: Initial values of the optimizer's variables.
+        weight_axes: Lengths of the axes of loss weights behind steps and rows: (), or (members,) or (labels,).
         masks: The masks of its dropout, drawn before each loop.
-        averaged: Indices of the variables whose average is judged (see `engines.weight_averaging`).
-        rate: Index of the learning rate among the variables; None when a schedule decides it.
+        variables: The traced variables of network, optimizer and class constants, which a slot replaces.
+        n_model_variables: How many of them, from the first, are the network's.
+        initial_optimizer_values: Initial values of the optimizer's variables.
+        averaged_indices: Indices of the variables whose average is judged (see `engines.weight_averaging`).
+        rate_index: Index of the learning rate among the variables; None when a schedule decides it.
     """
 
     def __init__(
@@ -137,9 +150,8 @@ class Program:
     def trace(self, memory: Memory, rows: int, drawn: int, round_steps: int) -> None:
         """Trace the functions for jobs with full steps of `rows` rows; call it before `block`.
 
-        `drawn` is the number of rows in an epoch, and `round_steps` the number of steps in the longest round.
-
-        XLA compiles here, in the caller's thread, so that it fails before any training.
+        `drawn` is the number of rows in an epoch, and `round_steps` the number of steps in the longest round. XLA
+        compiles here, in the caller's thread, so that it fails before any training.
         """
         if self.mode.xla and (self.mode.pad or drawn >= rows):
             # Steps of a block: a power of two that covers a round, at least 32, within the limit of one call.
@@ -160,19 +172,20 @@ class Program:
         return Slot(self.variables)
 
     def steps_per_call(self, memory: Memory, rows: int) -> int:
-        """Return the most steps of the next call with `rows` rows each; 8 until timed.
+        """Return the most steps of the next call of `block` with `rows` rows each; 8 until a call was timed.
 
-        A call should last at most `CALL_SECONDS`.
+        A call should last at most `CALL_SECONDS`. Only how steps are cut into calls depends on the clock; results must
+        not. The number may not exceed the lines of the block that XLA compiled (`_capacity`).
         """
         seconds = self._step_seconds.get(rows)
         bound = 8 if seconds is None else max(1, int(CALL_SECONDS / seconds))
         return min(bound, self._capacity.get(rows, memory.max_call_steps(rows, self.masks.values)))
 
     def block(self, slot: Slot, memory: Memory, rows: Array, weights: Array) -> Array:
-        """Take steps, one per line of `rows` (k, B) and `weights` (k, B); their losses, float32 (k,).
+        """Take steps, one per line of `rows` (k, B) and `weights` (k, B); return their losses, float32 (k,).
 
-        Weights may have axes behind (see `Target.weight_axes`): of each member, or of each label. Those without are
-        repeated along them, so that one trace serves both.
+        The variables of `slot` change. Weights may have axes behind (see `Target.weight_axes`): of each member, or of
+        each label. Those without are repeated along them, so that one trace serves both.
         """
         steps, batch = rows.shape
         if weights.ndim == 2 and self.weight_axes:
@@ -206,7 +219,7 @@ class Program:
         return np.asarray(run(memory.x, memory.y, *args))
 
     def _cached_function(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
-        """Return the function of a key for any slot; `make` traces it when first needed."""
+        """Return the function of a key for any slot; `make` traces it when first needed, one thread at a time."""
         with self._lock:
             if key not in self._functions:
                 self._functions[key] = self._reading_from_slot(make())
@@ -230,14 +243,17 @@ class Program:
         return lambda: self._current.handles[index]
 
     def _function_for_batch(self, batch: int) -> Any:
-        """Return the function for steps of `batch` rows: by XLA, or the one for any number."""
+        """Return the block function for steps of `batch` rows: the one by XLA, or the one for any number of rows."""
         capacity = self._capacity.get(batch)
         if capacity is None:
             return self._cached_function(("any",), self._trace_block)
         return self._cached_function((capacity, batch), lambda: self._trace_block(capacity, batch))
 
     def _trace_block(self, capacity: int | None = None, batch: int | None = None) -> Any:
-        """Trace a block of steps: gather its rows, then step by step forward, loss, gradient and update."""
+        """Trace a block of steps: gather its rows, then step by step forward, loss, gradient and update.
+
+        With `capacity` (lines of the block) and `batch`, XLA compiles the loop for this shape.
+        """
 
         def loop(x: Any, y: Any, weights: Any, masks: Any, steps: Any) -> Any:
             def body(i: Any, losses: Any) -> tuple[Any, Any]:
@@ -275,7 +291,10 @@ class Program:
         return tf.function(function, autograph=False).get_concrete_function(self.form.x, self.form.y, *specs)
 
     def _train_step(self, inputs: Any, targets: Any, weights: Any) -> Any:
-        """Take one step, as `fit` does, and return its loss (regularization included)."""
+        """Take one step, and return its loss (regularization included).
+
+        It must be the step of Keras `fit` (tests/engines/test_program.py compares them).
+        """
         model = self.model
         self._class_constants.restart()  # the loss reads its class constants from the first one on
         with tf.GradientTape() as tape:
@@ -288,18 +307,18 @@ class Program:
 
 
 def _padded_lines(lines: Array, count: int) -> Array:
-    """Append lines of zeros to an array, up to `count` lines."""
+    """Return an array with lines of zeros appended, up to `count` lines."""
     if len(lines) == count:
         return lines
     return np.concatenate([lines, np.zeros((count - len(lines), *lines.shape[1:]), lines.dtype)])
 
 
 def _gather_rows(x: Any, rows: Any) -> Any:
-    """Gather rows of each tensor in a structure; the shape of `rows` replaces axis 0."""
+    """Return rows of each tensor in a structure; the shape of `rows` replaces axis 0."""
     return tf.nest.map_structure(lambda tensor: tf.gather(tensor, rows), x)
 
 
 def _to_tensor(array: Array) -> Any:
-    """Convert an array to a tensor; float64 becomes float32, and int64 becomes int32."""
+    """Return an array as a tensor, with float64 as float32 and int64 as int32."""
     small = {"float64": np.float32, "int64": np.int32}.get(array.dtype.name)
     return tf.constant(array if small is None else array.astype(small))

@@ -1,4 +1,4 @@
-"""A cache of programs: a second fit of the same network traces nothing.
+"""A cache of programs in this process: a second fit of the same network traces nothing.
 
 A trace costs a second or two, more than a small training. It depends on a network's layers and not on its weights or
 rows, so that grids, cross-validation around `fit` and notebooks can use it again. Two networks are alike when the
@@ -22,11 +22,11 @@ import tensorflow as tf
 
 from counterpoise.engines.program_rules import inner_optimizer, learning_rate_variable
 
-#: Programs that are kept, and the values of their variables together.
+#: Most programs that are kept, and most values of their variables together.
 MAX_PROGRAMS, MAX_VALUES = 8, 8_000_000
-#: Packages whose classes have all that decides their arithmetic in `get_config()`.
+#: Packages whose classes have all that decides their arithmetic in `get_config()`, as prefixes.
 DESCRIBED = ("keras.", "counterpoise.")
-#: Packages whose values may be attributes of such a class.
+#: Packages whose values may be attributes of such a class: its configuration has them too.
 PLAIN_VALUES = (*DESCRIBED, "builtins.", "collections.", "inspect.", "numpy.", "tensorflow.")
 
 _kept: OrderedDict[str, Any] = OrderedDict()
@@ -65,7 +65,8 @@ def clear() -> None:
 def trace_key(model: keras.Model, *more: Any) -> str | None:
     """Return a text that is equal for networks whose traces are the same, or None.
 
-    None means that a configuration leaves something out, so that the programs of the network serve it alone.
+    None means that a configuration leaves something out, so that the programs of the network serve it alone. When in
+    doubt, return None: a program that is shared wrongly trains another network than asked for, without an error.
 
     Args:
         model: Inputs to logits, compiled.
@@ -137,12 +138,10 @@ def _is_from(value: Any, packages: tuple[str, ...]) -> bool:
 
 
 def _rename_layers(value: Any, names: dict[str, str], key: str = "") -> Any:
-    """Return a configuration whose layers are named by their order.
+    """Return a configuration whose layers are named by their order, without what was built and compiled.
 
-    Keras numbers them through the process, so that equal networks have other names.
-
-    `names` maps old names to new ones and is filled on the way. `key` is the key under which `value` stands. What was
-    built and compiled is left out.
+    Keras numbers layers through the process, so that equal networks have other names. `names` maps old names to new
+    ones and is filled on the way. `key` is the key under which `value` stands.
     """
     if isinstance(value, dict):
         return {k: _rename_layers(v, names, k) for k, v in value.items() if k not in ("build_config", "compile_config")}

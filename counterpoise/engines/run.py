@@ -1,4 +1,8 @@
-"""Jobs to members: one call for every engine, pool and cluster."""
+"""Jobs to members: `run` trains jobs of any model in this process, and chooses the engine of a network.
+
+Pools, clusters and stores of finished fits are functions that are called like `run` (`Executor`), so its arguments are
+a contract with `scale`, `comparison.resume`, and `pipeline.trainer`.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +30,7 @@ ENGINES = ("auto", "fit", "program")
 #: (job id, member) in order of completion; closing it ends the work.
 Trained = Generator[tuple[str, Member], None, None]
 #: What trains jobs: a function called like `run`, which is the one in this process. Pools and clusters
-#: (`counterpoise.scale`) are others, and so is one that remembers (`comparison.resume`).
+#: (`counterpoise.scale`) are others, and so is one with a store (`comparison.resume`).
 Executor = Callable[..., Trained]
 
 
@@ -79,6 +83,7 @@ def _train_networks(
     """Train the jobs of a network and yield (job id, member).
 
     Jobs that the program cannot train are trained by `fit` first; if there is no program, `fit` trains all jobs.
+    Members of trainings that diverged have an `error`.
     """
     _check_rate_can_change(distinct, network)
     compiled, by_fit = _split_by_engine(distinct, engine)
@@ -97,9 +102,7 @@ def _train_networks(
 
 
 def _split_by_engine(jobs: list[Job], engine: str) -> tuple[list[Job], list[Job]]:
-    """Return the jobs for the program and the jobs for `fit`.
-
-    Jobs that mix or crop rows are always for `fit`.
+    """Return the jobs for the program and the jobs for `fit`; jobs that mix or crop rows are always for `fit`.
 
     Raise an OptionError for such jobs with engine="program".
     """
@@ -114,7 +117,7 @@ def _split_by_engine(jobs: list[Job], engine: str) -> tuple[list[Job], list[Job]
 
 
 def _check_rate_can_change(jobs: list[Job], network: Network) -> None:
-    """Raise an OptionError if a job changes a learning rate that is a schedule."""
+    """Raise an OptionError if a job lowers the learning rate (`Limits.plateau`, `Limits.cosine`), which a schedule sets."""
     setter = "plateau halves" if any(job.limits.plateau is not None for job in jobs) else ""
     setter = "A snapshot ensemble lowers" if any(job.limits.cosine for job in jobs) else setter
     if setter and learning_rate_variable(network.optimizer()) is None:
@@ -126,9 +129,7 @@ def _check_rate_can_change(jobs: list[Job], network: Network) -> None:
 
 
 def _make_program(jobs: list[Job], examples: Examples, network: Network, callbacks: tuple[Any, ...], must: bool) -> Any:
-    """Return the program engine, ready to run these jobs.
-
-    If it cannot train them, log the reason and return None.
+    """Return the program engine, ready to run these jobs, or log the reason why it cannot and return None.
 
     With `must`, raise an OptionError instead of returning None.
     """

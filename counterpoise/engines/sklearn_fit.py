@@ -41,7 +41,7 @@ def plain_settings(value: Any) -> Any:
 
     Example:
         >>> from sklearn.naive_bayes import GaussianNB
-        >>> content(GaussianNB())
+        >>> plain_settings(GaussianNB())
         ('sklearn.naive_bayes.GaussianNB', [('priors', 'None'), ('var_smoothing', '1e-09')])
     """
     if isinstance(value, Mapping):

@@ -46,7 +46,7 @@ def padded_batch(rows: Array, weights: Array, size: int) -> tuple[Array, Array]:
     The loss divides by `size` where it should by len(rows): weights are multiplied by size / len(rows).
 
     Example:
-        >>> filled(np.array([4, 7]), np.array([1.0, 3.0]), 4)
+        >>> padded_batch(np.array([4, 7]), np.array([1.0, 3.0]), 4)
         (array([4, 7, 4, 4]), array([2., 6., 0., 0.]))
     """
     more = size - len(rows)

@@ -22,7 +22,7 @@ def averaged_variables(model: keras.Model) -> list[Any]:
 
     Example:
         >>> layers = [keras.Input((2,)), keras.layers.BatchNormalization(), keras.layers.Dropout(0.5)]
-        >>> [variable.name for variable in averaged(keras.Sequential(layers))]
+        >>> [variable.name for variable in averaged_variables(keras.Sequential(layers))]
         ['gamma', 'beta', 'moving_mean', 'moving_variance']
     """
     seen = [variable for variable in model.non_trainable_variables if variable.name in STATISTICS]
@@ -37,12 +37,12 @@ class Average:
 
     Args:
         decay: Share of the old average that stays, from 0 (the round's own weights) to below 1.
-        indices: Which arrays of a state are averaged (see `averaged`). The others (what an encoder learned, random
-            seeds) are those of the last round.
+        indices: Which arrays of a state are averaged (see `averaged_variables`). The others (what an encoder learned,
+            random seeds) are those of the last round.
 
     Example:
         >>> average = Average(0.75, indices=[0])
-        >>> [float(average.of([np.array(w), np.array(7)])[0]) for w in (1.0, 3.0, 5.0)]
+        >>> [float(average.with_average([np.array(w), np.array(7)])[0]) for w in (1.0, 3.0, 5.0)]
         [1.0, 2.0, 3.0]
     """
 

@@ -128,6 +128,6 @@ def _training_row_probabilities(job: Job, member: Member) -> Array:
     """Return the probabilities of the n training rows, (n, C).
 
     They are for the class proportions of the training.
-    They are the last n rows of the logits (see `Successive._planned`).
+    They are the last n rows of the logits (see `Successive._with_new_plan`).
     """
     return np.exp(lg.log_proba(member.logits[-len(job.train) :]))
