@@ -222,7 +222,7 @@ class Batches(keras.utils.PyDataset):
     """The steps of one job, without end, as Keras batches (x, y, weight).
 
     Item k is the batch of step `start` + k, and depends on nothing else, because Keras draws batches ahead. `start` is
-    set before each call of `fit`. `order` counts the rows seen, and is told when the last stage begins.
+    set before each call of `fit`. `order` counts the rows seen, and gets the step at which the last stage begins.
     """
 
     num_batches = None

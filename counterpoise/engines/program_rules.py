@@ -93,7 +93,7 @@ def why_not_program(network: Network, examples: Examples, callbacks: Sequence[An
 
 
 def compile_mode(model: keras.Model, loss: Any, limits: Sequence[Limits]) -> CompileMode:
-    """Return how the program runs jobs of one network and loss family; `compile_modes` keeps the answer.
+    """Return how the program runs jobs of one network and loss family; `compile_modes` keeps the result.
 
     `limits` are those of all its jobs. XLA needs enough steps, float32 layers of `DENSE`, no function of a user, no
     random numbers in the loop, and a plain loss. Padding needs a plain loss, and layers of `ROW_WISE` without activity

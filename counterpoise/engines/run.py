@@ -117,7 +117,7 @@ def _split_by_engine(jobs: list[Job], engine: str) -> tuple[list[Job], list[Job]
 
 
 def _check_rate_can_change(jobs: list[Job], network: Network) -> None:
-    """Raise an OptionError if a job lowers the learning rate (`Limits.plateau`, `Limits.cosine`), which a schedule sets."""
+    """Raise an OptionError if a job (by its plateau or cosine) lowers a learning rate that a schedule sets."""
     setter = "plateau halves" if any(job.limits.plateau is not None for job in jobs) else ""
     setter = "A snapshot ensemble lowers" if any(job.limits.cosine for job in jobs) else setter
     if setter and learning_rate_variable(network.optimizer()) is None:

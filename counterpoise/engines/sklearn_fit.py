@@ -1,4 +1,8 @@
-"""External models, estimators of scikit-learn's kind: fitted once, asked once, not kept."""
+"""External models, estimators of scikit-learn's kind: a clone is fitted, predicts its rows, and is not kept.
+
+The settings of the estimator are part of a job's id (`plain_settings`). The words "plan" and "external" and the sorted
+drawn rows decide results. Only training rows are fitted, and early-stopping rows if the estimator stops early.
+"""
 
 from __future__ import annotations
 
@@ -23,21 +27,22 @@ from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 
-#: Probabilities are kept away from 0 and 1 by this much: inside we hold logarithms.
+#: Probabilities are kept away from 0 and 1 by this much, because their logarithms are stored.
 TINY = 1e-7
 #: Most levels of an integer column that boosted trees take (scikit-learn's bins).
 INTEGER_LEVELS = 254
 #: Numbers in a matrix below which boosted trees get one thread: several only wait for each other, most of all on a
 #: machine that has other work.
 SMALL = 1_000_000
-#: Parameters that do not change what is fitted.
+#: Parameters that do not change what is fitted, and so are no part of a job's id.
 NOT_IN_CONTENT = ("n_jobs", "verbose", "verbosity")
 
 
 def plain_settings(value: Any) -> Any:
-    """Return the settings of an estimator or a parameter as plain values.
+    """Return the settings of an estimator or a parameter as plain values, whose `repr` is the same on every machine.
 
-    Their `repr` is the same on every machine. Parameters that do not change the fit (`NOT_IN_CONTENT`) are left out.
+    It enters the id of each job: another form of the same settings would train stored fits again. Parameters that do
+    not change the fit (`NOT_IN_CONTENT`) are left out.
 
     Example:
         >>> from sklearn.naive_bayes import GaussianNB
@@ -57,15 +62,16 @@ def plain_settings(value: Any) -> Any:
 
 
 def _qualified_name(value: Any) -> str:
+    """Return module and name of a class or function."""
     return f"{value.__module__}.{value.__qualname__}"
 
 
 @dataclass(frozen=True)
 class ExternalModel:
-    """An estimator of scikit-learn's kind, not fitted: a model that can be compared but not saved.
+    """An estimator of scikit-learn's kind, not fitted: a `core.model.Model` that can be compared but not saved.
 
     Attributes:
-        label: What to call it.
+        label: What to call it in a report.
         estimator: See `strategies.external`.
     """
 
@@ -81,6 +87,7 @@ class ExternalModel:
         return stops_early(self.estimator)
 
     def content(self) -> str:
+        """Return a text of its settings that is equal for equal estimators; it is part of the id of each job."""
         return repr(plain_settings(self.estimator))
 
     def limits(self, given: Limits, steps: int | None, early_stopping: bool) -> Limits:
@@ -93,10 +100,9 @@ class ExternalModel:
 
 
 def train_estimator(job: Job, examples: Examples, model: ExternalModel) -> Member:
-    """Fit a clone of an estimator on a job's training rows.
+    """Fit a clone of an estimator on a job's training rows, and return a member with predictions but no weights.
 
-    The member that is returned has predictions, but no weights.
-    Whatever the estimator raises becomes the member's `error`; the other models go on.
+    Whatever the estimator raises becomes the member's `error`; the other models continue.
     """
     use("scikit-learn")
     start = time.perf_counter()
@@ -122,10 +128,9 @@ def train_estimator(job: Job, examples: Examples, model: ExternalModel) -> Membe
 
 
 def _fit_and_predict(job: Job, examples: Examples, given: Any) -> tuple[Array, Array, int, int]:
-    """Fit a clone of an estimator, and predict.
+    """Fit a clone of the estimator `given`, and predict the score rows and the early-stopping rows of a job.
 
-    Return scores, stopping scores, the number of rounds, and the number of rows drawn.
-    The scores are those of `_log_proba`, of the score rows and of the stopping rows of the job.
+    Return both (see `_log_proba`), the number of rounds, and the number of rows drawn.
     """
     from sklearn.base import clone
     from sklearn.utils import get_tags
@@ -150,17 +155,14 @@ def _fit_and_predict(job: Job, examples: Examples, given: Any) -> tuple[Array, A
 
 
 def _set_seeds(estimator: Any, job: Job) -> None:
-    """Set every random state that the user left as None, also of parts.
-
-    The seed depends on the position of the job.
-    """
+    """Set every random state that the user left as None, also of parts, by the position of the job."""
     for name, value in sorted(estimator.get_params(deep=True).items()):
         if value is None and (name == "random_state" or name.endswith("__random_state")):
             estimator.set_params(**{name: seeds.integer(job.seed, "external", *job.counters)})
 
 
 def _weight_arguments(estimator: Any, job: Job, drawn: Array) -> dict[str, Array]:
-    """Return the weights of the drawn rows as an argument of `fit`; {} if all weights are 1.
+    """Return the plan's weights of the drawn rows as an argument of `fit`; {} if all weights are 1.
 
     In a pipeline they go to the last step. An estimator that takes no sample weights is an OptionError.
     """
@@ -214,10 +216,9 @@ def stops_early(estimator: Any) -> bool:
 
 
 def _stopping_arguments(estimator: Any, job: Job, x: Array, y: Array) -> dict[str, Any]:
-    """Return the stopping rows as arguments of `fit`.
+    """Return the early-stopping rows as arguments of `fit`; {} for an estimator that does not stop early.
 
-    They are {} for an estimator that does not stop early.
-    Without patience in the job, or without stopping rows, early stopping of the estimator is turned off.
+    Without patience in the job, or without such rows, early stopping of the estimator is turned off.
     """
     if not stops_early(estimator):
         return {}
@@ -231,11 +232,10 @@ def _stopping_arguments(estimator: Any, job: Job, x: Array, y: Array) -> dict[st
 
 
 def _log_proba(estimator: Any, x: Array, shape: tuple[int, ...]) -> Array:
-    """Return log-probabilities, float32 (N, *shape).
+    """Return log-probabilities, or decision values of an estimator without probabilities, float32 (N, *shape).
 
-    An estimator without probabilities gives decision values.
-    A decision value of one number per row becomes two columns, the first of them 0. Scores of another shape, or
-    scores that are not finite, are an OptionError.
+    One decision value per row becomes two columns, the first of them 0. Scores of another shape, or scores that are
+    not finite, are an OptionError.
     """
     if not len(x):
         return np.empty((0, *shape), np.float32)

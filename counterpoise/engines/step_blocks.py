@@ -1,4 +1,8 @@
-"""The order of a job as matrices: one line of equally many rows per step, as one call of the program takes them."""
+"""The order of a job as matrices: one line of equally many rows per step, as one call of the program takes them.
+
+Rows and weights are those of `batch_order`; rows that fill up a short batch have weight 0, so that losses and gradients
+are those of `fit` on the short batch.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,8 @@ Array = np.ndarray
 def block_of(order: Order, start: int, steps: int, full: int, pad: bool) -> tuple[Array, Array, Array]:
     """Return the batches of up to `steps` steps, from `start` on, as matrices.
 
-    They are rows (k, B), weights float32 (k, B) or (k, B, members), and the number of rows of each step (k,).
+    They are row numbers (k, B), weights float32 (k, B) or (k, B, members), and the number of rows of each step (k,),
+    filled-up rows not counted. There is at least one step.
 
     Args:
         order: Whose batches.
@@ -41,7 +46,7 @@ def block_of(order: Order, start: int, steps: int, full: int, pad: bool) -> tupl
 
 
 def padded_batch(rows: Array, weights: Array, size: int) -> tuple[Array, Array]:
-    """A batch brought to `size` rows by rows of weight 0, its weights scaled so that the mean loss stays the same.
+    """Return a batch filled up to `size` rows with rows of weight 0, its weights scaled so that the mean loss stays.
 
     The loss divides by `size` where it should by len(rows): weights are multiplied by size / len(rows).
 
@@ -58,8 +63,5 @@ def padded_batch(rows: Array, weights: Array, size: int) -> tuple[Array, Array]:
 
 
 def _one_line_per_step(array: Array, full: int) -> Array:
-    """Reshape values of rows to one line per step: (steps, full, ...).
-
-    The rows are in training order.
-    """
+    """Return values of rows, in training order, as one line per step: (steps, full, ...)."""
     return array.reshape(-1, full, *array.shape[1:])

@@ -1,4 +1,8 @@
-"""Jobs of trees to members: rows drawn and weighed by the plan, trees grown on them, and kept as plain arrays."""
+"""Jobs of trees to members: rows drawn and weighted by the plan, trees grown on them, and kept as plain arrays.
+
+The words "plan" and "trees" and the sorted drawn rows decide results. `forests.model.TreeModel` makes the arrays, which
+are saved in files, and the trees back from them.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 
-#: Rows whose leaves are looked up at a time.
+#: Rows whose logits are computed at a time.
 CHUNK_ROWS = 16_384
 
 
@@ -67,7 +71,7 @@ def train_trees(job: Job, examples: Examples, model: TreeModel) -> Member:
 
 
 def training_shift(job: Job, model: TreeModel) -> Array:
-    """Return the shift of the logits by training: that of the plan, float64 (C,) or (L, 2).
+    """Return the shift of the logits by training, float64 (C,) or (L, 2): that of the plan, except for one model.
 
     A balanced forest draws equally many rows of each class itself, so its shift follows from the class shares.
     """
@@ -93,7 +97,7 @@ def _none_if_equal(weights: Array) -> Array | None:
 
 
 def _late_gain(grown: Grown) -> tuple[float, float] | None:
-    """Return (0, 0) if more rounds would gain nothing, None if they might.
+    """Return `Member.late_gain`: (0, 0) if more rounds would gain nothing, None if they might.
 
     They gain nothing if the stopping rows ended the growth, or if there was nothing to end (a forest).
     """

@@ -1,4 +1,4 @@
-"""Keras callbacks of the user's in a training of ours, as they would be called in their own `fit`.
+"""Keras callbacks of the user in a training of ours, called by `keras_fit` as in their own `fit`.
 
 What they see is a model of the user's form: it puts out what the compiled model puts out (with a table, on encoded
 rows), has its metrics, and saves a whole classifier. A training of ours may call `fit` several times; to callbacks it
@@ -41,7 +41,12 @@ class UserCallbacks(keras.callbacks.Callback):
         logits_model: The network, inputs to logits; the same model unless the user's own step trains a part of it.
         rounds: Most rounds of the training.
         member: Makes a member of the network as it is judged at the end of this round.
-        keep: Called at the end of each round that is the best so far of a callback that keeps one.
+        keep_round: Called at the end of each round that is the best so far of a callback that keeps one.
+
+    Attributes:
+        shown: The model that callbacks see as `model`.
+        hooks: Calls the users' callbacks in their order, each after its `_LogCheck`.
+        keeper: The `EarlyStopping(restore_best_weights=True)` that decides which round is kept; None: our score does.
 
     Pass it to every `fit` of the training, in order. Call `start_stage` between two stages, `finish` after the last
     `fit`, and `release` in any case.
@@ -89,7 +94,7 @@ class UserCallbacks(keras.callbacks.Callback):
         self.rounds += 1
 
     def start_stage(self) -> None:
-        """Begin a stage: from now on the best round is looked for among its own rounds."""
+        """Begin the last stage of a deferred plan: `EarlyStopping` looks for the best round among its own rounds."""
         for stopper in self.stoppers:
             stopper.on_train_begin()
 
@@ -120,7 +125,7 @@ class _LogCheck(keras.callbacks.Callback):
 
 
 def _model_for_callbacks(network: Network, logits_model: keras.Model) -> keras.Model:
-    """Return the network with the output of the user's model, on the same variables.
+    """Return the network with the output of the user's model in place of logits, on the same variables.
 
     It is compiled with the user's loss and metrics, for callbacks to look at; it is not trained itself.
     """

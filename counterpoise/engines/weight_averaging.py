@@ -1,4 +1,4 @@
-"""Averages of the weights along a training: steadier than the weights of any one round.
+"""Averages of the weights along a training (`Limits.average`): steadier than the weights of any one round.
 
 With few rows of a class the weights of one round are a draw, and those of the next predict the rare rows otherwise.
 Their mean over the last rounds is what is judged and kept; training itself continues from the weights that it has.
@@ -13,12 +13,12 @@ import keras
 import numpy as np
 
 Array = np.ndarray
-#: What batch normalization calls the means and variances that it has seen.
+#: Names of the variables with the means and variances that batch normalization has seen.
 STATISTICS = ("moving_mean", "moving_variance")
 
 
 def averaged_variables(model: keras.Model) -> list[Any]:
-    """The variables whose average is taken: the weights, and the statistics of batch normalization.
+    """Return the variables whose average is taken: the weights, and the statistics of batch normalization.
 
     Example:
         >>> layers = [keras.Input((2,)), keras.layers.BatchNormalization(), keras.layers.Dropout(0.5)]
@@ -68,5 +68,5 @@ class Average:
         return out
 
     def restart(self) -> None:
-        """Forget the rounds so far (another stage begins)."""
+        """Forget the rounds so far, because another stage begins."""
         self._means, self.rounds = [], 0

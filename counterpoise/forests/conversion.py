@@ -1,4 +1,8 @@
-"""Fitted boosted trees of LightGBM and forests of scikit-learn to plain trees, from their public dumps alone."""
+"""Fitted boosted trees of LightGBM and forests of scikit-learn to plain trees and their Keras layer.
+
+Only public dumps and attributes of the libraries are read. For float32 rows, a row must reach the leaf that the library
+sends it to (tests/forests/test_conversion.py compares them).
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,7 @@ MISSING = {("None", False): 0.0, ("None", True): 0.0, ("NaN", True): -np.inf, ("
 
 
 def layer_of(model: Any, prior: Array | None = None, **kwargs: Any) -> TreeEnsemble:
-    """A Keras layer that gives the logits of a fitted classifier.
+    """Return a Keras layer that computes the logits of a fitted classifier.
 
     Args:
         model: A `lightgbm.LGBMClassifier` or `lightgbm.Booster` (objective "binary" or "multiclass"), or a forest
@@ -71,7 +75,7 @@ def _layer_of_forest(forest: Any, prior: Array | None, **kwargs: Any) -> TreeEns
 
 
 def tree_of_leaf(values: Array) -> Tree:
-    """A tree that is one leaf, whose numbers are `values` (P,)."""
+    """Return a tree that is one leaf, whose numbers are `values` (P,)."""
     leaf, zero = np.array([-1]), np.zeros(1, np.int64)
     return Tree(leaf, leaf, zero, np.zeros(1), np.full(1, np.inf), {}, np.asarray(values, np.float64)[None])
 
@@ -87,7 +91,7 @@ def _class_shares(tree: Any, binary: bool) -> Array:
 
 
 def tree_of_sklearn(tree: Any, values: Array) -> Tree:
-    """A tree of scikit-learn whose nodes have the numbers `values` (nodes, P)."""
+    """Return a tree of scikit-learn, whose nodes have the numbers `values` (nodes, P)."""
     return Tree(
         left=tree.children_left,
         right=tree.children_right,

@@ -1,4 +1,8 @@
-"""The Keras layer that lays out rows for trees, in the file and in exports as in training (see `FlatRows`)."""
+"""The Keras layer that lays out rows for trees, in files and exports as `FlatRows` does in training.
+
+Class, arguments and the variable `fill` are saved in files. Blocks and columns must be those of `FlatRows.matrix`
+(tests/forests/test_row_layer.py compares them), because trees were grown on its column numbers.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +74,8 @@ class TreeRows(keras.layers.Layer):
     def call(self, x: Any) -> Tensor:
         """Return the matrix (N, d) for trees.
 
-        Its blocks are numbers, integer levels, indicators of missing values, and one-hot levels, in this order.
+        Its blocks are numbers, integer levels, indicators of missing values, and one-hot levels, in this order, as in
+        `FlatRows.matrix`.
         """
         numbers, ids = self._numbers_and_levels(x)
         missing = ops.isnan(numbers)
@@ -118,7 +123,7 @@ class TreeRows(keras.layers.Layer):
 
 
 def _checked_positions(values: Sequence[Any], name: str, most: float = math.inf) -> list[int]:
-    """Check that positions are whole numbers from 0 to below `most`, all different.
+    """Return positions after checking that they are whole numbers from 0 to below `most`, all different.
 
     `name` is the argument that contains them, for messages.
     """

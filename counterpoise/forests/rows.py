@@ -1,6 +1,7 @@
 """Rows of any input as one matrix of numbers, as trees and estimators of scikit-learn's kind take them.
 
-What is learned (medians, which levels there are) is learned from the training rows alone.
+What is learned (medians, which levels there are) is learned from the training rows alone. `row_layer.TreeRows` is the
+same in Keras, for files: change both (tests/forests/test_row_layer.py compares them).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ Array = np.ndarray
 
 
 class FlatRows:
-    """Lays out rows as float32 (N, d), by what it learned from training rows.
+    """Lays out rows of `examples` as a matrix float32 (n, d), by what it learned from training rows.
 
     Args:
         examples: The data.
@@ -69,7 +70,7 @@ class FlatRows:
         return len(self.fill) + len(self.integers) + indicators + sum(len(levels) for _, levels in self.kept)
 
     def matrix(self, rows: Array) -> Array:
-        """Return rows as float32 (len(rows), d).
+        """Return rows as float32 (len(rows), d); any rows may be asked for.
 
         The columns are numbers, integer levels, indicators of missing numbers, and one-hot levels, in this order.
         """
@@ -94,11 +95,9 @@ class FlatRows:
 
 
 def _split_input(x: Any) -> tuple[Array, Array]:
-    """Return numbers (N, dn) and level numbers, int64 (N, dc), of an input.
+    """Return numbers (N, dn) and level numbers, int64 (N, dc), of an input, without cycles of time stamps.
 
-    Arrays of higher rank are flattened.
-
-    Level numbers exist for an encoded table alone; 0 is a missing value.
+    Arrays of higher rank are flattened. Level numbers exist for an encoded table alone; 0 is a missing value.
 
     Raises:
         DataError: An input is text.
@@ -117,16 +116,16 @@ def _split_input(x: Any) -> tuple[Array, Array]:
 
 
 def arrays_of(x: Any) -> list[Any]:
-    """Return the arrays of an input, those of a dict in the order of its sorted keys."""
+    """Return the arrays of an input, those of a dict in the order of its sorted keys, which is the order of columns."""
     if isinstance(x, Mapping):
         return [leaf for key in sorted(x) for leaf in arrays_of(x[key])]
     return [leaf for item in x for leaf in arrays_of(item)] if isinstance(x, (tuple, list)) else [x]
 
 
 def _levels_with_column(ids: Array) -> Array:
-    """Return the level numbers that get a column, int64, ascending.
+    """Return the level numbers that get a one-hot column, int64, ascending.
 
-    They are missing (0) if it occurs in `ids` (N,), and the `MAX_LEVELS` commonest levels.
+    They are missing (0) if it occurs in `ids` (N,) of the training rows, and the `MAX_LEVELS` commonest levels.
     """
     seen = np.bincount(ids)
     common = np.argsort(-seen[1:], kind="stable")[:MAX_LEVELS] + 1

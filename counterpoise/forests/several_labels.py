@@ -3,6 +3,7 @@
 Boosters, one for each label, grow round by round together, so that all of them end at the round whose mean log loss
 over the labels is the lowest, and become one layer. A forest has one set of trees whose leaves hold the shares of every
 label: what a split gains is the mean over the labels, so that rare ones borrow from those they occur with.
+`TreeModel` calls these in the place of `fitting` and `conversion.layer_of` if labels are (N, L).
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def grow_boosters(
     rows: Rows, stop: Rows, log_shift: Array, options: Mapping[str, Any], *, rounds: int, patience: int | None,
     categorical: Sequence[int], monotone: Sequence[int], seed: int,
 ) -> Grown:  # fmt: skip
-    """Boosted trees of LightGBM for each label, on the rows where it is known; see `fitting.grow_boosted`.
+    """Grow boosted trees of LightGBM for each label, on the rows where it is known; see `fitting.grow_boosted`.
 
     Args:
         rows, stop: As there, with y (N, L) and weights (N, L).
@@ -74,7 +75,7 @@ def grow_boosters(
 
 
 def _rows_of_label(rows: Rows, label: int) -> Rows:
-    """The rows where a label is known, with its codes and weights."""
+    """Return the rows where a label is known, with its codes (n,) and weights (n,), or None."""
     known = rows.y[:, label] >= 0
     weights = None if rows.weights is None else np.asarray(rows.weights)
     weights = weights if weights is None or weights.ndim == 1 else weights[:, label]
@@ -107,7 +108,7 @@ class LabelForest:
     odds: Array
 
     def leaves(self, number: int) -> Array:
-        """For each node of a tree and each label, shares with it, then without it: float64 (nodes, 2 L).
+        """Return shares with each label, then without it, of each node of tree `number`: float64 (nodes, 2 L).
 
         The two sum to the share of the leaf's rows where the label is known.
         """
@@ -137,7 +138,7 @@ class LabelForest:
 
 
 def grow_label_forest(rows: Rows, options: Mapping[str, Any], *, trees: int, seed: int) -> Grown:
-    """A random forest over several labels (Breiman 2001), the gain of a split averaged over the labels.
+    """Grow a random forest over several labels (Breiman 2001), the gain of a split averaged over the labels.
 
     Args:
         rows: With y (N, L), weights (N, L) of rows and labels, or None, and the user's weights of the rows.
@@ -161,7 +162,7 @@ def grow_label_forest(rows: Rows, options: Mapping[str, Any], *, trees: int, see
 
 
 def layer_of_labels(grown: Grown, prior: Array, **kwargs: Any) -> TreeEnsemble:
-    """A Keras layer that gives the logits (N, L) of boosters or of a forest over several labels.
+    """Return a Keras layer that computes the logits (N, L) of boosters or of a forest over several labels.
 
     Args:
         grown: What `grow_boosters` or `grow_label_forest` gave.
@@ -185,5 +186,5 @@ def layer_of_labels(grown: Grown, prior: Array, **kwargs: Any) -> TreeEnsemble:
 
 
 def _with_then_without(prior: Array) -> Array:
-    """Shares with each label, then without: float64 (2 L,)."""
+    """Return a prior (L, 2) as shares with each label, then without it: float64 (2 L,), as `LabelForest.leaves`."""
     return np.concatenate([np.asarray(prior)[:, 1], np.asarray(prior)[:, 0]])

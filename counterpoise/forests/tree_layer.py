@@ -1,5 +1,6 @@
-"""The Keras layer that trees become: it needs no library but Keras, and gives what their own library gives.
+"""The Keras layer that trees become: it needs no library but Keras, and computes what their own library computes.
 
+Class, arguments, and names and order of the variables are saved in files, which `_possible_faults` checks.
 Two ways to a leaf, equal to the last bit:
 
 - *bits*, for trees of at most 31 leaves: leaves are numbered from left to right, one bit each. A test that fails
@@ -104,7 +105,7 @@ class TreeEnsemble(keras.layers.Layer):
         return layer
 
     def _variable_shapes(self) -> dict[str, tuple[tuple[int, ...], str]]:
-        """Return name -> (shape, dtype) of each variable; those of *bits* only for small trees."""
+        """Return name -> (shape, dtype) of each variable, as in files; those of *bits* only for small trees."""
         nodes, tests = (self.trees * self.nodes,), (BITS - 1, self.trees)
         layout = {
             "source": ((self.columns + self.sets,), "int32"),
@@ -245,10 +246,7 @@ class TreeEnsemble(keras.layers.Layer):
 
 @contextmanager
 def portable(model: keras.layers.Layer) -> Iterator[None]:
-    """In the block, the trees of a model are walked by *steps*.
-
-    Every export format has the operations for this.
-    """
+    """In the block, the trees of a model are walked by *steps*, whose operations every export format has."""
     layers = [layer for layer in model._flatten_layers() if isinstance(layer, TreeEnsemble)]
     for layer in layers:
         layer.portable = True
@@ -260,10 +258,7 @@ def portable(model: keras.layers.Layer) -> Iterator[None]:
 
 
 def _variables_of_steps(trees: Trees) -> dict[str, Array]:
-    """Return the variables of *steps*.
-
-    They contain the nodes of all trees one after the other, (T * M,) each.
-    """
+    """Return name -> values of the variables of *steps*: the nodes of all trees one after the other, (T * M,) each."""
     count, nodes = trees.left.shape
     left = trees.left + np.arange(count)[:, None] * nodes
     column, threshold = trees.column.reshape(-1), trees.threshold.reshape(-1)
@@ -272,9 +267,8 @@ def _variables_of_steps(trees: Trees) -> dict[str, Array]:
 
 
 def _variables_of_bits(trees: Trees) -> dict[str, Array]:
-    """Return the variables of *bits*.
+    """Return name -> values of the variables of *bits*: tests (30, T), and leaves (T * 31, P) from left to right.
 
-    Tests are (30, T), and leaves (T * 31, P), the leaves of a tree from left to right.
     The mask of a test has a bit for each leaf that stays when the test fails. Unused tests are always passed.
     """
     count, inner = len(trees.left), trees.inner

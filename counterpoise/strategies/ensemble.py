@@ -1,4 +1,7 @@
-"""Models trained under several strategies, corrected and pooled into one."""
+"""The class of strategies whose members are trained independently, corrected, and pooled (see `select.ensemble`).
+
+Jobs, members and weights are in the order of `singles`.
+"""
 
 from __future__ import annotations
 
@@ -43,11 +46,12 @@ class Ensemble(Strategy):
                 f"members= is {self.members!r:.80}. Expected strategy objects. To pass names of "
                 "strategies, call cp.ensemble([...])."
             )
-        # The dataclass is frozen.
+        # `object.__setattr__`, because the dataclass is frozen.
         object.__setattr__(self, "members", tuple(unit for member in self.members for unit in member.units))
 
     @property
     def singles(self) -> tuple[Single, ...]:
+        """The parts that are trained, member by member."""
         return tuple(single for member in self.members for single in member.singles)
 
     @property

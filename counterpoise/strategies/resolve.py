@@ -1,4 +1,7 @@
-"""A strategy as its models train it, worked out once where a run begins."""
+"""A strategy as its models train it, worked out by `pipeline.models` before jobs are made.
+
+Strategies and kinds of models meet only here: a strategy that a model cannot train is refused with the reason.
+"""
 
 from __future__ import annotations
 
@@ -53,11 +56,10 @@ def _check_trees_can_train(strategy: Strategy, models: Mapping[str, Model]) -> N
 
 
 def _changes_weights_during_training(single: Single) -> bool:
-    """Return whether a plan changes its weights during training.
+    """Return whether a plan changes its weights during training; False if that cannot be found out.
 
-    Return False if that cannot be found out.
-
-    A plan of four labels is made to see. It may fail, for example if it needs more than labels.
+    A plan of four labels is made to see. It may fail, for example if it needs more than labels; `pipeline.jobs` checks
+    the real plan again.
     """
     with suppress(Exception):
         return bool(single.plan(np.array([0, 0, 1, 1]), **single.options).deferred)
@@ -65,7 +67,7 @@ def _changes_weights_during_training(single: Single) -> bool:
 
 
 def _what_trees_lack(unit: Strategy) -> str:
-    """Return what trees lack for a member, as the end of a sentence; "" if trees can train it."""
+    """Return what trees lack to train a member, as the middle of an error message; "" if trees can train it."""
     single = unit.singles[0]
     needs = {
         f"trains with the loss {single.loss!r}": single.loss != "cross_entropy",

@@ -1,4 +1,8 @@
-"""The strategies of the package, simplest first: of two that are not significantly different, the earlier is taken."""
+"""The strategies of the package, simplest first: of two that are not significantly different, the earlier is taken.
+
+Names and ideas are public: `--strategies`, leaderboards and model cards show them. Plan, loss, constants and mix are
+part of job ids: a change trains stored fits again. Strategies with equal plan and loss share one training.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +55,7 @@ def _with_power(strategy: Single, exponent: float) -> Single:
 
 
 def _with_tau(strategy: Single, tau: float) -> Single:
-    """Return the strategy with the logit-adjusted loss at `tau`; 1 changes nothing."""
+    """Return the strategy with the logit-adjusted loss at `tau`; 1 changes nothing (see "logit_adjusted" below)."""
     if tau == 1:
         return strategy
     return replace(strategy, loss="logit_adjusted", constants=lambda counts: {**_count_constants(counts), "tau": tau})
@@ -95,6 +99,7 @@ def _subset_ensemble(name: str, idea: str, **options: Any) -> Ensemble:
     return Ensemble(name, idea, members=(one,) * 5)
 
 
+#: Strategies for one class per row, in the order of simplicity (see `select.simplicity`).
 STANDARD: tuple[Strategy, ...] = (
     _NONE,
     replace(
@@ -255,7 +260,7 @@ STANDARD: tuple[Strategy, ...] = (
     ),
 )
 
-#: Strategies for a class per element alone.
+#: Strategies only for targets with a class per element, such as masks of images.
 FOR_ELEMENTS: tuple[Strategy, ...] = (
     Single(
         "crops",
@@ -276,7 +281,7 @@ FOR_ELEMENTS: tuple[Strategy, ...] = (
     ),
 )
 
-#: Strategies for several labels per row alone.
+#: Strategies only for targets with several labels per row.
 FOR_LABELS: tuple[Strategy, ...] = (
     Ensemble(
         "label_ensemble",
