@@ -110,7 +110,7 @@ def _of_row(paths: Paths, own: Array, base: Array, share: Array, width: int) -> 
 def _widened(laid: TreeRows, trees: TreeEnsemble, x: Any) -> Array:
     """Encoded rows as the columns that the tests of the trees compare, float32 (N, C)."""
     tensors = keras.tree.map_structure(keras.ops.convert_to_tensor, x)
-    return np.asarray(keras.ops.convert_to_numpy(trees._widened(laid(tensors))))
+    return np.asarray(keras.ops.convert_to_numpy(trees.tested_columns(laid(tensors))))
 
 
 def _owners(laid: TreeRows) -> Array:

@@ -175,16 +175,17 @@ class TreeEnsemble(keras.layers.Layer):
 
     def call(self, x: Tensor) -> Tensor:
         """Return logits, float32 (N, units), of rows (N, d)."""
-        columns = self._tested_columns(x)
+        columns = self.tested_columns(x)
         leaf = self._leaves_by_bits(columns) if self.small and not self.portable else self._leaves_by_steps(columns)
         # Trees of one round follow each other, one for each class; the sum is over the rounds.
         total = ops.reshape(leaf, (-1, self.trees // self.classes, self.classes * self.outputs))
         return self._logits_of_sums(ops.sum(total, axis=1) * self.scale)
 
-    def _tested_columns(self, x: Tensor) -> Tensor:
+    def tested_columns(self, x: Tensor) -> Tensor:
         """Return the columns that the trees test, float32 (N, C), from rows (N, d).
 
-        First come numbers, with NaN filled, then for each set of categories 0 (in the set) or 1.
+        First come numbers, with NaN filled, then for each set of categories 0 (in the set) or 1. `classifier.tree_shapley`
+        looks at them too.
         """
         blocks = []
         if self.columns:
