@@ -21,7 +21,7 @@ from counterpoise.engines.objective import Objective
 
 Array = np.ndarray
 
-#: Share of the steps over whose end `Stopper.late_gain` is measured.
+#: Last share of the steps, over which `Stopper.late_gain` is measured.
 LATE_SHARE = 0.2
 
 

@@ -306,7 +306,7 @@ class Watch(keras.callbacks.Callback):
         weights of the network. Call it after `stopper.record_round`.
         """
         now = state_of(self.network)
-        self._judged = self.average.of(now) if self.average.decay else now
+        self._judged = self.average.with_average(now) if self.average.decay else now
         if self._judged is not now:
             set_state(self.network, self._judged)
         if self.stopper.improved(self._stopping_logits()) and not self.kept_by_user:

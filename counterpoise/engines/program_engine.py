@@ -222,7 +222,7 @@ class Training:
             yield
             return
         now = self.slot.values(self.program.n_model_variables)
-        self.slot.set_first(average.of(now))
+        self.slot.set_first(average.with_average(now))
         yield
         self.slot.set_first(now)
 

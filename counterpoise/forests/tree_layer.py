@@ -184,8 +184,8 @@ class TreeEnsemble(keras.layers.Layer):
     def tested_columns(self, x: Tensor) -> Tensor:
         """Return the columns that the trees test, float32 (N, C), from rows (N, d).
 
-        First come numbers, with NaN filled, then for each set of categories 0 (in the set) or 1. `classifier.tree_shapley`
-        looks at them too.
+        First come numbers, with NaN filled, then for each set of categories 0 (in the set) or 1.
+        `classifier.tree_shapley` uses them too.
         """
         blocks = []
         if self.columns:
