@@ -28,7 +28,7 @@ from counterpoise.core.folds import Holdout
 from counterpoise.data.read import read
 from counterpoise.data.split import make_folds
 from counterpoise.engines import program_cache
-from counterpoise.engines.compiled import ProgramEngine
+from counterpoise.engines.program_engine import ProgramEngine
 from counterpoise.engines.run import run
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.jobs import job_of, jobs_of

@@ -113,7 +113,7 @@ def _row_effects(paths: Paths, own: Array, base: Array, share: Array, width: int
 def _tested_columns(tree_rows: TreeRows, trees: TreeEnsemble, x: Any) -> Array:
     """Return encoded rows as the columns that the tests of the trees compare, float32 (N, C)."""
     tensors = keras.tree.map_structure(keras.ops.convert_to_tensor, x)
-    return np.asarray(keras.ops.convert_to_numpy(trees._widened(tree_rows(tensors))))
+    return np.asarray(keras.ops.convert_to_numpy(trees.tested_columns(tree_rows(tensors))))
 
 
 def _raw_columns_of_numbers(tree_rows: TreeRows) -> Array:

@@ -16,7 +16,7 @@ from counterpoise.comparison.store import Store
 from counterpoise.comparison.stored_values import check_member
 from counterpoise.core.examples import Examples
 from counterpoise.core.job import Job
-from counterpoise.engines.compile_modes import decided
+from counterpoise.engines.compile_modes import decide_compile_modes
 from counterpoise.engines.run import Executor, Trained
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.jobs import ALL_ROWS_FOLD
@@ -92,7 +92,7 @@ def _share_compile_modes(network: Network, jobs: Iterable[Job], store: Store) ->
     kept = store.compile_modes
     own = {name.removeprefix(prefix): mode for name, mode in kept.items() if name.startswith(prefix)}
     network.compile_modes |= {name: mode for name, mode in own.items() if "|" not in name}
-    store.compile_modes = kept | {f"{prefix}{name}": mode for name, mode in decided(jobs, network).items()}
+    store.compile_modes = kept | {f"{prefix}{name}": mode for name, mode in decide_compile_modes(jobs, network).items()}
 
 
 def needs_weights(strategies: Sequence[Strategy]) -> bool:

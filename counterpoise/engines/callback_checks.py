@@ -1,20 +1,23 @@
-"""Checks of Keras callbacks before training: what they monitor must be logged, what they do must make sense here."""
+"""Checks of the user's Keras callbacks: what they monitor must be logged, what they do must make sense here.
+
+`check_training_callbacks` runs before any training. Names that an earlier callback may add to the logs are known only
+in the first round, in which `user_callbacks` calls `check_logged` again. Nothing here changes a callback.
+"""
 
 from __future__ import annotations
 
 import string
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
 
-from counterpoise.core.errors import OptionError
+from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.engines.compiled_metrics import CompiledMetrics, metrics_of
-from counterpoise.engines.user_callbacks import check_logged, monitored, not_logged
 from counterpoise.networks.network import Network
 from counterpoise.networks.optimizers import SETTERS
 
-#: Callbacks of Keras that do not work here -> why, and what does.
+#: Class names of Keras callbacks that do not work here, subclasses included -> end of the message: why, and what works.
 REFUSED = {
     "BackupAndRestore": "does not store which rows were sampled, so it cannot resume this training. To save "
     "the best classifier so far, use ModelCheckpoint. To resume after the last finished fit, use "
@@ -35,34 +38,31 @@ def check_training_callbacks(
         callbacks: Keras callbacks, in their order.
         network: What is trained.
         networks: How many networks are trained.
-        folds: Whether these end with one on all rows, which has no rows left to stop by.
+        folds: Whether a network on all rows is trained last (`folds=`), which has no early-stopping rows.
     """
     if not callbacks:
         return
     metrics = metrics_of(network)
-    # open_end: an earlier callback may add any name to the logs, so names can no longer be checked.
-    names, open_end = ["loss", "val_loss", *(f"val_{name}" for name in (metrics.names if metrics else ()))], False
+    # any_name: an earlier callback may add any name to the logs, so names can no longer be checked.
+    names, any_name = ["loss", "val_loss", *(f"val_{name}" for name in (metrics.names if metrics else ()))], False
     for callback in callbacks:
         _check_kind(callback, networks)
-        unchecked = open_end or (
-            network.custom_train_step is not None and not str(monitored(callback)).startswith("val_")
+        unchecked = any_name or (
+            network.custom_train_step is not None and not str(monitored_name(callback)).startswith("val_")
         )
         if not unchecked:
             check_logged(callback, names)
-        _check_direction(callback, metrics, unchecked)
+        _check_known_direction(callback, metrics, unchecked)
         if folds:
-            _check_folds(callback)
-        if isinstance(callback, keras.callbacks.ModelCheckpoint) and not open_end:
-            _check_file(callback, names)
+            _check_needs_no_validation(callback)
+        if isinstance(callback, keras.callbacks.ModelCheckpoint) and not any_name:
+            _check_file_fields(callback, names)
         names += ["learning_rate"] if isinstance(callback, SETTERS) else []
-        open_end = open_end or adds_logs(callback)
+        any_name = any_name or _may_add_logs(callback)
 
 
-def adds_logs(callback: Any) -> bool:
-    """Return whether a callback may add names to the logs.
-
-    This is a callback that is not part of Keras, or a `LambdaCallback`.
-    """
+def _may_add_logs(callback: Any) -> bool:
+    """Return whether a callback may add names to the logs: it is not part of Keras, or a `LambdaCallback`."""
     foreign = not type(callback).__module__.startswith("keras.")
     return foreign or isinstance(callback, keras.callbacks.LambdaCallback)
 
@@ -110,7 +110,7 @@ def _check_checkpoint(callback: Any, networks: int) -> None:
         )
 
 
-def _check_file(callback: Any, names: Sequence[str]) -> None:
+def _check_file_fields(callback: Any, names: Sequence[str]) -> None:
     """Raise an OptionError if a field in the file name of a checkpoint cannot be filled in.
 
     Fields are "epoch" and the names of the logs, for example {val_loss:.3f}.
@@ -127,16 +127,16 @@ def _check_file(callback: Any, names: Sequence[str]) -> None:
     for field, _ in fields:
         if field.split(".")[0].split("[")[0] not in ("epoch", *names):
             raise OptionError(
-                f"ModelCheckpoint names its file by {field!r}, which {not_logged(field, ['epoch', *names])}"
+                f"ModelCheckpoint names its file by {field!r}, which {not_logged_text(field, ['epoch', *names])}"
             )
 
 
-def _check_direction(callback: Any, metrics: CompiledMetrics | None, unchecked: bool) -> None:
+def _check_known_direction(callback: Any, metrics: CompiledMetrics | None, unchecked: bool) -> None:
     """Raise an OptionError for mode="auto" if Keras does not know the metric's direction.
 
     Keras itself would raise an error only after the first round. `unchecked` is whether the name cannot be checked.
     """
-    name = monitored(callback)
+    name = monitored_name(callback)
     if (
         name is None
         or unchecked
@@ -152,11 +152,42 @@ def _check_direction(callback: Any, metrics: CompiledMetrics | None, unchecked: 
         )
 
 
-def _check_folds(callback: Any) -> None:
-    """Raise an OptionError if a callback monitors validation, which the last training lacks."""
-    name = monitored(callback)
+def _check_needs_no_validation(callback: Any) -> None:
+    """Raise an OptionError if a callback monitors validation, which the training on all rows (`folds=`) lacks."""
+    name = monitored_name(callback)
     if name is not None and name.startswith("val_"):
         raise OptionError(
             f"{type(callback).__name__} monitors {name!r}, but with folds= the last training is on all rows and has no "
             "validation. Leave the callback out, or use validation= instead of folds=."
         )
+
+
+def monitored_name(callback: Any) -> str | None:
+    """Return the name in the logs that a callback acts on (its `monitor`), or None.
+
+    A checkpoint that saves every round acts on none.
+    """
+    if isinstance(callback, keras.callbacks.ModelCheckpoint) and not callback.save_best_only:
+        return None
+    name = getattr(callback, "monitor", None)
+    return name if isinstance(name, str) else None
+
+
+def check_logged(callback: Any, names: Iterable[str]) -> None:
+    """Raise an OptionError if a callback monitors a name that is not logged."""
+    name, logged = monitored_name(callback), list(names)
+    if name is not None and name not in logged:
+        raise OptionError(f"{type(callback).__name__} monitors {name!r}, which {not_logged_text(name, logged)}")
+
+
+def not_logged_text(name: str, logged: Sequence[str]) -> str:
+    """Return the end of an error message about a name that is not logged, after "monitors NAME, which".
+
+    Example:
+        >>> not_logged_text("val_acc", ["loss", "val_loss", "val_accuracy"])
+        "this training does not log. Expected one of: loss, val_loss, val_accuracy. Did you mean 'val_accuracy'?"
+    """
+    longer = next((k for k in logged if k.startswith(name)), None)
+    hint = f" Did you mean {longer!r}?" if longer else did_you_mean(name, logged)
+    listed = f" Expected one of: {', '.join(logged)}." if "Did you mean" in hint else ""
+    return f"this training does not log.{listed}{hint}"

@@ -1,8 +1,9 @@
-"""The metrics that a model was compiled with, on the corrected output of the stopping rows.
+"""The metrics that the user's model was compiled with, on the corrected output of the early-stopping rows.
 
 Keras computes them on what it is given: targets and outputs in the form of the user's own model. So do we, once a
-round, on all stopping rows together. Metrics of Keras and of ours are copied. A class of the user's own cannot
-be copied safely, and so the object itself counts: one training at a time uses it, and restores the counts that it had.
+round, on all stopping rows together. They are noted in the history as "val_NAME" and decide nothing, unless a callback
+monitors them. Metrics of Keras and of ours are copied. A class of the user's own cannot be copied safely, and so the
+object itself counts: one training at a time uses it, and restores the counts that it had.
 """
 
 from __future__ import annotations
@@ -38,45 +39,44 @@ def metrics_of(network: Network) -> CompiledMetrics | None:
 def _usable_metrics(network: Network) -> CompiledMetrics | None:
     """The metrics that the model was compiled with and that can be computed, or None.
 
-    Each metric that is left out is reported once in the log (see `_works`).
+    Each metric that is left out is reported once in the log (see `_is_computable`).
     """
-    given = getattr(network.model, "_compile_metrics", None) if network.given else None
-    if given is None:
+    compiled_metrics = getattr(network.model, "_compile_metrics", None) if network.given else None
+    if compiled_metrics is None:
         return None
     plain, weighted = (
         [m for m in keras.tree.flatten(group or []) if m is not None]
-        for group in (given._user_metrics, given._user_weighted_metrics)
+        for group in (compiled_metrics._user_metrics, compiled_metrics._user_weighted_metrics)
     )
     form = (
         "labels" if network.target.independent else compiled_form(network.model.loss, network.units, network.elements)
     )
     try:
         return CompiledMetrics(network, form, plain, weighted) if plain or weighted else None
-    except Exception:  # which of them it is
-        # One of them fails: try each alone.
-        usable = [[m for m in group if _works(m, network, form)] for group in (plain, weighted)]
+    except Exception:  # one of them fails: try each alone
+        usable = [[m for m in group if _is_computable(m, network, form)] for group in (plain, weighted)]
     return CompiledMetrics(network, form, *usable) if any(usable) else None
 
 
-def _works(metric: Any, network: Network, form: str) -> bool:
+def _is_computable(metric: Any, network: Network, form: str) -> bool:
     """Whether a metric can be computed for this model; if not, the log reports it once."""
     try:
         CompiledMetrics(network, form, [metric], [])
     except Exception as error:
         network.warn_once(
-            f"Metric {_name(metric)!r} of the compiled model is left out, because it cannot be computed on the model's "
-            f"output and labels ({keras_text(error):.200})."
+            f"Metric {_metric_name(metric)!r} of the compiled model is left out, because it cannot be computed on the "
+            f"model's output and labels ({keras_text(error):.200})."
         )
         return False
     return True
 
 
-def _name(metric: Any) -> str:
+def _metric_name(metric: Any) -> str:
     """The name of a metric in messages; it may be a name, a Keras object, or a function."""
     return metric if isinstance(metric, str) else str(getattr(metric, "name", None) or getattr(metric, "__name__", "?"))
 
 
-def _sample(network: Network) -> tuple[Array, Array]:
+def _trial_rows(network: Network) -> tuple[Array, Array]:
     """Return log-probabilities and labels of two rows per class, to try metrics on them."""
     classes = network.classes
     codes = np.arange(2 * classes) % classes
@@ -90,7 +90,7 @@ class CompiledMetrics:
 
     Args:
         network: Whose model they were compiled into.
-        form: The form of its targets: "column", "one_hot", "codes" or "labels".
+        form: The form of its targets: "column", "one_hot", "codes" or "labels" (see `networks.user_loss`).
         plain: Metrics as `compile(metrics=...)` takes them, in one list.
         weighted: Those that count the rows by their weights, as `compile(weighted_metrics=...)` takes them.
 
@@ -98,6 +98,7 @@ class CompiledMetrics:
         names: What they are called in logs, "val_" left out.
         directions: name -> "up" or "down", for those that have one.
         model: A model that puts out what it is fed, compiled with the metrics and nothing else.
+        arguments: The metrics as arguments of `compile`, for `copies`.
     """
 
     def __init__(self, network: Network, form: str, plain: Sequence[Any], weighted: Sequence[Any]) -> None:
@@ -105,20 +106,20 @@ class CompiledMetrics:
         self.target = network.target
         output = keras.Input((self.units,), name="output")
         self.model = keras.Model(output, keras.layers.Identity()(output))
-        self.given = {"metrics": plain, "weighted_metrics": weighted}
-        self._shared = [m for m in (*plain, *weighted) if _is_shared(m)]
+        self.arguments = {"metrics": plain, "weighted_metrics": weighted}
+        self._used_themselves = [m for m in (*plain, *weighted) if _is_used_itself(m)]
         plain, weighted = ([_copy_of(m) for m in group] for group in (plain, weighted))
         self.model.compile(metrics=plain, weighted_metrics=weighted, jit_compile=False)
-        self._compute = _compiled(self.model)
-        # Calling the metrics here also finds out whether they can be computed (see `_works`).
-        self.names = tuple(self(*_sample(network)))
+        self._compute = _metrics_function(self.model)
+        # Calling the metrics here also finds out whether they can be computed (see `_is_computable`).
+        self.names = tuple(self(*_trial_rows(network)))
         self.directions = {
             m.name: getattr(m, "_direction", None) for m in self.objects if getattr(m, "_direction", None)
         }
 
     def copies(self) -> dict[str, list[Any]]:
-        """Arguments of `compile`: copies of the metrics that can be copied (see `_is_shared`)."""
-        return {name: [_copy_of(m) for m in group if not _is_shared(m)] for name, group in self.given.items()}
+        """Arguments of `compile`: copies of the metrics that can be copied (see `_is_used_itself`)."""
+        return {name: [_copy_of(m) for m in group if not _is_used_itself(m)] for name, group in self.arguments.items()}
 
     @property
     def objects(self) -> list[Any]:
@@ -142,7 +143,7 @@ class CompiledMetrics:
             return dict.fromkeys(self.names, float("nan"))
         targets = keras.ops.convert_to_numpy(shaped(np.asarray(y, np.int32), self.form, self.units))
         w = np.ones(len(y)) if weights is None else weights
-        with _LOCK, _counts_restored(self._shared):
+        with _LOCK, _counts_restored(self._used_themselves):
             computed = self._compute(targets, self.outputs(log_p), w.astype(np.float32))
             values = {name: np.asarray(value) for name, value in computed.items() if name != "loss"}
         return {name: value.tolist() if value.ndim else float(value) for name, value in values.items()}
@@ -152,7 +153,7 @@ class CompiledMetrics:
         return self.target.output(log_p, self.units, self.probabilities)
 
 
-def _compiled(model: keras.Model) -> Any:
+def _metrics_function(model: keras.Model) -> Any:
     """Return a function (targets, outputs, weights) -> {name: value} of all metrics.
 
     Its values are of the given rows alone. With TensorFlow, it is traced at its first call for any number of rows.
@@ -179,7 +180,7 @@ def _compiled(model: keras.Model) -> Any:
     return run
 
 
-def _is_shared(metric: Any) -> bool:
+def _is_used_itself(metric: Any) -> bool:
     """Whether a metric must be used itself, because a copy from its configuration may differ.
 
     This holds for Keras metrics of the user's own classes, and for functions that Keras wraps as a mean.
@@ -190,11 +191,11 @@ def _is_shared(metric: Any) -> bool:
 
 
 def _copy_of(metric: Any) -> Any:
-    """A copy of a metric if it can be copied (see `_is_shared`), otherwise the metric itself.
+    """A copy of a metric if it can be copied (see `_is_used_itself`), otherwise the metric itself.
 
     Names and functions are returned as they are: `compile` makes objects of them.
     """
-    if isinstance(metric, keras.metrics.Metric) and not _is_shared(metric):
+    if isinstance(metric, keras.metrics.Metric) and not _is_used_itself(metric):
         return type(metric).from_config(metric.get_config())
     return metric
 

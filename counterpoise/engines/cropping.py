@@ -1,4 +1,8 @@
-"""Training on parts of images: batches of crops, and the network on inputs of their size."""
+"""The strategy `crops` in the `fit` engine: batches of crops of images, and the network on inputs of their size.
+
+Only training sees crops; rounds are judged, and rows are scored, on whole images. Crops are drawn for (seed, epoch),
+by the word "crops" (see `plans.crop_plan`), so a step's batch does not depend on earlier steps.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ from counterpoise.plans.crop_plan import crop_plan, cut
 Array = np.ndarray
 
 
-def on_crops(model: keras.Model, job: Job) -> keras.Model:
+def compiled_on_crops(model: keras.Model, job: Job) -> keras.Model:
     """Return a compiled network for training on crops.
 
     Its inputs have about half the height and width.
@@ -40,7 +44,10 @@ def on_crops(model: keras.Model, job: Job) -> keras.Model:
 
 
 class CropBatches(keras.utils.PyDataset):
-    """The steps of one job, without end, as Keras batches (x, y, weights of pixels); as `keras_fit.Batches`."""
+    """The steps of one job, without end, as Keras batches (x, y, weights of pixels).
+
+    `order`, `start` and `num_batches` are used as those of `keras_fit.Batches`.
+    """
 
     num_batches = None
 
@@ -49,20 +56,17 @@ class CropBatches(keras.utils.PyDataset):
         self.job, self.examples, self.order, self.start = job, examples, Order(job), 0
         self.plan = crop_plan(examples.y[job.train], size, share=job.plan.crops)
         self._seed, self._weights = seeds.integer(job.seed, "crops", *job.counters), job.plan.weights()
-        self._number, self._drawn = -1, self.plan.drawn(0, self._seed)
+        self._epoch_number, self._epoch_crops = -1, self.plan.drawn(0, self._seed)
 
     def __getitem__(self, index: int) -> tuple[Any, Array, Array]:
-        """Return batch `index`: crops, their codes, and weights float32 (B, *size).
-
-        Batches are counted from step `start`.
-        """
+        """Return the batch of step `start` + `index`: crops, their codes, and weights float32 (B, *size)."""
         epoch, batch = divmod(self.start + index, self.order.steps_per_epoch)
-        if epoch != self._number:
-            self._number, self._drawn = epoch, self.plan.drawn(epoch, self._seed)
+        if epoch != self._epoch_number:
+            self._epoch_number, self._epoch_crops = epoch, self.plan.drawn(epoch, self._seed)
         first = batch * self.job.limits.batch_size
-        image, corner = (column[first : first + self.job.limits.batch_size] for column in self._drawn)
+        image, corner = (column[first : first + self.job.limits.batch_size] for column in self._epoch_crops)
         rows, size = self.job.train[image], self.plan.size
         # One axis of length 1 for each side of a crop, so that a row's weight multiplies all of its pixels.
-        user = self._weights[image].reshape(-1, *[1] * len(size))
+        row_weights = self._weights[image].reshape(-1, *[1] * len(size))
         x, y = cut(take(self.examples.x, rows), corner, size), cut(self.examples.y[rows], corner, size)
-        return x, y, self.plan.weights(image, corner) * user
+        return x, y, self.plan.weights(image, corner) * row_weights

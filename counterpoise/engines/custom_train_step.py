@@ -1,7 +1,8 @@
-"""Models whose class brings its own training step: the step is theirs, rows, weights and stopping are ours.
+"""Models whose class has its own `train_step` or `compute_loss`, in the `fit` engine (see `keras_fit`).
 
-The user's model is trained as they would train it, with its own compiled loss, on what it puts out. The network
-around it (encoder in front, logits behind) shares its variables and is only asked for logits.
+The step is the user's; rows, weights and early stopping are ours. The user's model is trained as they would train it,
+with its own compiled loss, on what it puts out. The network around it (encoder in front, logits behind) shares its
+variables and only computes logits.
 """
 
 from __future__ import annotations
@@ -28,12 +29,13 @@ from counterpoise.networks.weights import fed
 Array = np.ndarray
 
 
-class Stepping:
-    """The user's model inside a network, compiled for the loss of a job, used for job after job.
+class CustomStepModel:
+    """The user's model inside a network, compiled once per loss and used for job after job.
 
     Attributes:
         assembled: The network and the models in it; the caller sets its variables.
         inner: The user's model, whose `fit` calls its own step.
+        form: The form of the labels that its loss takes (see `networks.user_loss`).
     """
 
     def __init__(self, network: Network, objective: Objective) -> None:
@@ -45,15 +47,16 @@ class Stepping:
         for optimizer in self._optimizers:
             if not optimizer.built:
                 optimizer.build(self.inner.trainable_variables)
-        self._initial = [np.array(keras.ops.convert_to_numpy(v)) for v in self._variables()]
+        self._initial_optimizer_values = [np.array(keras.ops.convert_to_numpy(v)) for v in self._optimizer_variables()]
 
-    def batches(self, job: Job, examples: Examples) -> OwnBatches:
+    def batches(self, job: Job, examples: Examples) -> CustomStepBatches:
         """Return the batches of a job, and reset its optimizers to their initial state."""
-        for variable, value in zip(self._variables(), self._initial, strict=True):
+        for variable, value in zip(self._optimizer_variables(), self._initial_optimizer_values, strict=True):
             variable.assign(value)
-        return OwnBatches(job, encoded(self.assembled, examples.x), examples.y, self.form, self.units)
+        return CustomStepBatches(job, encoder_output(self.assembled, examples.x), examples.y, self.form, self.units)
 
-    def _variables(self) -> list[Any]:
+    def _optimizer_variables(self) -> list[Any]:
+        """Return the variables of all its optimizers, always in the same order."""
         return [v for optimizer in self._optimizers for v in optimizer.variables]
 
 
@@ -65,39 +68,40 @@ def compiled(assembled: Assembled, network: Network, objective: Objective) -> ke
     Raises:
         ModelError: its class has its own `compile`, which cannot be repeated on a copy.
     """
-    inner, given = assembled.inner, network.model
+    inner, users_model = assembled.inner, network.model
     # theirs: the strategy brings no loss, so the loss of the user's model is used if it has one.
-    theirs, was_compiled = objective.name in ("cross_entropy", "model"), network.given and given.compiled
+    theirs, was_compiled = objective.name in ("cross_entropy", "model"), network.given and users_model.compiled
     if theirs and inner.compiled:
         return inner
     if type(inner).compile is not keras.Model.compile:
-        return _compiled_again(inner, given if theirs and was_compiled else None)
-    loss = single(given.loss) if theirs and was_compiled else None
+        return _compile_as_users_model(inner, users_model if theirs and was_compiled else None)
+    loss = single(users_model.loss) if theirs and was_compiled else None
     if loss is None:
         loss = objective.target.losses[objective.name](
             **{**objective.constants, "from_logits": not network.probabilities}
         )
     metrics = metrics_of(network)
     inner.compile(
-        network.optimizer(), loss, jit_compile=False, run_eagerly=was_compiled and given.run_eagerly,
+        network.optimizer(), loss, jit_compile=False, run_eagerly=was_compiled and users_model.run_eagerly,
         **(metrics.copies() if metrics else {}),
     )  # fmt: skip
     return inner
 
 
-def _compiled_again(inner: keras.Model, given: keras.Model | None) -> keras.Model:
-    """Compile a copy as the user's model `given` was, by the model's own `compile`.
+def _compile_as_users_model(inner: keras.Model, users_model: keras.Model | None) -> keras.Model:
+    """Compile the copy `inner` as `users_model` was, by the model's own `compile`, and return it.
 
     Raises:
-        ModelError: `given` is None (it was not compiled, or needs another loss), or the class cannot repeat `compile`.
+        ModelError: `users_model` is None (it was not compiled, or the strategy has another loss), or the class cannot
+            repeat `compile`.
     """
-    if given is None:
+    if users_model is None:
         raise ModelError(
             f"{type(inner).__name__} has its own compile(), which does not take a loss. Expected a compiled "
             "model and a strategy without a loss of its own. Compile the model, and choose for example class_weight or "
             "oversample."
         )
-    inner.compile_from_config(given.get_compile_config())
+    inner.compile_from_config(users_model.get_compile_config())
     if not inner.compiled:
         raise ModelError(
             f"{type(inner).__name__} has its own compile(), which a copy cannot repeat. Give the class "
@@ -107,8 +111,8 @@ def _compiled_again(inner: keras.Model, given: keras.Model | None) -> keras.Mode
 
 
 @contextlib.contextmanager
-def step_errors(inner: keras.Model, batches: OwnBatches) -> Iterator[None]:
-    """Turn what the user's own step raises into a ModelError that names the step."""
+def step_errors(inner: keras.Model, batches: CustomStepBatches) -> Iterator[None]:
+    """In the block, turn what the user's own step raises into a ModelError that names the model's class."""
     try:
         yield
     except CounterpoiseError:
@@ -121,10 +125,14 @@ def step_errors(inner: keras.Model, batches: OwnBatches) -> Iterator[None]:
         ) from error
 
 
-class OwnBatches(keras.utils.PyDataset):
+class CustomStepBatches(keras.utils.PyDataset):
     """The steps of one job as the user's step expects them: (x, y), or (x, y, weight) where weights differ.
 
-    y has the form that the compiled loss takes: a column, one-hot rows or codes.
+    y has the form that the compiled loss takes: a column, one-hot rows or codes. Rows and weights are those of
+    `batch_order`; `order` and `start` are used as those of `keras_fit.Batches`.
+
+    Raises:
+        ModelError: Each label has its own weight, which a custom training step cannot take.
     """
 
     num_batches = None
@@ -150,6 +158,6 @@ class OwnBatches(keras.utils.PyDataset):
         return (x, y, weights) if self.weighted else (x, y)
 
 
-def encoded(assembled: Assembled, x: Any) -> Any:
+def encoder_output(assembled: Assembled, x: Any) -> Any:
     """Return the input of the user's model: encoded rows of a table, otherwise x itself."""
     return x if assembled.encoder is None else assembled.encoder.predict(x, batch_size=8192, verbose=0)

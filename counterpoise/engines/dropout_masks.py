@@ -1,8 +1,9 @@
 """The masks of dropout, drawn for a block of steps before its loop runs.
 
 A loop that XLA compiles for a CPU draws random numbers so slowly that a small step takes ten times as long; and a loop
-runs on one core, while the masks of several steps are drawn on all of them. The masks are those that `fit` draws: the
-same generator, the same seeds, the same order.
+runs on one core, while the masks of several steps are drawn on all of them. The masks must be those that `fit` draws:
+the same generator, the same seeds, the same order (tests/engines/test_dropout_masks.py compares them). Only `Dropout`
+of Keras is handled (see `program_rules.is_plain_dropout`); any other layer draws in the loop.
 """
 
 from __future__ import annotations
@@ -59,50 +60,46 @@ class DropoutMasks:
         self.values = sum(abs(int(np.prod(draw.shape))) for draw in self.draws)
         self._uses = Counter(id(draw.layer) for draw in self.draws)
 
-    def drawn(self, rows: Any, steps: Any) -> list[Any]:
-        """Draw the masks of the first `steps` steps; the generators of the layers move on.
+    def draw_masks(self, rows: Any, steps: Any) -> list[Any]:
+        """Return the masks of the first `steps` steps of a block, a bool tensor (k, ...) for each of `draws`.
 
-        `rows`, int (k, B), has a line of row numbers for each step.
-        The result has a bool tensor (k, ...) for each of `draws`.
+        The generators of the layers move on by these steps. `rows`, int (k, B), has a line of row numbers per step.
         """
         if not self.draws:
             return []
 
         def masks(step: Any) -> list[Any]:
-            return [self._mask(draw, step, tf.shape(rows)[1]) for draw in self.draws]
+            return [self._mask_of_step(draw, step, tf.shape(rows)[1]) for draw in self.draws]
 
         kinds = [tf.TensorSpec(draw.shape_for(rows.shape[1]), tf.bool) for draw in self.draws]
         drawn = tf.map_fn(masks, tf.range(steps), fn_output_signature=kinds)
         for layer in {id(draw.layer): draw.layer for draw in self.draws}.values():
-            layer.seed_generator.state.assign(_later(layer, steps * self._uses[id(layer)]))
-        return [_lengthened(mask, rows) for mask in drawn]
+            layer.seed_generator.state.assign(_state_after(layer, steps * self._uses[id(layer)]))
+        return [_padded_to_fixed_steps(mask, rows) for mask in drawn]
 
     @contextmanager
-    def given(self, masks: Sequence[Any]) -> Iterator[None]:
-        """Let the dropout layers use these masks of one step.
-
-        The block calls the network once.
-        """
+    def used_in_layers(self, masks: Sequence[Any]) -> Iterator[None]:
+        """In the block, let the dropout layers use these masks of one step; the block calls the network once."""
         left = iter(masks)
 
         def call(layer: Any, inputs: Any) -> Any:
             # A product with 0 or 1 / (1 - rate), forward and backward, takes a third of the time of a selection.
             return inputs * (tf.cast(next(left), inputs.dtype) * (1 / (1 - layer.rate)))
 
-        with _calls(self._layers if self.draws else [], call):
+        with _with_replaced_call(self._layers if self.draws else [], call):
             yield
 
-    def _mask(self, draw: Draw, step: Any, rows: Any) -> Any:
-        """The mask of a step, as `keras.random.dropout` draws it."""
-        seed = _later(draw.layer, step * self._uses[id(draw.layer)] + draw.use)
+    def _mask_of_step(self, draw: Draw, step: Any, rows: Any) -> Any:
+        """Return the mask of a step of a block, bool, as `keras.random.dropout` draws it."""
+        seed = _state_after(draw.layer, step * self._uses[id(draw.layer)] + draw.use)
         seed = tf.cast(tf.math.floormod(seed, tf.int32.max - 1), tf.int32)
         return tf.random.stateless_uniform(draw.shape_for(rows), seed) >= draw.layer.rate
 
     def _trial_draws(self, model: keras.Model, x: Any) -> list[Draw]:
-        """Return what each dropout layer draws in one pass.
+        """Return what the dropout layers draw in one pass, in the order of their calls; [] if a shape is unknown.
 
-        The shapes are found by tracing the model with `TRIAL_ROWS` rows.
-        An axis that is a multiple of this number is a multiple of the batch. Empty if a shape is unknown.
+        The model is traced with `TRIAL_ROWS` rows to find the shapes. An axis that is a multiple of this number is a
+        multiple of the batch.
         """
         draws: list[Draw] = []
         seen = Counter[int]()
@@ -116,26 +113,20 @@ class DropoutMasks:
             return inputs
 
         trial = tf.nest.map_structure(lambda spec: tf.TensorSpec([TRIAL_ROWS, *spec.shape[1:]], spec.dtype), x)
-        with _calls(self._layers, call):
+        with _with_replaced_call(self._layers, call):
             tf.function(lambda rows: model(rows, training=True), autograph=False).get_concrete_function(trial)
         return draws if all(None not in draw.shape for draw in draws) else []
 
 
-def _later(layer: keras.layers.Dropout, draws: Any) -> Any:
-    """Return the state of a layer's generator after this number of further draws.
-
-    The second number of a state counts the draws.
-    """
+def _state_after(layer: keras.layers.Dropout, draws: Any) -> Any:
+    """Return the state of a layer's seed generator after `draws` further draws; its second number counts them."""
     state = layer.seed_generator.state.value
     return state + tf.cast(tf.stack([tf.constant(0), draws]), state.dtype)
 
 
 @contextmanager
-def _calls(layers: Sequence[Any], call: Callable[[Any, Any], Any]) -> Iterator[None]:
-    """In the block, these layers do nothing but `call(layer, inputs)` in training.
-
-    Otherwise they return their inputs.
-    """
+def _with_replaced_call(layers: Sequence[Any], call: Callable[[Any, Any], Any]) -> Iterator[None]:
+    """In the block, these layers return `call(layer, inputs)` in training, and their inputs otherwise."""
 
     def called(layer: Any) -> Callable[..., Any]:
         return lambda inputs, training=False: call(layer, inputs) if training else inputs
@@ -149,10 +140,10 @@ def _calls(layers: Sequence[Any], call: Callable[[Any, Any], Any]) -> Iterator[N
             del layer.call
 
 
-def _lengthened(masks: Any, rows: Any) -> Any:
-    """Fill masks up to as many lines as `rows` has, if that number is fixed.
+def _padded_to_fixed_steps(masks: Any, rows: Any) -> Any:
+    """Return masks (k, ...) with as many steps as `rows` has lines, if XLA fixed that number.
 
-    The added lines are never used.
+    The added steps are never used.
     """
     if rows.shape[0] is None:
         return masks

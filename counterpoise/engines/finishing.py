@@ -1,4 +1,8 @@
-"""Steps of a strategy after training, which are the same for every engine."""
+"""Finishing steps of strategies (`Single.finish`): changes of a trained network's head, the same for every engine.
+
+A finished member has new logits. The step is not part of the job, so that "crt" and "tau_norm" share the training of
+"none", and a store keeps only the member before it: a step must not depend on anything but its arguments.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +31,9 @@ TAUS = (0.25, 0.5, 0.75, 1.0)
 
 
 def apply_finish(name: str, member: Member, job: Job, examples: Examples, network: Network) -> Member:
-    """Return the member with the gamma of its loss, after the named finishing step.
+    """Return the member after the named finishing step, with the gamma of its focal loss set (`Member.gamma`).
+
+    Called for every network member, also without a step (see `pipeline.stages`).
 
     Args:
         name: A name of `FINISHES`, or "" for no step. job: What trained the member.
@@ -66,7 +72,7 @@ def check_finish(name: str, network: Network) -> None:
 def crt(member: Member, job: Job, examples: Examples, network: Network) -> Member:
     """Retrain the head on class-balanced training rows, for a fifth of the member's steps (see `retrain_head`).
 
-    The member is that of `none`, trained once for both.
+    The member is that of `none`, trained once for both. Rows are drawn by the word "second stage".
     """
     model = network.fresh(0)
     set_state(model, member.weights)
@@ -78,7 +84,7 @@ def crt(member: Member, job: Job, examples: Examples, network: Network) -> Membe
     x = rows_at_once(examples.x, job.train, "crt")
     change = retrain_head(model, x, y, epochs=epochs, batch_size=batch, seed=seed)
     return replace(
-        _rescored(member, model, job, examples),
+        _with_new_logits(member, model, job, examples),
         log_shift=np.asarray(change.log_shift),
         steps=member.steps + change.steps,
         rows_seen=member.rows_seen + epochs * balanced,
@@ -100,22 +106,22 @@ def tau_norm(member: Member, job: Job, examples: Examples, network: Network) -> 
         tau_normalize(model, tau)
         loss = 0.0
         if len(y):
-            log_p = target.log_p(_logits(model, examples.x, job.stop), np.zeros_like(member.log_shift))
+            log_p = target.log_p(_logits_of(model, examples.x, job.stop), np.zeros_like(member.log_shift))
             loss = target.log_loss(target.with_intercept(log_p, y, weights), y, weights)
         best = min(best, (loss, tau))
     set_state(model, member.weights)
     tau_normalize(model, best[1])
-    rescored = _rescored(member, model, job, examples)
+    rescored = _with_new_logits(member, model, job, examples)
     return replace(rescored, log_shift=np.zeros_like(member.log_shift), needs_calibration=True)
 
 
-def _rescored(member: Member, model: Any, job: Job, examples: Examples) -> Member:
-    """Return the member with the weights of `model` and the logits of its rows."""
-    logits, stop_logits = (_logits(model, examples.x, rows) for rows in (job.score, job.stop))
+def _with_new_logits(member: Member, model: Any, job: Job, examples: Examples) -> Member:
+    """Return the member with the weights of `model`, and its logits of the job's score and early-stopping rows."""
+    logits, stop_logits = (_logits_of(model, examples.x, rows) for rows in (job.score, job.stop))
     return replace(member, weights=tuple(state_of(model)), logits=logits, stop_logits=stop_logits)
 
 
-def _logits(model: Any, x: Any, rows: Array) -> Array:
+def _logits_of(model: Any, x: Any, rows: Array) -> Array:
     """Return the logits of some rows, float32 (n, units), computed in chunks."""
     if not len(rows):
         return np.empty((0, int(model.output.shape[-1])), np.float32)
@@ -123,7 +129,7 @@ def _logits(model: Any, x: Any, rows: Array) -> Array:
     return np.concatenate(logits)
 
 
-#: name -> function (member, job, examples, network) -> member.
+#: Value of `Single.finish` -> function (member, job, examples, network) -> new member.
 FINISHES: dict[str, Callable[[Member, Job, Examples, Network], Member]] = {
     "crt": crt,
     "tau_norm": tau_norm,

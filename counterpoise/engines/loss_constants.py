@@ -1,7 +1,8 @@
-"""The class counts, or class weights, of a fold inside a loss, kept out of the trace.
+"""Class constants: the class counts, or class weights, of a fold inside a loss, kept out of the program's trace.
 
-A loss built with counts or weights uses them through `constant(values, z)`. In the program these values are variables,
-set for each job like its weights, so that one trace serves the counts of every fold.
+A loss built with counts or weights uses them through `constant(values, z)` (see `losses.base`). In the program these
+values are variables, set for each job like its weights, so that one trace serves the counts of every fold. A loss must
+therefore use them in the same number and order at each evaluation.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from counterpoise.networks.batch_ensemble import per_row
 Array = np.ndarray
 
 
-def numbers_of(loss: Any, units: int) -> list[Array]:
+def class_constants_of(loss: Any, units: int) -> list[Array]:
     """Return the arrays that a loss passes to `constant` for `units` outputs, in order of use.
 
     The list is empty for a loss without class counts or weights. The loss is evaluated once, on one row of zeros.
+    These are the values that a job's slot gets for `ClassConstants.variables`.
     """
     loss = per_row(loss)
     if not (hasattr(loss, "constant") and (hasattr(loss, "counts") or hasattr(loss, "weights"))):
@@ -42,33 +44,29 @@ def numbers_of(loss: Any, units: int) -> list[Array]:
     return used
 
 
-class Numbers:
-    """Variables in the place of a loss's constants while it is traced.
+class ClassConstants:
+    """Variables in the place of a loss's class constants while it is traced.
 
-    Call `start` before each evaluation of the loss: the variables are used in their order.
+    Call `restart` before each evaluation of the loss: the variables are used in their order.
 
     Attributes:
         variables: One for each number or list that the loss uses, in order of use.
     """
 
     def __init__(self, loss: Any, units: int) -> None:
-        """Make the variables.
-
-        From now on, the loss calls `_constant` instead of its own `constant`.
-        """
-        self.variables = [keras.Variable(v, trainable=False, dtype=v.dtype.name) for v in numbers_of(loss, units)]
+        """Make the variables; from now on, `loss` itself calls `_next_constant` instead of its own `constant`."""
+        values = class_constants_of(loss, units)
+        self.variables = [keras.Variable(v, trainable=False, dtype=v.dtype.name) for v in values]
         self._next = 0
         if self.variables:
-            per_row(loss).constant = self._constant
+            per_row(loss).constant = self._next_constant
 
-    def start(self) -> None:
+    def restart(self) -> None:
         """Begin a new evaluation of the loss: its first constant is the first variable."""
         self._next = 0
 
-    def _constant(self, values: Any, z: Any) -> Any:
-        """Return the next variable.
-
-        The arguments are those of the loss's `constant`, and are not used.
+    def _next_constant(self, values: Any, z: Any) -> Any:
+        """Return the next variable; the arguments are those of the loss's `constant`, and are not used.
 
         Raise a ModelError if the loss uses more constants than in the first evaluation.
         """

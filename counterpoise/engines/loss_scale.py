@@ -1,4 +1,4 @@
-"""Networks compiled for training; the loss of all 16-bit networks is scaled.
+"""Networks compiled for training in both engines, with the loss of all 16-bit networks scaled.
 
 Keras's `compile` scales the loss when the *model's* policy is "mixed_float16", which is that of the moment when the
 model was made. A model that was loaded, or whose layers were given the policy one by one, computes in float16 all the
@@ -14,18 +14,18 @@ import keras
 from counterpoise.networks.network import Network
 
 
-def compiled(network: Network, loss: Any) -> keras.Model:
-    """Compile the spare model of a network with `loss` and its optimizer, which is built."""
+def compiled_for_training(network: Network, loss: Any) -> keras.Model:
+    """Return a model of the network, compiled with `loss` and a new optimizer, which is built; the caller owns it."""
     model = network.spare()
-    model.compile(optimizer=scaled(network.optimizer(), model), loss=loss, jit_compile=False)
+    model.compile(optimizer=with_scaled_loss(network.optimizer(), model), loss=loss, jit_compile=False)
     model.optimizer.build(model.trainable_variables)
     return model
 
 
-def scaled(optimizer: keras.optimizers.Optimizer, model: keras.Model) -> keras.optimizers.Optimizer:
-    """Put the optimizer into a `LossScaleOptimizer` if a layer has mixed float16 precision.
+def with_scaled_loss(optimizer: keras.optimizers.Optimizer, model: keras.Model) -> keras.optimizers.Optimizer:
+    """Return the optimizer, inside a `LossScaleOptimizer` if a layer of `model` has mixed float16 precision.
 
-    Otherwise, or if it is one already, the optimizer is returned as it is.
+    An optimizer that is one already is returned as it is.
     """
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return optimizer

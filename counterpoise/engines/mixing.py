@@ -1,8 +1,8 @@
-"""Batches that are mixed as a job says (`Job.mix`): which rows meet is a pure function of (seed, place, step).
+"""Batches of the `fit` engine mixed by `Job.mix`: which rows meet is a pure function of (seed, place, step).
 
 The formulas are those of `feed.mixing`. Numbers are mixed as they are before the encoder; a level takes the value of
 the row with the larger share, since ids have no mean; a number that is missing in one of two rows is missing in their
-mixture.
+mixture. The words "mix" and "mixed batch" and the order of draws decide results. `pipeline.jobs` calls `check_mixable`.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 
-#: name -> layer of a job's mix and its constants (`classes` included).
+#: Name in `Job.mix` -> layer, made with the constants of the mix (see `Single.make_mix`).
 MIXES: Mapping[str, Callable[..., Mixing]] = {"mixup": Mixup, "remix": Remix}
 
 
 class GeneratorDraws:
-    """Random numbers of a NumPy generator in the form that `feed.mixing` draws them."""
+    """Random numbers of a NumPy generator, by the two methods through which layers of `feed.mixing` draw."""
 
     def __init__(self, generator: np.random.Generator) -> None:
         self.generator = generator
 
     def uniform(self, shape: Any) -> Array:
         """Return float32 numbers from 0 to 1 of a shape, whose sizes may be tensors."""
-        return self.generator.random(_static(shape), dtype=np.float32)
+        return self.generator.random(_plain_shape(shape), dtype=np.float32)
 
     def beta(self, alpha: float, shape: Any) -> Array:
         """Return float32 numbers of the symmetric beta distribution with both parameters `alpha`."""
-        return self.generator.beta(alpha, alpha, _static(shape)).astype(np.float32)
+        return self.generator.beta(alpha, alpha, _plain_shape(shape)).astype(np.float32)
 
 
 class Mixed:
-    """The mixtures of one job.
+    """Mixes the batches of one job.
 
     Args:
         job: Whose mix, seed and place count.
@@ -67,7 +67,7 @@ class Mixed:
         """
         draws = GeneratorDraws(seeds.generator(self._seed, "mixed batch", step))
         soft = np.eye(self.layer.classes, dtype=np.float32)[y]
-        mixed = self.layer.mix(draws, mapped(_mixable, x), soft, weights)
+        mixed = self.layer.mix(draws, mapped(_as_float_if_number, x), soft, weights)
         x, soft, weights = mapped(lambda array: np.asarray(ops.convert_to_numpy(array)), mixed)
         return x, soft if self.units > 1 else soft[:, 1], weights
 
@@ -88,7 +88,7 @@ def check_mixable(examples: Examples, name: str) -> None:
         return
     bad: list[str] = []
     # `mapped` visits every array of the input; its result is of no use here.
-    mapped(lambda array: None if _is_number(array) else bad.append(array.dtype.name), examples.x)
+    mapped(lambda array: None if _has_mean(array) else bad.append(array.dtype.name), examples.x)
     if bad:
         raise DataError(
             f"Strategy {name!r} mixes rows, but an input is {bad[0]}. Expected floating-point numbers or uint8 images, "
@@ -97,16 +97,16 @@ def check_mixable(examples: Examples, name: str) -> None:
         )
 
 
-def _is_number(array: Array) -> bool:
-    """Return whether an array has floating-point numbers or uint8 pixels, which have a mean."""
+def _has_mean(array: Array) -> bool:
+    """Return whether an array's type has a mean: floating-point numbers or uint8 pixels."""
     return array.dtype.kind == "f" or array.dtype == np.uint8
 
 
-def _mixable(array: Array) -> Array:
-    """Return numbers as float32; level ids stay as they are."""
-    return array.astype(np.float32) if _is_number(array) else array
+def _as_float_if_number(array: Array) -> Array:
+    """Return floats and pixels as float32; level ids stay as they are."""
+    return array.astype(np.float32) if _has_mean(array) else array
 
 
-def _static(shape: Any) -> tuple[int, ...]:
-    """Return a shape as plain integers."""
+def _plain_shape(shape: Any) -> tuple[int, ...]:
+    """Return a shape, whose sizes may be tensors, as plain integers."""
     return tuple(int(size) for size in shape)

@@ -1,7 +1,8 @@
-"""The loss of a job, its shift of the logits, and its early-stopping score.
+"""The loss of a job, the shift of the logits that training causes, the first output bias, and the stopping score.
 
 A loss is named in a job by `(name, constants)`, and the job's target maps the name to its class (`Target.losses`), so
-that a job stays a plain value that can be hashed, pickled and sent to another process.
+that a job stays a plain value that can be hashed, pickled and sent to another process. The name "model" is the loss of
+the user's compiled model. Texts of `Objective.family` are saved with compile modes in stores of `compare`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ Array = np.ndarray
 
 
 def focal_gamma(loss: tuple[str, Mapping[str, Any]]) -> float:
-    """Return gamma of a job's focal loss, and 0 for any other loss.
+    """Return gamma of a job's focal loss, and 0 for any other loss; 2.0 is the default of the loss class.
 
     The effect of gamma is undone before the training shift is removed.
     """
@@ -36,8 +37,9 @@ class Objective:
 
     Attributes:
         target: What the rows' labels are (see `core.target`).
-        key: Jobs with equal keys share a compiled loss.
-        family: Jobs of one family differ in the class counts of their loss at most, and share a trace of the program.
+        key: A text; jobs with equal keys share a compiled loss in the `fit` engine.
+        family: A text; jobs of one family differ in the class counts of their loss at most, and share a trace of the
+            program.
         log_shift: float64 (C,) or (L, 2), to be subtracted from the logits: the plan's shift less the loss's own term.
         member_shifts: float64 (members, C), what a batch ensemble removes itself; None: all its members follow one
             plan.
@@ -53,13 +55,13 @@ class Objective:
             rows = f" for rows with {self.target.what}" if self.target.many_per_row else ""
             raise OptionError(f"There is no loss {self.name!r}{rows}.{did_you_mean(self.name, losses)}")
         mixed = "" if job.mix is None else " mixed"
-        self.key = f"{self.name} {_text(self.constants)}{mixed}"
-        self.family = f"{self.name} {_text(_without_counts(self.constants))}{mixed}"
+        self.key = f"{self.name} {_as_json(self.constants)}{mixed}"
+        self.family = f"{self.name} {_as_json(_without_counts(self.constants))}{mixed}"
         self._loss = None if self.name == "model" else losses[self.name](**self.constants)
-        self.log_shift: Array = self._shift(job.plan)
+        self.log_shift: Array = self._log_shift(job.plan)
         plans = job.plan.of_members
-        self.member_shifts = np.stack([self._shift(plan) for plan in plans]) if plans else None
-        self._begins_with = plans or job.plan.stages[:1]
+        self.member_shifts = np.stack([self._log_shift(plan) for plan in plans]) if plans else None
+        self._first_plans = plans or job.plan.stages[:1]
         self._mix, self._init_bias = job.mix, job.init_bias
         self.gamma = focal_gamma(job.loss)
         own = self.name == "model" or bool(getattr(self._loss, "needs_calibration", False))
@@ -73,21 +75,22 @@ class Objective:
         loss = network.user_loss if self._loss is None else self._loss
         return loss if network.n_members == 1 else BatchEnsembleLoss(loss, network.target.independent)
 
-    def start(self, network: Any) -> Array | None:
-        """The output bias to begin with: the constant that minimizes the loss on the rows that the plan begins with.
+    def initial_bias(self, network: Any) -> Array | None:
+        """Return the output bias to begin with: the constant that minimizes the loss on the rows of the first stage.
 
-        float64 (units,), or (members, units) where the members follow plans of their own. None: the bias stays as it
-        is, because the job or the network asks for that, or because the loss has no best constant.
+        float64 (units,), or (members, units) if the members follow plans of their own. None: the bias stays as it is,
+        because the job or the network asks for that, or because the loss has no best constant. It follows from class
+        shares alone.
         """
         if not self._init_bias or network.output_bias.index is None:
             return None
-        constants = [self._constant(plan, network) for plan in self._begins_with]
+        constants = [self._best_bias(plan, network) for plan in self._first_plans]
         defined = [constant for constant in constants if constant is not None]
         if len(defined) < len(constants):
             return None
         return np.stack(defined) if self.member_shifts is not None else defined[0]
 
-    def _constant(self, plan: Plan, network: Any) -> Array | None:
+    def _best_bias(self, plan: Plan, network: Any) -> Array | None:
         """Return the bias that minimizes the loss on the rows of one plan, float64 (units,).
 
         None: the loss has no best constant. Results are kept in the cache of the network, by loss and class shares.
@@ -103,17 +106,17 @@ class Objective:
         return constants[key]
 
     def stopping_log_p(self, logits: Array, y: Array, weights: Array | None = None) -> Array:
-        """The log-probabilities, float64 (S, C) or (S, L, 2), that the stopping score judges; `weights` (S,) as given.
+        """Return log-probabilities, float64 (S, C) or (S, L, 2), from which the stopping score is computed.
 
-        Where the shift alone is not enough, a constant per class is fitted on the same rows first, so that the score
-        measures what the network has learned and not its intercept. Those of a network that broke down are NaN, and so
-        is its score.
+        `weights` (S,) are the user's. Where the shift alone is not enough, a constant per class is fitted on the same
+        rows first, so that the score measures what the network has learned and not its intercept. Those of a network
+        that broke down are NaN, and so is its score.
         """
         with np.errstate(invalid="ignore"):
             log_p = self.target.log_p(logits, self.log_shift, self.gamma if self._loss is not None else 0.0)
         return self.target.with_intercept(log_p, y, weights) if self.needs_calibration else log_p
 
-    def _shift(self, plan: Plan) -> Array:
+    def _log_shift(self, plan: Plan) -> Array:
         """Return the shift of the logits by plan and loss, float64 (C,) or (L, 2).
 
         A loss with an additive term a_c inside the softmax (`additive`, by the class shares of the rows drawn) has
@@ -128,18 +131,19 @@ class Objective:
 
 
 def _without_counts(constants: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the constants of a loss, with class counts or weights replaced by their number.
+    """Return the constants of a loss, with class counts or weights replaced by a text with their number.
 
-    The number of classes is a text. So losses that differ only in these values have equal constants, and share a trace.
+    Losses that differ only in these values share a trace (see `loss_constants`).
     """
     kept = "weights" if "weights" in constants else "counts"  # what the trace takes from outside is that of one loss
     return {k: f"{len(v)} classes" if k == kept else v for k, v in constants.items()}
 
 
-def _text(constants: Mapping[str, Any]) -> str:
-    return json.dumps(dict(constants), sort_keys=True, default=_plain)
+def _as_json(constants: Mapping[str, Any]) -> str:
+    """Return the constants of a loss as a text that is equal for equal constants."""
+    return json.dumps(dict(constants), sort_keys=True, default=_json_value)
 
 
-def _plain(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     """Convert a value that JSON does not know: an array to lists, anything else to its text."""
     return value.tolist() if hasattr(value, "tolist") else str(value)

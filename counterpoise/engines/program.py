@@ -24,8 +24,8 @@ from counterpoise.core.structure import chunk_rows, leaves
 from counterpoise.core.target import Target
 from counterpoise.engines import program_rules
 from counterpoise.engines.dropout_masks import DropoutMasks
-from counterpoise.engines.loss_constants import Numbers
-from counterpoise.engines.weight_averaging import averaged
+from counterpoise.engines.loss_constants import ClassConstants
+from counterpoise.engines.weight_averaging import averaged_variables
 from counterpoise.networks.batch_ensemble import n_members
 from counterpoise.networks.forward import no_logits
 from counterpoise.networks.weights import variable_indices
@@ -37,11 +37,16 @@ CALL_SECONDS = 0.25
 
 
 class Form(NamedTuple):
-    """The properties of the data that a trace assumes (see `Memory`)."""
+    """The properties of the data that a trace assumes; part of the key under which a program is cached.
+
+    Attributes:
+        x, y: Specs of inputs and labels for any number of rows.
+        index_type: Integer type of row numbers, "int32" or "int64".
+    """
 
     x: Any
     y: Any
-    numbers: str
+    index_type: str
 
 
 class Memory:
@@ -51,43 +56,48 @@ class Memory:
         x: Tensors in the structure of the input; doubles are kept as float32, int64 as int32, bytes as they are.
         y: int32 (N,), class codes, or labels (N, L); of elements int (N, ...).
         form: Specs of x and y for any number of rows, and the integer type of row numbers.
+        values_per_row: Numbers in a row of the input.
+        rows_per_chunk: Rows whose logits are computed in one call.
     """
 
     def __init__(self, x: Any, y: Array) -> None:
-        self.x = tf.nest.map_structure(_tensor, x)
+        self.x = tf.nest.map_structure(_to_tensor, x)
         self.y = tf.constant(y)
         x_form, y_form = tf.nest.map_structure(lambda a: tf.TensorSpec((None, *a.shape[1:]), a.dtype), (self.x, self.y))
         self.form = Form(x_form, y_form, "int32" if len(y) < 2**31 else "int64")
-        self.values = sum(int(np.prod(a.shape[1:])) for a in leaves(x))  # numbers in a row
-        self.chunk = chunk_rows(x)  # rows whose logits are computed in one call
+        self.values_per_row = sum(int(np.prod(a.shape[1:])) for a in leaves(x))
+        self.rows_per_chunk = chunk_rows(x)
 
-    def call_steps(self, rows: int, masks: int = 0) -> int:
-        """Return the most steps of one call: `rows` rows each, `masks` truth values per row."""
-        return program_rules.call_steps(rows, self.values + masks // 4)
+    def max_call_steps(self, rows: int, masks: int = 0) -> int:
+        """Return the most steps of one call of the program, with `rows` rows each, by the memory that they take.
+
+        `masks` is the number of values per row of dropout masks, which take a byte each.
+        """
+        return program_rules.max_call_steps(rows, self.values_per_row + masks // 4)
 
 
 class Slot:
-    """The variables of one thread: a network's and its optimizer's, in the order of `Program.variables`."""
+    """The variables of one thread, in the order of `Program.variables`: network, optimizer, class constants."""
 
     def __init__(self, variables: Sequence[Any]) -> None:
         self.variables = [tf.Variable(v.value, trainable=False) for v in variables]
         self.handles = [v.handle for v in self.variables]
 
-    def load(self, values: Sequence[Array]) -> None:
-        """Set all variables."""
+    def set_all(self, values: Sequence[Array]) -> None:
+        """Set all variables: a job begins, or continues from other weights."""
         for variable, value in zip(self.variables, values, strict=True):
             variable.assign(value)
 
-    def put(self, values: Sequence[Array]) -> None:
+    def set_first(self, values: Sequence[Array]) -> None:
         """Set the first `len(values)` variables; the others keep their values."""
         for variable, value in zip(self.variables, values, strict=False):
             variable.assign(value)
 
-    def set(self, index: int, value: Any) -> None:
+    def set_variable(self, index: int, value: Any) -> None:
         """Set one variable."""
         self.variables[index].assign(value)
 
-    def read(self, count: int | None = None) -> list[Array]:
+    def values(self, count: int | None = None) -> list[Array]:
         """Return copies of the values of the first `count` variables; None: of all."""
         return [np.array(v.numpy()) for v in self.variables[:count]]
 
@@ -105,10 +115,13 @@ class Program:
 
     Attributes:
         traces: How often each function was traced: "block" and "logits".
-        initial: Initial values of the optimizer's variables.
+        weight_axes: Lengths of the axes of loss weights behind steps and rows: (), or (members,) or (labels,).
         masks: The masks of its dropout, drawn before each loop.
-        averaged: Indices of the variables whose average is judged (see `engines.weight_averaging`).
-        rate: Index of the learning rate among the variables; None when a schedule decides it.
+        variables: The traced variables of network, optimizer and class constants, which a slot replaces.
+        n_model_variables: How many of them, from the first, are the network's.
+        initial_optimizer_values: Initial values of the optimizer's variables.
+        averaged_indices: Indices of the variables whose average is judged (see `engines.weight_averaging`).
+        rate_index: Index of the learning rate among the variables; None when a schedule decides it.
     """
 
     def __init__(
@@ -119,16 +132,16 @@ class Program:
         # One replica has nothing to sum; and summing registers a gradient that TensorFlow keeps, the trace with it.
         program_rules.inner_optimizer(self.model.optimizer)._all_reduce_sum_gradients = list
         self.traces = Counter[str]()
-        self.axes = target.weight_axes(int(model.output.shape[-1]), n_members(model))
+        self.weight_axes = target.weight_axes(int(model.output.shape[-1]), n_members(model))
         self.masks = DropoutMasks(model, form.x)
-        self._numbers = Numbers(loss, int(model.output.shape[-1]))
+        self._class_constants = ClassConstants(loss, int(model.output.shape[-1]))
         optimizer = self.model.optimizer.variables
-        self.variables = [*self.model.variables, *optimizer, *self._numbers.variables]
-        self.size = len(self.model.variables)
-        self.averaged = variable_indices(self.model, averaged(self.model))
-        self.initial = [np.array(v.numpy()) for v in optimizer]
-        rate = program_rules.rate_of(self.model.optimizer)
-        self.rate = next((i for i, v in enumerate(self.variables) if v is rate), None)
+        self.variables = [*self.model.variables, *optimizer, *self._class_constants.variables]
+        self.n_model_variables = len(self.model.variables)
+        self.averaged_indices = variable_indices(self.model, averaged_variables(self.model))
+        self.initial_optimizer_values = [np.array(v.numpy()) for v in optimizer]
+        rate = program_rules.learning_rate_variable(self.model.optimizer)
+        self.rate_index = next((i for i, v in enumerate(self.variables) if v is rate), None)
         self._functions: dict[Any, Any] = {}
         self._current, self._lock = threading.local(), threading.Lock()
         self._step_seconds: dict[int, float] = {}
@@ -137,50 +150,50 @@ class Program:
     def trace(self, memory: Memory, rows: int, drawn: int, round_steps: int) -> None:
         """Trace the functions for jobs with full steps of `rows` rows; call it before `block`.
 
-        `drawn` is the number of rows in an epoch, and `round_steps` the number of steps in the longest round.
-
-        XLA compiles here, in the caller's thread, so that it fails before any training.
+        `drawn` is the number of rows in an epoch, and `round_steps` the number of steps in the longest round. XLA
+        compiles here, in the caller's thread, so that it fails before any training.
         """
         if self.mode.xla and (self.mode.pad or drawn >= rows):
             # Steps of a block: a power of two that covers a round, at least 32, within the limit of one call.
-            wanted = min(memory.call_steps(rows, self.masks.values), 1 << max(5, (round_steps - 1).bit_length()))
+            wanted = min(memory.max_call_steps(rows, self.masks.values), 1 << max(5, (round_steps - 1).bit_length()))
             if wanted > self._capacity.get(rows, 0):
-                run = self._function((wanted, rows), lambda: self._block_function(wanted, rows))
-                weights = np.zeros((wanted, rows, *self.axes), np.float32)
+                run = self._cached_function((wanted, rows), lambda: self._trace_block(wanted, rows))
+                weights = np.zeros((wanted, rows, *self.weight_axes), np.float32)
                 # A call with 0 steps, so that XLA compiles the block and nothing changes.
-                arguments = np.zeros((wanted, rows), self.form.numbers), weights, np.int32(0)
-                self._call(self.slot(), memory, run, *map(tf.constant, arguments))
+                arguments = np.zeros((wanted, rows), self.form.index_type), weights, np.int32(0)
+                self._call_with_slot(self.slot(), memory, run, *map(tf.constant, arguments))
                 self._capacity[rows] = wanted
         if not (self.mode.xla and self.mode.pad):
-            self._function(("any",), self._block_function)
-        self._function(("logits",), self._logits_function)
+            self._cached_function(("any",), self._trace_block)
+        self._cached_function(("logits",), self._trace_logits)
 
     def slot(self) -> Slot:
         """Make new variables for one thread."""
         return Slot(self.variables)
 
-    def calls(self, memory: Memory, rows: int) -> int:
-        """Return the most steps of the next call with `rows` rows each; 8 until timed.
+    def steps_per_call(self, memory: Memory, rows: int) -> int:
+        """Return the most steps of the next call of `block` with `rows` rows each; 8 until a call was timed.
 
-        A call should last at most `CALL_SECONDS`.
+        A call should last at most `CALL_SECONDS`. Only how steps are cut into calls depends on the clock; results must
+        not. The number may not exceed the lines of the block that XLA compiled (`_capacity`).
         """
         seconds = self._step_seconds.get(rows)
         bound = 8 if seconds is None else max(1, int(CALL_SECONDS / seconds))
-        return min(bound, self._capacity.get(rows, memory.call_steps(rows, self.masks.values)))
+        return min(bound, self._capacity.get(rows, memory.max_call_steps(rows, self.masks.values)))
 
     def block(self, slot: Slot, memory: Memory, rows: Array, weights: Array) -> Array:
-        """Take steps, one per line of `rows` (k, B) and `weights` (k, B); their losses, float32 (k,).
+        """Take steps, one per line of `rows` (k, B) and `weights` (k, B); return their losses, float32 (k,).
 
-        Weights may have axes behind (see `Target.weight_axes`): of each member, or of each label. Those without are
-        repeated along them, so that one trace serves both.
+        The variables of `slot` change. Weights may have axes behind (see `Target.weight_axes`): of each member, or of
+        each label. Those without are repeated along them, so that one trace serves both.
         """
         steps, batch = rows.shape
-        if weights.ndim == 2 and self.axes:
-            weights = np.repeat(weights[..., None], self.axes[0], axis=-1)
-        run, capacity = self._block(batch), self._capacity.get(batch) or steps
-        rows, weights = (_lengthened(lines, capacity) for lines in (rows.astype(self.form.numbers), weights))
+        if weights.ndim == 2 and self.weight_axes:
+            weights = np.repeat(weights[..., None], self.weight_axes[0], axis=-1)
+        run, capacity = self._function_for_batch(batch), self._capacity.get(batch) or steps
+        rows, weights = (_padded_lines(lines, capacity) for lines in (rows.astype(self.form.index_type), weights))
         start = time.perf_counter()
-        losses = self._call(slot, memory, run, tf.constant(rows), tf.constant(weights), tf.constant(steps))
+        losses = self._call_with_slot(slot, memory, run, tf.constant(rows), tf.constant(weights), tf.constant(steps))
         if steps:
             self._step_seconds[batch] = (time.perf_counter() - start) / steps
         return losses[:steps]
@@ -190,29 +203,29 @@ class Program:
 
         `scored` takes the outputs and the numbers of some rows, and returns those that scores are taken from.
         """
-        run = self._function(("logits",), self._logits_function)
-        chunks = [rows[i : i + memory.chunk] for i in range(0, len(rows), memory.chunk)]
+        run = self._cached_function(("logits",), self._trace_logits)
+        chunks = [rows[i : i + memory.rows_per_chunk] for i in range(0, len(rows), memory.rows_per_chunk)]
         logits = [
-            scored(self._call(slot, memory, run, tf.constant(chunk.astype(self.form.numbers))), chunk)
+            scored(self._call_with_slot(slot, memory, run, tf.constant(chunk.astype(self.form.index_type))), chunk)
             for chunk in chunks
         ]
         return np.concatenate(logits) if logits else scored(no_logits(self.model), rows)
 
     # Tracing ---------------------------------------------------------------------------------------------------
 
-    def _call(self, slot: Slot, memory: Memory, run: Any, *args: Any) -> Array:
-        """Run a traced function on the variables of a slot, read through `_handle_at`."""
+    def _call_with_slot(self, slot: Slot, memory: Memory, run: Any, *args: Any) -> Array:
+        """Run a traced function on the variables of a slot, read through `_handle_in_slot`."""
         self._current.handles = slot.handles
         return np.asarray(run(memory.x, memory.y, *args))
 
-    def _function(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
-        """Return the function of a key for any slot; `make` traces it when first needed."""
+    def _cached_function(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+        """Return the function of a key for any slot; `make` traces it when first needed, one thread at a time."""
         with self._lock:
             if key not in self._functions:
-                self._functions[key] = self._with_slot_captures(make())
+                self._functions[key] = self._reading_from_slot(make())
             return self._functions[key]
 
-    def _with_slot_captures(self, concrete: Any) -> Any:
+    def _reading_from_slot(self, concrete: Any) -> Any:
         """Let a traced function read its variables from the slot of the calling thread.
 
         Raises:
@@ -222,27 +235,30 @@ class Program:
         captured = concrete.captured_inputs
         if any(c.dtype == tf.resource and id(c) not in order for c in captured):
             raise ModelError("a layer uses a TensorFlow variable or table that Keras does not track for the model")
-        concrete.set_external_captures([self._handle_at(order[id(c)]) if id(c) in order else c for c in captured])
+        concrete.set_external_captures([self._handle_in_slot(order[id(c)]) if id(c) in order else c for c in captured])
         return concrete
 
-    def _handle_at(self, index: int) -> Callable[[], Any]:
+    def _handle_in_slot(self, index: int) -> Callable[[], Any]:
         """Return a function that looks up a variable of the slot of the calling thread."""
         return lambda: self._current.handles[index]
 
-    def _block(self, batch: int) -> Any:
-        """Return the function for steps of `batch` rows: by XLA, or the one for any number."""
+    def _function_for_batch(self, batch: int) -> Any:
+        """Return the block function for steps of `batch` rows: the one by XLA, or the one for any number of rows."""
         capacity = self._capacity.get(batch)
         if capacity is None:
-            return self._function(("any",), self._block_function)
-        return self._function((capacity, batch), lambda: self._block_function(capacity, batch))
+            return self._cached_function(("any",), self._trace_block)
+        return self._cached_function((capacity, batch), lambda: self._trace_block(capacity, batch))
 
-    def _block_function(self, capacity: int | None = None, batch: int | None = None) -> Any:
-        """Trace a block of steps: gather its rows, then step by step forward, loss, gradient and update."""
+    def _trace_block(self, capacity: int | None = None, batch: int | None = None) -> Any:
+        """Trace a block of steps: gather its rows, then step by step forward, loss, gradient and update.
+
+        With `capacity` (lines of the block) and `batch`, XLA compiles the loop for this shape.
+        """
 
         def loop(x: Any, y: Any, weights: Any, masks: Any, steps: Any) -> Any:
             def body(i: Any, losses: Any) -> tuple[Any, Any]:
-                with self.masks.given([mask[i] for mask in masks]):
-                    loss = self._step(tf.nest.map_structure(lambda array: array[i], x), y[i], weights[i])
+                with self.masks.used_in_layers([mask[i] for mask in masks]):
+                    loss = self._train_step(tf.nest.map_structure(lambda array: array[i], x), y[i], weights[i])
                 return i + 1, tf.tensor_scatter_nd_update(losses, [[i]], [loss])
 
             none = tf.zeros(tf.shape(weights)[:1])
@@ -252,31 +268,35 @@ class Program:
 
         def block(x: Any, y: Any, rows: Any, weights: Any, steps: Any) -> Any:
             self.traces["block"] += 1
-            masks = self.masks.drawn(rows, steps)
-            return compiled(_gathered(x, rows), tf.gather(y, rows), weights, masks, steps)
+            masks = self.masks.draw_masks(rows, steps)
+            return compiled(_gather_rows(x, rows), tf.gather(y, rows), weights, masks, steps)
 
         shape = (capacity, batch)
-        rows, weights = tf.TensorSpec(shape, self.form.numbers), tf.TensorSpec((*shape, *self.axes), tf.float32)
+        rows = tf.TensorSpec(shape, self.form.index_type)
+        weights = tf.TensorSpec((*shape, *self.weight_axes), tf.float32)
         return self._trace(block, (rows, weights, tf.TensorSpec((), tf.int32)))
 
-    def _logits_function(self) -> Any:
+    def _trace_logits(self) -> Any:
         """Trace the computation of raw logits for any number of rows, without training."""
 
         def logits(x: Any, y: Any, rows: Any) -> Any:
             self.traces["logits"] += 1
-            return self.model(_gathered(x, rows), training=False)
+            return self.model(_gather_rows(x, rows), training=False)
 
-        return self._trace(logits, (tf.TensorSpec([None], self.form.numbers),))
+        return self._trace(logits, (tf.TensorSpec([None], self.form.index_type),))
 
     def _trace(self, function: Callable[..., Any], specs: tuple[Any, ...]) -> Any:
         """Trace a function of (x, y, *specs) for data of the program's form."""
         # No `if` or `for` here asks a tensor; turning our code into a graph's would take a second.
         return tf.function(function, autograph=False).get_concrete_function(self.form.x, self.form.y, *specs)
 
-    def _step(self, inputs: Any, targets: Any, weights: Any) -> Any:
-        """Take one step, as `fit` does, and return its loss (regularization included)."""
+    def _train_step(self, inputs: Any, targets: Any, weights: Any) -> Any:
+        """Take one step, and return its loss (regularization included).
+
+        It must be the step of Keras `fit` (tests/engines/test_program.py compares them).
+        """
         model = self.model
-        self._numbers.start()  # the loss reads its class constants from the first one on
+        self._class_constants.restart()  # the loss reads its class constants from the first one on
         with tf.GradientTape() as tape:
             outputs = model(inputs, training=True)
             loss = model.compute_loss(x=inputs, y=targets, y_pred=outputs, sample_weight=weights, training=True)
@@ -286,19 +306,19 @@ class Program:
         return tf.cast(loss, tf.float32)
 
 
-def _lengthened(lines: Array, count: int) -> Array:
-    """Append lines of zeros to an array, up to `count` lines."""
+def _padded_lines(lines: Array, count: int) -> Array:
+    """Return an array with lines of zeros appended, up to `count` lines."""
     if len(lines) == count:
         return lines
     return np.concatenate([lines, np.zeros((count - len(lines), *lines.shape[1:]), lines.dtype)])
 
 
-def _gathered(x: Any, rows: Any) -> Any:
-    """Gather rows of each tensor in a structure; the shape of `rows` replaces axis 0."""
+def _gather_rows(x: Any, rows: Any) -> Any:
+    """Return rows of each tensor in a structure; the shape of `rows` replaces axis 0."""
     return tf.nest.map_structure(lambda tensor: tf.gather(tensor, rows), x)
 
 
-def _tensor(array: Array) -> Any:
-    """Convert an array to a tensor; float64 becomes float32, and int64 becomes int32."""
+def _to_tensor(array: Array) -> Any:
+    """Return an array as a tensor, with float64 as float32 and int64 as int32."""
     small = {"float64": np.float32, "int64": np.int32}.get(array.dtype.name)
     return tf.constant(array if small is None else array.astype(small))

@@ -1,4 +1,4 @@
-"""A cache of programs: a second fit of the same network traces nothing.
+"""A cache of programs in this process: a second fit of the same network traces nothing.
 
 A trace costs a second or two, more than a small training. It depends on a network's layers and not on its weights or
 rows, so that grids, cross-validation around `fit` and notebooks can use it again. Two networks are alike when the
@@ -20,14 +20,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from counterpoise.engines.program_rules import inner_optimizer, rate_of
+from counterpoise.engines.program_rules import inner_optimizer, learning_rate_variable
 
-#: Programs that are kept, and the values of their variables together.
-PROGRAMS, VALUES = 8, 8_000_000
-#: Packages whose classes have all that decides their arithmetic in `get_config()`.
+#: Most programs that are kept, and most values of their variables together.
+MAX_PROGRAMS, MAX_VALUES = 8, 8_000_000
+#: Packages whose classes have all that decides their arithmetic in `get_config()`, as prefixes.
 DESCRIBED = ("keras.", "counterpoise.")
-#: Packages whose values may be attributes of such a class.
-PLAIN = (*DESCRIBED, "builtins.", "collections.", "inspect.", "numpy.", "tensorflow.")
+#: Packages whose values may be attributes of such a class: its configuration has them too.
+PLAIN_VALUES = (*DESCRIBED, "builtins.", "collections.", "inspect.", "numpy.", "tensorflow.")
 
 _kept: OrderedDict[str, Any] = OrderedDict()
 _lock = threading.Lock()
@@ -45,14 +45,14 @@ def find(key: str | None) -> Any:
 def keep(program: Any) -> None:
     """Keep a traced program under its key `alike`; a program whose key is None is not kept.
 
-    Beyond `PROGRAMS` programs, or `VALUES` values of their variables, those unused for longest are removed.
+    Beyond `MAX_PROGRAMS` programs, or `MAX_VALUES` values of their variables, those unused for longest are removed.
     """
     if program.alike is None:
         return
     with _lock:
         _kept[program.alike] = program
         _kept.move_to_end(program.alike)
-        while len(_kept) > PROGRAMS or (_kept and sum(map(_values, _kept.values())) > VALUES):
+        while len(_kept) > MAX_PROGRAMS or (_kept and sum(map(_n_values, _kept.values())) > MAX_VALUES):
             _kept.popitem(last=False)
 
 
@@ -65,7 +65,8 @@ def clear() -> None:
 def trace_key(model: keras.Model, *more: Any) -> str | None:
     """Return a text that is equal for networks whose traces are the same, or None.
 
-    None means that a configuration leaves something out, so that the programs of the network serve it alone.
+    None means that a configuration leaves something out, so that the programs of the network serve it alone. When in
+    doubt, return None: a program that is shared wrongly trains another network than asked for, without an error.
 
     Args:
         model: Inputs to logits, compiled.
@@ -75,14 +76,14 @@ def trace_key(model: keras.Model, *more: Any) -> str | None:
         return None
     try:
         configs = model.get_config(), keras.saving.serialize_keras_object(model.optimizer)
-        text = json.dumps(_renamed(configs, {}), sort_keys=True)
+        text = json.dumps(_rename_layers(configs, {}), sort_keys=True)
     except Exception:  # a configuration that cannot be written
         return None
     variables = [(tuple(v.shape), str(v.dtype), v.trainable) for v in model.variables]
     return f"{text} {variables} {keras.config.floatx()} {keras.config.epsilon()} {more!r}"
 
 
-def _values(program: Any) -> int:
+def _n_values(program: Any) -> int:
     """Return how many numbers the variables of a program hold."""
     return sum(int(np.prod(v.shape)) for v in program.variables)
 
@@ -103,7 +104,7 @@ def _optimizers(model: Any) -> Iterator[Any]:
     """
     inner = inner_optimizer(model.optimizer)
     yield from (model.optimizer, inner)
-    if rate_of(model.optimizer) is None:  # no plain number: a schedule
+    if learning_rate_variable(model.optimizer) is None:  # no plain number: a schedule
         yield inner._learning_rate
 
 
@@ -112,12 +113,12 @@ def _is_described(operation: Any) -> bool:
 
     The object is a layer, an operation or an optimizer.
     """
-    if not _from(operation, DESCRIBED) or hasattr(operation, "adapt") or isinstance(operation, keras.layers.Lambda):
+    if not _is_from(operation, DESCRIBED) or hasattr(operation, "adapt") or isinstance(operation, keras.layers.Lambda):
         return False
-    return all(map(_plain, vars(operation).values()))
+    return all(map(_is_plain, vars(operation).values()))
 
 
-def _plain(value: Any) -> bool:
+def _is_plain(value: Any) -> bool:
     """Return whether the configuration of its holder determines the value of an attribute.
 
     It does not for functions and objects from elsewhere, nor for arrays that a trace would contain as constants.
@@ -125,10 +126,10 @@ def _plain(value: Any) -> bool:
     function = getattr(value, "__func__", value)
     if isinstance(function, FunctionType):
         return function.__module__.startswith(DESCRIBED)
-    return _from(value, PLAIN) and not isinstance(value, (np.ndarray, tf.Tensor))
+    return _is_from(value, PLAIN_VALUES) and not isinstance(value, (np.ndarray, tf.Tensor))
 
 
-def _from(value: Any, packages: tuple[str, ...]) -> bool:
+def _is_from(value: Any, packages: tuple[str, ...]) -> bool:
     """Return whether the class of a value is defined in one of these packages.
 
     `packages` are prefixes that end with a dot.
@@ -136,19 +137,17 @@ def _from(value: Any, packages: tuple[str, ...]) -> bool:
     return f"{type(value).__module__}.".startswith(packages)
 
 
-def _renamed(value: Any, names: dict[str, str], key: str = "") -> Any:
-    """Return a configuration whose layers are named by their order.
+def _rename_layers(value: Any, names: dict[str, str], key: str = "") -> Any:
+    """Return a configuration whose layers are named by their order, without what was built and compiled.
 
-    Keras numbers them through the process, so that equal networks have other names.
-
-    `names` maps old names to new ones and is filled on the way. `key` is the key under which `value` stands. What was
-    built and compiled is left out.
+    Keras numbers layers through the process, so that equal networks have other names. `names` maps old names to new
+    ones and is filled on the way. `key` is the key under which `value` stands.
     """
     if isinstance(value, dict):
-        return {k: _renamed(v, names, k) for k, v in value.items() if k not in ("build_config", "compile_config")}
+        return {k: _rename_layers(v, names, k) for k, v in value.items() if k not in ("build_config", "compile_config")}
     if isinstance(value, (list, tuple)):
         layer = len(value) == 3 and isinstance(value[0], str) and isinstance(value[1], int)  # [name, node, tensor]
-        return [_renamed(v, names, "name" if layer and i == 0 else "") for i, v in enumerate(value)]
+        return [_rename_layers(v, names, "name" if layer and i == 0 else "") for i, v in enumerate(value)]
     if key == "name" and isinstance(value, str):
         return names.setdefault(value, f"#{len(names)}")
     return value

@@ -1,12 +1,14 @@
-"""How jobs are trained: the static rules, found by `make bench-train`, from layer types, shapes and steps.
+"""Whether and how the compiled program trains jobs: static rules from layer types, shapes and steps.
 
-Nothing here looks at the values of data or at a clock, so that the same jobs on the same network are trained alike.
+The constants were found by `make bench-train`. XLA rounds differently, so other constants change the last digits of
+results. Nothing here looks at the values of data or at a clock, so that the same jobs on the same network are trained
+alike. The functions about layers and optimizers are what the rules and the program look at.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -20,12 +22,12 @@ from counterpoise.networks.network import Network
 
 #: Steps of one thread from which compiling with XLA, a second and a half of one core, is earned back.
 XLA_STEPS = 1500
-#: The same for small steps, whose arithmetic is less than `SMALL` products of a row and a weight.
+#: The same for small steps, whose arithmetic is less than `SMALL_STEP` products of a row and a weight.
 SMALL_XLA_STEPS = 5000
-SMALL = 2_000_000
+SMALL_STEP = 2_000_000
 #: Jobs that are trained at the same time, unless another number is given.
 THREADS = 2
-#: Numbers (rows times steps) of one call of the program at most: bounds the index matrix.
+#: Row numbers (rows times steps) of one call of the program at most: bounds the matrix of rows.
 CALL_ROWS = 65_536
 #: Values of the rows that one call gathers at most (8 MB of float32), unless a single step has more.
 CALL_VALUES = 2_097_152
@@ -58,7 +60,7 @@ _FUNCTIONS = ("activation", "regularizer", "constraint")
 
 @dataclass(frozen=True)
 class CompileMode:
-    """How the program runs jobs of one network and loss family.
+    """How the program runs jobs of one network and loss family; stores of `compare` save it by the names of its fields.
 
     Attributes:
         xla: Whether the loop of steps is compiled with XLA.
@@ -68,15 +70,12 @@ class CompileMode:
     xla: bool
     pad: bool
 
-    def to_dict(self) -> dict[str, bool]:
-        """Plain values, to be written with a run and read with `CompileMode(**values)`."""
-        return asdict(self)
 
+def why_not_program(network: Network, examples: Examples, callbacks: Sequence[Any] = ()) -> str | None:
+    """Return why the program cannot train this network, or None if it can.
 
-def refusal(network: Network, examples: Examples, callbacks: Sequence[Any] = ()) -> str | None:
-    """Why the program cannot train this network, or None when it can.
-
-    The text completes 'Training uses engine="fit", because ...'.
+    The text completes 'Training uses engine="fit", because ...'. It depends on no job: `run` sends jobs that mix or
+    crop rows to `fit` itself.
     """
     if keras.backend.backend() != "tensorflow":
         return f"the compiled program needs the TensorFlow backend, but the backend here is {keras.backend.backend()}"
@@ -94,22 +93,22 @@ def refusal(network: Network, examples: Examples, callbacks: Sequence[Any] = ())
 
 
 def compile_mode(model: keras.Model, loss: Any, limits: Sequence[Limits]) -> CompileMode:
-    """Return how the program runs jobs of one network and loss family.
+    """Return how the program runs jobs of one network and loss family; `compile_modes` keeps the result.
 
     `limits` are those of all its jobs. XLA needs enough steps, float32 layers of `DENSE`, no function of a user, no
     random numbers in the loop, and a plain loss. Padding needs a plain loss, and layers of `ROW_WISE` without activity
     regularizers.
     """
-    layers = layers_of(model)
-    kinds = {_kind(layer) for layer in layers}
+    layers = opened_layers(model)
+    kinds = {_layer_kind(layer) for layer in layers}
     full = all(getattr(layer, "compute_dtype", "float32") == "float32" for layer in layers)
     known = kinds <= DENSE and not any(map(_has_foreign_function, layers)) and not draws_in_loop(model)
-    xla = earned_back(model, limits) and known and full and plain_loss(loss)
+    xla = repays_xla(model, limits) and known and full and plain_loss(loss)
     active = any(getattr(layer, "activity_regularizer", None) is not None for layer in layers)
     return CompileMode(xla=xla, pad=kinds <= ROW_WISE and not active and plain_loss(loss))
 
 
-def _kind(layer: Any) -> str:
+def _layer_kind(layer: Any) -> str:
     """Return the class name of a layer of Keras or of ours.
 
     A user's class gets " of a user" at its end, so that it equals no name in `DENSE` and `ROW_WISE`.
@@ -121,7 +120,7 @@ def _kind(layer: Any) -> str:
 
 
 def _has_foreign_function(layer: Any) -> bool:
-    """Whether a layer has an activation, regularizer or constraint of a user, which may draw random numbers."""
+    """Return whether a layer has an activation, regularizer or constraint of a user, which may draw random numbers."""
     given = [value for name, value in vars(layer).items() if name.endswith(_FUNCTIONS) and value is not None]
     modules = [getattr(value, "__module__", None) or type(value).__module__ for value in given]
     return any(not module.startswith(("keras.", "counterpoise.")) for module in modules)
@@ -133,7 +132,7 @@ def is_plain_dropout(layer: Any) -> bool:
 
 
 def draws_in_loop(model: keras.Model) -> bool:
-    """Whether a network draws random numbers in the loop of steps: under XLA on a CPU these take longer than all else.
+    """Return whether a network draws random numbers in the loop of steps, which XLA does slowly on a CPU.
 
     Whatever draws while training keeps the state of its generator among the variables of the model.
     """
@@ -142,26 +141,29 @@ def draws_in_loop(model: keras.Model) -> bool:
 
 
 def inner_optimizer(optimizer: Any) -> Any:
-    """The optimizer that updates: itself, or the one inside that which scales the loss of 16-bit networks."""
+    """Return the optimizer that updates variables: itself, or the one inside a `LossScaleOptimizer`."""
     return getattr(optimizer, "inner_optimizer", optimizer)
 
 
-def rate_of(optimizer: Any) -> Any:
-    """The variable of an optimizer's learning rate; None where a schedule decides it."""
+def learning_rate_variable(optimizer: Any) -> Any:
+    """Return the variable of an optimizer's learning rate, which training may set; None if a schedule decides it."""
     rate = inner_optimizer(optimizer)._learning_rate
     return rate if isinstance(rate, keras.Variable) else None
 
 
-def earned_back(model: keras.Model, limits: Sequence[Limits]) -> bool:
+def repays_xla(model: keras.Model, limits: Sequence[Limits]) -> bool:
     """Return whether the jobs have enough steps per thread to repay compilation by XLA."""
     weights = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
-    small = weights * max(one.batch_size for one in limits) < SMALL
+    small = weights * max(one.batch_size for one in limits) < SMALL_STEP
     threads = min(THREADS, len(limits))
     return sum(one.steps for one in limits) >= threads * (SMALL_XLA_STEPS if small else XLA_STEPS)
 
 
 def plain_loss(loss: Any) -> bool:
-    """Whether the loss of a batch is the mean, over its rows, of one weighted number per row."""
+    """Return whether the loss of a batch is the mean, over its rows, of one weighted number per row.
+
+    Only then do rows of weight 0 leave it unchanged (see `step_blocks.padded_batch`).
+    """
     loss = per_row(loss)
     if getattr(loss, "reduction", None) != "sum_over_batch_size" or getattr(loss, "ignore_class", None) is not None:
         return False
@@ -170,8 +172,8 @@ def plain_loss(loss: Any) -> bool:
     return isinstance(loss, (ClassLoss, LabelLoss)) or type(loss).__module__.startswith("keras.")
 
 
-def layers_of(model: Any) -> list[Any]:
-    """Return all layers of a Sequential or Functional model, with models inside it opened.
+def opened_layers(model: Any) -> list[Any]:
+    """Return all layers of a Sequential or Functional model, with models inside it opened, in order.
 
     Any other layer or model is returned alone.
     """
@@ -179,14 +181,17 @@ def layers_of(model: Any) -> list[Any]:
         isinstance(model, keras.Sequential) or type(model).__name__ == "Functional"
     ):
         return [model]
-    return [inner for layer in model.layers for inner in layers_of(layer)]
+    return [inner for layer in model.layers for inner in opened_layers(layer)]
 
 
-def batch_rows(batch_size: int, drawn: int) -> int:
-    """Rows of a full step: the batch size, or for a plan that draws fewer rows the next power of two."""
+def full_batch_rows(batch_size: int, drawn: int) -> int:
+    """Return the rows of a full step: the batch size, or for a plan that draws fewer rows the next power of two.
+
+    The power of two lets jobs of about equal size share a compiled block.
+    """
     return min(batch_size, 1 << max(0, drawn - 1).bit_length())
 
 
-def call_steps(rows: int, values: int) -> int:
-    """Steps that one call of the program takes at most, with batches of `rows` rows of `values` values."""
+def max_call_steps(rows: int, values: int) -> int:
+    """Return the most steps of one call of the program, with batches of `rows` rows of `values` values."""
     return int(np.clip(min(CALL_ROWS // rows, CALL_VALUES // max(1, rows * values)), 1, 512))

@@ -1,4 +1,8 @@
-"""Jobs to members: one call for every engine, pool and cluster."""
+"""Jobs to members: `run` trains jobs of any model in this process, and chooses the engine of a network.
+
+Pools, clusters and stores of finished fits are functions that are called like `run` (`Executor`), so its arguments are
+a contract with `scale`, `comparison.resume`, and `pipeline.trainer`.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,9 @@ from typing import Any
 from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.core.examples import Examples
 from counterpoise.core.job import Job, Member
-from counterpoise.engines.diverged import with_divergence_error
+from counterpoise.engines.failed_members import with_divergence_error
 from counterpoise.engines.keras_fit import FitEngine, Progress
-from counterpoise.engines.program_rules import rate_of, refusal
+from counterpoise.engines.program_rules import learning_rate_variable, why_not_program
 from counterpoise.engines.sklearn_fit import train_estimator
 from counterpoise.engines.synthetic_rows import with_synthetic_rows
 from counterpoise.engines.tree_fit import train_trees
@@ -26,7 +30,7 @@ ENGINES = ("auto", "fit", "program")
 #: (job id, member) in order of completion; closing it ends the work.
 Trained = Generator[tuple[str, Member], None, None]
 #: What trains jobs: a function called like `run`, which is the one in this process. Pools and clusters
-#: (`counterpoise.scale`) are others, and so is one that remembers (`comparison.resume`).
+#: (`counterpoise.scale`) are others, and so is one with a store (`comparison.resume`).
 Executor = Callable[..., Trained]
 
 
@@ -62,7 +66,7 @@ def run(
     note_backend_use()  # raises a ForkError if a fork left the threads of the backend behind
     distinct, examples = with_synthetic_rows({job.id: job for job in jobs}.values(), examples)
     if model.kind == "network":
-        yield from _networks(distinct, examples, model, engine, tuple(callbacks), progress, threads)
+        yield from _train_networks(distinct, examples, model, engine, tuple(callbacks), progress, threads)
         return
     for job in distinct:
         yield job.id, FITTED[model.kind](job, examples, model)
@@ -72,17 +76,18 @@ def run(
 FITTED: dict[str, Callable[[Job, Examples, Any], Member]] = {"trees": train_trees, "external": train_estimator}
 
 
-def _networks(
+def _train_networks(
     distinct: list[Job], examples: Examples, network: Network, engine: str, callbacks: tuple[Any, ...],
     progress: Progress | None, threads: int | None,
 ) -> Trained:  # fmt: skip
     """Train the jobs of a network and yield (job id, member).
 
     Jobs that the program cannot train are trained by `fit` first; if there is no program, `fit` trains all jobs.
+    Members of trainings that diverged have an `error`.
     """
-    _check_rate(distinct, network)
+    _check_rate_can_change(distinct, network)
     compiled, by_fit = _split_by_engine(distinct, engine)
-    program = _program(compiled, examples, network, callbacks, must=engine == "program") if compiled else None
+    program = _make_program(compiled, examples, network, callbacks, must=engine == "program") if compiled else None
     if program is None:
         compiled, by_fit = [], distinct
     trainer = FitEngine(examples, network, callbacks)
@@ -97,9 +102,7 @@ def _networks(
 
 
 def _split_by_engine(jobs: list[Job], engine: str) -> tuple[list[Job], list[Job]]:
-    """Return the jobs for the program and the jobs for `fit`.
-
-    Jobs that mix or crop rows are always for `fit`.
+    """Return the jobs for the program and the jobs for `fit`; jobs that mix or crop rows are always for `fit`.
 
     Raise an OptionError for such jobs with engine="program".
     """
@@ -113,11 +116,11 @@ def _split_by_engine(jobs: list[Job], engine: str) -> tuple[list[Job], list[Job]
     return [job for job in jobs if not (job.mix or job.plan.crops)], by_fit
 
 
-def _check_rate(jobs: list[Job], network: Network) -> None:
-    """Raise an OptionError if a job changes a learning rate that is a schedule."""
+def _check_rate_can_change(jobs: list[Job], network: Network) -> None:
+    """Raise an OptionError if a job (by its plateau or cosine) lowers a learning rate that a schedule sets."""
     setter = "plateau halves" if any(job.limits.plateau is not None for job in jobs) else ""
     setter = "A snapshot ensemble lowers" if any(job.limits.cosine for job in jobs) else setter
-    if setter and rate_of(network.optimizer()) is None:
+    if setter and learning_rate_variable(network.optimizer()) is None:
         raise OptionError(
             f"{setter} the learning rate, but the learning rate of this optimizer is a schedule. Expected a fixed "
             "learning rate. Use an optimizer with a fixed learning rate, or choose another option or "
@@ -125,16 +128,14 @@ def _check_rate(jobs: list[Job], network: Network) -> None:
         )
 
 
-def _program(jobs: list[Job], examples: Examples, network: Network, callbacks: tuple[Any, ...], must: bool) -> Any:
-    """Return the program engine, ready to run these jobs.
-
-    If it cannot train them, log the reason and return None.
+def _make_program(jobs: list[Job], examples: Examples, network: Network, callbacks: tuple[Any, ...], must: bool) -> Any:
+    """Return the program engine, ready to run these jobs, or log the reason why it cannot and return None.
 
     With `must`, raise an OptionError instead of returning None.
     """
-    reason = refusal(network, examples, callbacks)
+    reason = why_not_program(network, examples, callbacks)
     if reason is None:
-        from counterpoise.engines.compiled import ProgramEngine
+        from counterpoise.engines.program_engine import ProgramEngine
 
         ready = ProgramEngine.of(examples, network)
         try:

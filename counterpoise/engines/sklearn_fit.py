@@ -1,4 +1,8 @@
-"""External models, estimators of scikit-learn's kind: fitted once, asked once, not kept."""
+"""External models, estimators of scikit-learn's kind: a clone is fitted, predicts its rows, and is not kept.
+
+The settings of the estimator are part of a job's id (`plain_settings`). The words "plan" and "external" and the sorted
+drawn rows decide results. Only training rows are fitted, and early-stopping rows if the estimator stops early.
+"""
 
 from __future__ import annotations
 
@@ -12,59 +16,62 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core import seeds
-from counterpoise.core.errors import OptionError, error_text
+from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Examples
 from counterpoise.core.fork_guard import use
 from counterpoise.core.job import Job, Limits, Member
 from counterpoise.core.memory import Peak
+from counterpoise.engines.failed_members import failed_member
 from counterpoise.forests.rows import FlatRows
 from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 
-#: Probabilities are kept away from 0 and 1 by this much: inside we hold logarithms.
+#: Probabilities are kept away from 0 and 1 by this much, because their logarithms are stored.
 TINY = 1e-7
 #: Most levels of an integer column that boosted trees take (scikit-learn's bins).
 INTEGER_LEVELS = 254
 #: Numbers in a matrix below which boosted trees get one thread: several only wait for each other, most of all on a
 #: machine that has other work.
 SMALL = 1_000_000
-#: Parameters that do not change what is fitted.
-IDLE = ("n_jobs", "verbose", "verbosity")
+#: Parameters that do not change what is fitted, and so are no part of a job's id.
+NOT_IN_CONTENT = ("n_jobs", "verbose", "verbosity")
 
 
-def content(value: Any) -> Any:
-    """Return the settings of an estimator or a parameter as plain values.
+def plain_settings(value: Any) -> Any:
+    """Return the settings of an estimator or a parameter as plain values, whose `repr` is the same on every machine.
 
-    Their `repr` is the same on every machine. Parameters that do not change the fit (`IDLE`) are left out.
+    It enters the id of each job: another form of the same settings would train stored fits again. Parameters that do
+    not change the fit (`NOT_IN_CONTENT`) are left out.
 
     Example:
         >>> from sklearn.naive_bayes import GaussianNB
-        >>> content(GaussianNB())
+        >>> plain_settings(GaussianNB())
         ('sklearn.naive_bayes.GaussianNB', [('priors', 'None'), ('var_smoothing', '1e-09')])
     """
     if isinstance(value, Mapping):
-        return sorted((str(key), content(item)) for key, item in value.items())
+        return sorted((str(key), plain_settings(item)) for key, item in value.items())
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [content(item) for item in value]
+        return [plain_settings(item) for item in value]
     if isinstance(value, np.ndarray):
         return value.dtype.str, value.shape, value.tobytes()
     if hasattr(value, "get_params") and not isinstance(value, type):
-        own = {name: item for name, item in value.get_params(deep=False).items() if name not in IDLE}
-        return _name(type(value)), content(own)
-    return _name(value) if isinstance(value, type) or inspect.isroutine(value) else repr(value)
+        own = {name: item for name, item in value.get_params(deep=False).items() if name not in NOT_IN_CONTENT}
+        return _qualified_name(type(value)), plain_settings(own)
+    return _qualified_name(value) if isinstance(value, type) or inspect.isroutine(value) else repr(value)
 
 
-def _name(value: Any) -> str:
+def _qualified_name(value: Any) -> str:
+    """Return module and name of a class or function."""
     return f"{value.__module__}.{value.__qualname__}"
 
 
 @dataclass(frozen=True)
 class ExternalModel:
-    """An estimator of scikit-learn's kind, not fitted: a model that can be compared but not saved.
+    """An estimator of scikit-learn's kind, not fitted: a `core.model.Model` that can be compared but not saved.
 
     Attributes:
-        label: What to call it.
+        label: What to call it in a report.
         estimator: See `strategies.external`.
     """
 
@@ -80,7 +87,8 @@ class ExternalModel:
         return stops_early(self.estimator)
 
     def content(self) -> str:
-        return repr(content(self.estimator))
+        """Return a text of its settings that is equal for equal estimators; it is part of the id of each job."""
+        return repr(plain_settings(self.estimator))
 
     def limits(self, given: Limits, steps: int | None, early_stopping: bool) -> Limits:
         """Return limits of rounds of one step; `steps` is the number of steps, 1 if it is None."""
@@ -92,16 +100,15 @@ class ExternalModel:
 
 
 def train_estimator(job: Job, examples: Examples, model: ExternalModel) -> Member:
-    """Fit a clone of an estimator on a job's training rows.
+    """Fit a clone of an estimator on a job's training rows, and return a member with predictions but no weights.
 
-    The member that is returned has predictions, but no weights.
-    Whatever the estimator raises becomes the member's `error`; the other models go on.
+    Whatever the estimator raises becomes the member's `error`; the other models continue.
     """
     use("scikit-learn")
     start = time.perf_counter()
     with Peak() as peak:
         try:
-            logits, stop_logits, steps, drawn = _fitted(job, examples, model.estimator)
+            logits, stop_logits, steps, drawn = _fit_and_predict(job, examples, model.estimator)
         except Exception as error:  # the estimator is not ours: it may raise anything
             return failed_member(job, error)
     return Member(
@@ -120,34 +127,23 @@ def train_estimator(job: Job, examples: Examples, model: ExternalModel) -> Membe
     )
 
 
-def failed_member(job: Job, error: Exception) -> Member:
-    """Return the member of a training that raised.
+def _fit_and_predict(job: Job, examples: Examples, given: Any) -> tuple[Array, Array, int, int]:
+    """Fit a clone of the estimator `given`, and predict the score rows and the early-stopping rows of a job.
 
-    Its `error` contains the text, and its logits are empty.
-    """
-    nothing = np.empty((0, len(job.plan.classes)), np.float32)
-    shift, text = job.plan.log_shift, error_text(error)
-    return Member(job.id, (), nothing, nothing, shift, 0, 0, 0, 0.0, engine="external", error=text)
-
-
-def _fitted(job: Job, examples: Examples, given: Any) -> tuple[Array, Array, int, int]:
-    """Fit a clone of an estimator, and predict.
-
-    Return scores, stopping scores, the number of rounds, and the number of rows drawn.
-    The scores are those of `_log_proba`, of the score rows and of the stopping rows of the job.
+    Return both (see `_log_proba`), the number of rounds, and the number of rows drawn.
     """
     from sklearn.base import clone
     from sklearn.utils import get_tags
     from threadpoolctl import threadpool_limits
 
     estimator = clone(given)
-    _seed(estimator, job)
+    _set_seeds(estimator, job)
     integer_levels = INTEGER_LEVELS if _takes_levels(estimator) else 0
     keep_nan = get_tags(estimator).input_tags.allow_nan
     flat = FlatRows(examples, job.train, keep_nan=keep_nan, integer_levels=integer_levels)
     drawn = np.sort(job.plan.rows(0, seeds.integer(job.seed, "plan", *job.counters)))
-    how = _weights(estimator, job, drawn) | _levels(estimator, flat.categorical)
-    how |= _stopping(estimator, job, flat.matrix(job.stop), examples.y[job.stop])
+    how = _weight_arguments(estimator, job, drawn) | _level_arguments(estimator, flat.categorical)
+    how |= _stopping_arguments(estimator, job, flat.matrix(job.stop), examples.y[job.stop])
     rows = job.train[drawn]
     x = flat.matrix(rows)
     with warnings.catch_warnings(), threadpool_limits(1 if x.size < SMALL else None, user_api="openmp"):
@@ -155,21 +151,18 @@ def _fitted(job: Job, examples: Examples, given: Any) -> tuple[Array, Array, int
         estimator.fit(x, examples.y[rows], **how)
         shape = target_of(examples).shape(len(examples.classes))
         logits = [_log_proba(estimator, flat.matrix(rows), shape) for rows in (job.score, job.stop)]
-    return logits[0], logits[1], _rounds(estimator), len(drawn)
+    return logits[0], logits[1], _fitted_rounds(estimator), len(drawn)
 
 
-def _seed(estimator: Any, job: Job) -> None:
-    """Set every random state that the user left as None, also of parts.
-
-    The seed depends on the position of the job.
-    """
+def _set_seeds(estimator: Any, job: Job) -> None:
+    """Set every random state that the user left as None, also of parts, by the position of the job."""
     for name, value in sorted(estimator.get_params(deep=True).items()):
         if value is None and (name == "random_state" or name.endswith("__random_state")):
             estimator.set_params(**{name: seeds.integer(job.seed, "external", *job.counters)})
 
 
-def _weights(estimator: Any, job: Job, drawn: Array) -> dict[str, Array]:
-    """Return the weights of the drawn rows as an argument of `fit`; {} if all weights are 1.
+def _weight_arguments(estimator: Any, job: Job, drawn: Array) -> dict[str, Array]:
+    """Return the plan's weights of the drawn rows as an argument of `fit`; {} if all weights are 1.
 
     In a pipeline they go to the last step. An estimator that takes no sample weights is an OptionError.
     """
@@ -196,7 +189,7 @@ def _takes_levels(estimator: Any) -> bool:
     return by_dtype or "categorical_feature" in inspect.signature(estimator.fit).parameters
 
 
-def _levels(estimator: Any, columns: list[int]) -> dict[str, Any]:
+def _level_arguments(estimator: Any, columns: list[int]) -> dict[str, Any]:
     """Name the categorical columns, and return the arguments of `fit` for this.
 
     Without such an argument, the parameter of the estimator is set, and the result is {}.
@@ -222,11 +215,10 @@ def stops_early(estimator: Any) -> bool:
     return by_rows or ("eval_set" in takes and bool(has.get("early_stopping_rounds")))
 
 
-def _stopping(estimator: Any, job: Job, x: Array, y: Array) -> dict[str, Any]:
-    """Return the stopping rows as arguments of `fit`.
+def _stopping_arguments(estimator: Any, job: Job, x: Array, y: Array) -> dict[str, Any]:
+    """Return the early-stopping rows as arguments of `fit`; {} for an estimator that does not stop early.
 
-    They are {} for an estimator that does not stop early.
-    Without patience in the job, or without stopping rows, early stopping of the estimator is turned off.
+    Without patience in the job, or without such rows, early stopping of the estimator is turned off.
     """
     if not stops_early(estimator):
         return {}
@@ -240,11 +232,10 @@ def _stopping(estimator: Any, job: Job, x: Array, y: Array) -> dict[str, Any]:
 
 
 def _log_proba(estimator: Any, x: Array, shape: tuple[int, ...]) -> Array:
-    """Return log-probabilities, float32 (N, *shape).
+    """Return log-probabilities, or decision values of an estimator without probabilities, float32 (N, *shape).
 
-    An estimator without probabilities gives decision values.
-    A decision value of one number per row becomes two columns, the first of them 0. Scores of another shape, or
-    scores that are not finite, are an OptionError.
+    One decision value per row becomes two columns, the first of them 0. Scores of another shape, or scores that are
+    not finite, are an OptionError.
     """
     if not len(x):
         return np.empty((0, *shape), np.float32)
@@ -262,7 +253,7 @@ def _log_proba(estimator: Any, x: Array, shape: tuple[int, ...]) -> Array:
     return scores.astype(np.float32)
 
 
-def _rounds(estimator: Any) -> int:
+def _fitted_rounds(estimator: Any) -> int:
     """Return how many rounds or trees an estimator fitted, or 1 if it has no such number."""
     for name in ("best_iteration_", "n_iter_", "n_estimators_", "n_estimators"):
         value = getattr(estimator, name, None)

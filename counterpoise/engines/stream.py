@@ -1,4 +1,8 @@
-"""The `fit` engine on rows that stay on disk: the rows in memory teach the encoder and stop training."""
+"""The `fit` engine on training rows that stay on disk; rows in memory teach the encoder, stop training, and are scored.
+
+`pipeline.scan` makes the engine and the streams. A stream draws what the plan draws by the seed word "plan", so an
+epoch's batches do not depend on earlier ones.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +28,11 @@ MakeStream = Callable[[Job, int], Stream]
 
 
 class StreamEngine(FitEngine):
-    """Trains jobs whose training rows are on disk, while the rows that end and score training are in memory.
+    """Trains jobs whose training rows are on disk, while early-stopping and score rows are in memory.
 
     Args:
         examples: The rows, of which some are in memory.
-        sample: Training rows in memory, from which the encoder learns.
+        sample: Numbers of training rows in memory, from which the encoder learns.
         stream: Makes the stream of a job.
         network: The recipe of the network.
         callbacks: Keras callbacks.
@@ -59,17 +63,23 @@ class StreamEngine(FitEngine):
             raise
 
     def _keep_fault(self, fault: CounterpoiseError) -> None:
+        """Keep the error of a row, which `train` raises in place of TensorFlow's."""
         self._fault = fault
 
-    def _batches(self, job: Job) -> StreamBatches:
+    def _make_batches(self, job: Job) -> StreamBatches:
+        """Return the batches of a job from its stream, in the place of `keras_fit.Batches`."""
         return StreamBatches(job, self._stream, self._keep_fault)
 
-    def _learning_rows(self, job: Job) -> Array:
+    def _encoder_rows(self, job: Job) -> Array:
+        """Return the rows in memory, from which the encoder learns for every job."""
         return self._sample
 
 
 class StreamBatches(keras.utils.PyDataset):
-    """The steps of one job, epoch after epoch; a call of `fit` starts at step `start` and continues from there."""
+    """The steps of one job, epoch after epoch; a call of `fit` starts at step `start` and continues from there.
+
+    `order` only counts rows seen; which rows a batch has is up to the stream.
+    """
 
     num_batches = None
 

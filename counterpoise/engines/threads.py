@@ -1,4 +1,4 @@
-"""A few threads that work through tasks; their events arrive in the thread that asked.
+"""A few threads that work through tasks, for `program_engine`; their events arrive in the caller's thread.
 
 The caller's thread makes the tasks, receives all events (so that callbacks never run in two threads) and is the only
 one that an interrupt reaches: it then stops the workers and waits for them.

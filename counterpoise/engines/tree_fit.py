@@ -1,4 +1,8 @@
-"""Jobs of trees to members: rows drawn and weighed by the plan, trees grown on them, and kept as plain arrays."""
+"""Jobs of trees to members: rows drawn and weighted by the plan, trees grown on them, and kept as plain arrays.
+
+The words "plan" and "trees" and the sorted drawn rows decide results. `forests.model.TreeModel` makes the arrays, which
+are saved in files, and the trees back from them.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from counterpoise.core.fork_guard import use
 from counterpoise.core.job import Job, Member
 from counterpoise.core.memory import Peak
 from counterpoise.core.target import Target
-from counterpoise.engines.sklearn_fit import failed_member
+from counterpoise.engines.failed_members import failed_member
 from counterpoise.forests.fitting import Grown, Rows
 from counterpoise.forests.model import TreeModel
 from counterpoise.forests.rows import FlatRows
@@ -21,8 +25,8 @@ from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 
-#: Rows whose leaves are looked up at a time.
-ROWS = 16_384
+#: Rows whose logits are computed at a time.
+CHUNK_ROWS = 16_384
 
 
 def train_trees(job: Job, examples: Examples, model: TreeModel) -> Member:
@@ -38,14 +42,14 @@ def train_trees(job: Job, examples: Examples, model: TreeModel) -> Member:
             drawn = np.sort(job.plan.rows(0, seeds.integer(job.seed, "plan", *job.counters)))
             weights = job.plan.weights()[drawn].astype(np.float64)
             taken = job.train[drawn]
-            rows = Rows(flat.matrix(taken), examples.y[taken], _unless_equal(weights), examples.weights_of(taken))
+            rows = Rows(flat.matrix(taken), examples.y[taken], _none_if_equal(weights), examples.weights_of(taken))
             stop = Rows(flat.matrix(job.stop), examples.y[job.stop], examples.weights_of(job.stop))
-            shift = shift_of(job, model)
+            shift = training_shift(job, model)
             seed = seeds.integer(job.seed, "trees", *job.counters)
             grown = model.grow(flat, rows, stop, shift, job.limits, seed)
             prior = _shares_seen(target_of(examples), rows, weights, model, len(examples.classes))
             arrays = model.weights(flat, grown, prior)
-            logits, stop_logits = (_logits(model, grown, prior, flat, asked) for asked in (job.score, job.stop))
+            logits, stop_logits = (_logits_of(model, grown, prior, flat, wanted) for wanted in (job.score, job.stop))
         except Exception as error:  # the libraries are not ours: they may raise anything; other models go on
             return failed_member(job, error)
     return Member(
@@ -66,8 +70,8 @@ def train_trees(job: Job, examples: Examples, model: TreeModel) -> Member:
     )
 
 
-def shift_of(job: Job, model: TreeModel) -> Array:
-    """Return the shift of the logits by training: that of the plan, float64 (C,) or (L, 2).
+def training_shift(job: Job, model: TreeModel) -> Array:
+    """Return the shift of the logits by training, float64 (C,) or (L, 2): that of the plan, except for one model.
 
     A balanced forest draws equally many rows of each class itself, so its shift follows from the class shares.
     """
@@ -87,25 +91,25 @@ def _shares_seen(target: Target, rows: Rows, weights: Array, model: TreeModel, c
     return np.asarray(seen / seen.sum(axis=-1, keepdims=True))
 
 
-def _unless_equal(weights: Array) -> Array | None:
+def _none_if_equal(weights: Array) -> Array | None:
     """Return the weights (n,), or None if all are equal, because trees then need none."""
     return None if np.allclose(weights, weights[:1]) else weights
 
 
 def _late_gain(grown: Grown) -> tuple[float, float] | None:
-    """Return (0, 0) if more rounds would gain nothing, None if they might.
+    """Return `Member.late_gain`: (0, 0) if more rounds would gain nothing, None if they might.
 
     They gain nothing if the stopping rows ended the growth, or if there was nothing to end (a forest).
     """
     return None if grown.ended is False else (0.0, 0.0)
 
 
-def _logits(model: TreeModel, grown: Grown, prior: Array, flat: FlatRows, rows: Array) -> Array:
+def _logits_of(model: TreeModel, grown: Grown, prior: Array, flat: FlatRows, rows: Array) -> Array:
     """Return the logits of rows, float32 (N, units), equal to those of the saved file.
 
     The tree library computes them, because the Keras layer would be traced again for each job.
     """
     width = len(prior) if prior.ndim == 2 or len(prior) > 2 else 1  # labels, classes, or one unit for two classes
-    chunks = (flat.matrix(rows[i : i + ROWS]) for i in range(0, len(rows), ROWS))
+    chunks = (flat.matrix(rows[i : i + CHUNK_ROWS]) for i in range(0, len(rows), CHUNK_ROWS))
     logits = [model.logits(grown, prior, chunk).astype(np.float32) for chunk in chunks]
     return np.concatenate([np.empty((0, width), np.float32), *logits])

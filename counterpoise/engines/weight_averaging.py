@@ -1,4 +1,4 @@
-"""Averages of the weights along a training: steadier than the weights of any one round.
+"""Averages of the weights along a training (`Limits.average`): steadier than the weights of any one round.
 
 With few rows of a class the weights of one round are a draw, and those of the next predict the rare rows otherwise.
 Their mean over the last rounds is what is judged and kept; training itself continues from the weights that it has.
@@ -13,16 +13,16 @@ import keras
 import numpy as np
 
 Array = np.ndarray
-#: What batch normalization calls the means and variances that it has seen.
+#: Names of the variables with the means and variances that batch normalization has seen.
 STATISTICS = ("moving_mean", "moving_variance")
 
 
-def averaged(model: keras.Model) -> list[Any]:
-    """The variables whose average is taken: the weights, and the statistics of batch normalization.
+def averaged_variables(model: keras.Model) -> list[Any]:
+    """Return the variables whose average is taken: the weights, and the statistics of batch normalization.
 
     Example:
         >>> layers = [keras.Input((2,)), keras.layers.BatchNormalization(), keras.layers.Dropout(0.5)]
-        >>> [variable.name for variable in averaged(keras.Sequential(layers))]
+        >>> [variable.name for variable in averaged_variables(keras.Sequential(layers))]
         ['gamma', 'beta', 'moving_mean', 'moving_variance']
     """
     seen = [variable for variable in model.non_trainable_variables if variable.name in STATISTICS]
@@ -37,12 +37,12 @@ class Average:
 
     Args:
         decay: Share of the old average that stays, from 0 (the round's own weights) to below 1.
-        indices: Which arrays of a state are averaged (see `averaged`). The others (what an encoder learned, random
-            seeds) are those of the last round.
+        indices: Which arrays of a state are averaged (see `averaged_variables`). The others (what an encoder learned,
+            random seeds) are those of the last round.
 
     Example:
         >>> average = Average(0.75, indices=[0])
-        >>> [float(average.of([np.array(w), np.array(7)])[0]) for w in (1.0, 3.0, 5.0)]
+        >>> [float(average.with_average([np.array(w), np.array(7)])[0]) for w in (1.0, 3.0, 5.0)]
         [1.0, 2.0, 3.0]
     """
 
@@ -50,7 +50,7 @@ class Average:
         self.decay, self.indices, self.rounds = decay, list(indices), 0
         self._means: list[Array] = []
 
-    def of(self, state: Sequence[Array]) -> list[Array]:
+    def with_average(self, state: Sequence[Array]) -> list[Array]:
         """Return the state at the end of a round, with its weights replaced by their average.
 
         Call once per round and in order, because each call adds the state to the average.
@@ -68,5 +68,5 @@ class Average:
         return out
 
     def restart(self) -> None:
-        """Forget the rounds so far (another stage begins)."""
+        """Forget the rounds so far, because another stage begins."""
         self._means, self.rounds = [], 0

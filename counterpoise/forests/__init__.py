@@ -1,1 +1,1 @@
-"""Forests and boosted trees as models: fitted by their libraries, converted to a Keras layer that needs neither."""
+"""Forests and boosted trees as models: fitted by their libraries, saved as Keras layers that need no such library."""

@@ -1,4 +1,8 @@
-"""Fitted boosted trees of LightGBM and forests of scikit-learn to plain trees, from their public dumps alone."""
+"""Fitted boosted trees of LightGBM and forests of scikit-learn to plain trees and their Keras layer.
+
+Only public dumps and attributes of the libraries are read. For float32 rows, a row must reach the leaf that the library
+sends it to (tests/forests/test_conversion.py compares them).
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,7 @@ MISSING = {("None", False): 0.0, ("None", True): 0.0, ("NaN", True): -np.inf, ("
 
 
 def layer_of(model: Any, prior: Array | None = None, **kwargs: Any) -> TreeEnsemble:
-    """A Keras layer that gives the logits of a fitted classifier.
+    """Return a Keras layer that computes the logits of a fitted classifier.
 
     Args:
         model: A `lightgbm.LGBMClassifier` or `lightgbm.Booster` (objective "binary" or "multiclass"), or a forest
@@ -48,22 +52,22 @@ def layer_of(model: Any, prior: Array | None = None, **kwargs: Any) -> TreeEnsem
     """
     booster = getattr(model, "booster_", model) if hasattr(type(model), "booster_") else model
     if hasattr(booster, "dump_model"):
-        return _boosted(booster, **kwargs)
+        return _layer_of_booster(booster, **kwargs)
     if hasattr(model, "estimators_") and hasattr(model, "classes_"):
-        return _forest(model, prior, **kwargs)
+        return _layer_of_forest(model, prior, **kwargs)
     raise ModelError(
         f"{type(model).__name__} cannot become a Keras layer. Expected a fitted LightGBM classifier or a fitted forest "
         "of scikit-learn or imbalanced-learn."
     )
 
 
-def _forest(forest: Any, prior: Array | None, **kwargs: Any) -> TreeEnsemble:
+def _layer_of_forest(forest: Any, prior: Array | None, **kwargs: Any) -> TreeEnsemble:
     """Return a layer with the trees of a fitted forest.
 
     With a prior, a tree of one leaf that contains it is added.
     """
     binary = len(forest.classes_) == 2
-    grown = [tree_of_sklearn(one.tree_, _shares(one.tree_, binary)) for one in forest.estimators_]
+    grown = [tree_of_sklearn(one.tree_, _class_shares(one.tree_, binary)) for one in forest.estimators_]
     if prior is not None:
         grown.append(tree_of_leaf(prior[1:] if binary else prior))
     trees = assembled(grown, forest.n_features_in_)
@@ -71,12 +75,12 @@ def _forest(forest: Any, prior: Array | None, **kwargs: Any) -> TreeEnsemble:
 
 
 def tree_of_leaf(values: Array) -> Tree:
-    """A tree that is one leaf, whose numbers are `values` (P,)."""
+    """Return a tree that is one leaf, whose numbers are `values` (P,)."""
     leaf, zero = np.array([-1]), np.zeros(1, np.int64)
     return Tree(leaf, leaf, zero, np.zeros(1), np.full(1, np.inf), {}, np.asarray(values, np.float64)[None])
 
 
-def _shares(tree: Any, binary: bool) -> Array:
+def _class_shares(tree: Any, binary: bool) -> Array:
     """Return the class shares in each node, float64 (nodes, C).
 
     If `binary`, they are only those of the second class, (nodes, 1).
@@ -87,7 +91,7 @@ def _shares(tree: Any, binary: bool) -> Array:
 
 
 def tree_of_sklearn(tree: Any, values: Array) -> Tree:
-    """A tree of scikit-learn whose nodes have the numbers `values` (nodes, P)."""
+    """Return a tree of scikit-learn, whose nodes have the numbers `values` (nodes, P)."""
     return Tree(
         left=tree.children_left,
         right=tree.children_right,
@@ -99,7 +103,7 @@ def tree_of_sklearn(tree: Any, values: Array) -> Tree:
     )
 
 
-def _boosted(booster: Any, **kwargs: Any) -> TreeEnsemble:
+def _layer_of_booster(booster: Any, **kwargs: Any) -> TreeEnsemble:
     """Return the layer of a LightGBM booster; a random forest of LightGBM averages its trees.
 
     Another objective than `OBJECTIVES`, or a model without trees, is a ModelError.
@@ -112,7 +116,7 @@ def _boosted(booster: Any, **kwargs: Any) -> TreeEnsemble:
             f"LightGBM was trained with {name}. Expected a classifier, with objective "
             f"{' or '.join(map(repr, OBJECTIVES))}."
         )
-    grown = [_from_lightgbm(info["tree_structure"]) for info in dump["tree_info"]]
+    grown = [_tree_of_lightgbm(info["tree_structure"]) for info in dump["tree_info"]]
     if not grown:
         raise ModelError("The LightGBM model contains no trees. Train it for at least one round.")
     # For two classes, LightGBM applies the sigmoid to `slope` times the sum.
@@ -129,10 +133,10 @@ def trees_of_booster(booster: Any, rounds: int) -> list[Tree]:
     There is one tree per round.
     """
     dump = booster.dump_model(num_iteration=rounds)
-    return [_from_lightgbm(info["tree_structure"]) for info in dump["tree_info"]]
+    return [_tree_of_lightgbm(info["tree_structure"]) for info in dump["tree_info"]]
 
 
-def _from_lightgbm(root: Mapping[str, Any]) -> Tree:
+def _tree_of_lightgbm(root: Mapping[str, Any]) -> Tree:
     """Return one tree as arrays, from the nested nodes of LightGBM's dump.
 
     Nodes are numbered level by level. -1 marks a leaf in `left` and `right`. Trees with linear leaves or with zeros

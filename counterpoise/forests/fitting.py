@@ -1,7 +1,7 @@
-"""Rows and weights to fitted trees: boosting by LightGBM, forests by scikit-learn and imbalanced-learn.
+"""Rows and weights to fitted trees of one class per row: boosting by LightGBM, forests by scikit-learn's kind.
 
 Boosting ends by the log loss of the stopping rows *after* the training shift is removed, so that trees grown on
-resampled or weighted rows are judged as they will be used.
+resampled or weighted rows are judged as they will be used. `several_labels` uses the parameters and forests from here.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
 
     `name` is "boosted", "forest" or "balanced_forest"; `options` are the user's parameters by name.
     """
-    known = _boosted_parameters() if name == "boosted" else set(_forest(name == "balanced_forest", {}).get_params())
+    known = _boosted_parameters() if name == "boosted" else set(_new_forest(name == "balanced_forest", {}).get_params())
     for option in options:
         if name == "boosted" and option in RESERVED:
             raise OptionError(
@@ -49,7 +49,7 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
 
 
 def _boosted_parameters() -> set[str]:
-    """Names and aliases of the parameters of LightGBM; empty for a version that does not list them."""
+    """Return names and aliases of the parameters of LightGBM; empty for a version that does not list them."""
     import lightgbm
 
     with suppress(Exception):
@@ -80,10 +80,11 @@ class Grown:
     """Fitted trees.
 
     Attributes:
-        model: A `lightgbm.Booster` or a forest of scikit-learn's kind.
+        model: A `lightgbm.Booster` or a forest of scikit-learn's kind; of several labels a list of boosters, or a
+            `several_labels.LabelForest`.
         rounds: Rounds of boosting, or trees.
         history: Numbers by round: "step" and "stop_loss", where there were stopping rows.
-        ended: Whether the stopping rows ended it; None: nothing could.
+        ended: Whether the stopping rows ended it before the last round; None: there were none, or it is a forest.
     """
 
     model: Any
@@ -96,7 +97,7 @@ def grow_boosted(
     rows: Rows, stop: Rows, log_shift: Array, options: Mapping[str, Any], *, rounds: int, patience: int | None,
     categorical: Sequence[int], monotone: Sequence[int], seed: int,
 ) -> Grown:  # fmt: skip
-    """Boosted trees of LightGBM for C classes.
+    """Grow boosted trees of LightGBM for C classes.
 
     Args:
         rows, stop: Rows to grow on, and to end by (may be empty).
@@ -135,7 +136,7 @@ def grow_boosted(
 def boosting_parameters(
     classes: int, options: Mapping[str, Any], monotone: Sequence[int], numbers: int, seed: int
 ) -> dict[str, Any]:
-    """Return the parameters of LightGBM for a matrix of `numbers` values.
+    """Return the parameters of LightGBM for a matrix of `numbers` values; they decide the trees of a seed.
 
     The other arguments are as in `grow_boosted`. `options` replace our values; `check_options` has refused those in
     `RESERVED`.
@@ -162,7 +163,7 @@ def quietly() -> Iterator[None]:
 
 
 def log_proba_of(proba: Array) -> Array:
-    """Return log-probabilities (N, C) of the probabilities that LightGBM passes to `feval`.
+    """Return the logarithms (N, C) of the probabilities that LightGBM passes to `feval`.
 
     These are p of class 1, float (N,), for two classes, and float (N, C) for more.
     """
@@ -179,7 +180,7 @@ def grow_forest(rows: Rows, options: Mapping[str, Any], *, balanced: bool, trees
 
 
 def fitted_forest(rows: Rows, options: Mapping[str, Any], *, balanced: bool, trees: int, seed: int) -> Any:
-    """Return a fitted forest of scikit-learn's kind (see `grow_forest`).
+    """Return a fitted forest of scikit-learn's kind, for `grow_forest` and forests of several labels.
 
     `options` replace our parameters. Warnings of the libraries are hidden.
     """
@@ -188,13 +189,13 @@ def fitted_forest(rows: Rows, options: Mapping[str, Any], *, balanced: bool, tre
     how = {"n_estimators": trees, "random_state": seed % 2**31, "n_jobs": 1 if rows.x.size < SMALL else -1, **options}
     with warnings.catch_warnings(), threadpool_limits(1, user_api="openmp"):
         warnings.simplefilter("ignore")
-        forest = _forest(balanced, how)
+        forest = _new_forest(balanced, how)
         forest.fit(rows.x, rows.y, sample_weight=rows.weights)
     return forest
 
 
-def _forest(balanced: bool, how: Mapping[str, Any]) -> Any:
-    """An unfitted random forest: scikit-learn's, or the balanced one of imbalanced-learn."""
+def _new_forest(balanced: bool, how: Mapping[str, Any]) -> Any:
+    """Return an unfitted random forest: scikit-learn's, or the balanced one of imbalanced-learn."""
     if balanced:
         from imblearn.ensemble import BalancedRandomForestClassifier
 

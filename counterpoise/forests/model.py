@@ -1,4 +1,8 @@
-"""Trees as models: what `cp.trees` asks for, and a fitted forest or booster as arrays and as a Keras model."""
+"""Trees as models: what `cp.trees` makes, and a fitted forest or booster as arrays and as a Keras model.
+
+`TreeModel.content` is part of a job's id. The arrays of `TreeModel.weights` are saved in files of classifiers and in
+stores of `compare`: their order and the configuration in the first one are fixed.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +33,7 @@ KINDS = ("boosted", "forest", "balanced_forest")
 ROUNDS, PATIENCE = 1000, 50
 #: Trees of a forest, and most leaves of each: 300 trees of 1,024 leaves make a file of 10 MB.
 TREES, LEAVES = 300, 1024
-#: How boosted trees are grown unless others are given.
+#: How boosted trees are grown unless others are given. These values, `FOREST` and `LEAVES` are no part of a job's id.
 BOOSTED = {
     "learning_rate": 0.05, "num_leaves": 31, "min_data_in_leaf": 20, "feature_fraction": 0.8,
     # LightGBM's own limits for categories (100 rows in a group, and smoothing by 10) hide levels where a class is rare.
@@ -43,7 +47,7 @@ CATEGORIES = 254
 
 @dataclass(frozen=True)
 class TreeModel:
-    """Boosted trees or a forest, in the place of a network.
+    """Boosted trees or a forest, in the place of a network (a `core.model.Model`).
 
     Attributes:
         name: One of `KINDS`.
@@ -106,10 +110,10 @@ class TreeModel:
         if self.stops_early:
             return (grow_boosters if several else grow_boosted)(
                 rows, stop, log_shift, {**BOOSTED, **own}, rounds=limits.steps, patience=limits.patience,
-                categorical=flat.categorical, monotone=self._monotone(flat), seed=seed,
+                categorical=flat.categorical, monotone=self._monotone_directions(flat), seed=seed,
             )  # fmt: skip
         if self.monotone:  # scikit-learn takes the directions as an option
-            own["monotonic_cst"] = self._monotone(flat)
+            own["monotonic_cst"] = self._monotone_directions(flat)
         most = leaves_for(2 * rows.y.shape[1]) if several else LEAVES
         options = {**FOREST, **({"max_leaf_nodes": most} if len(rows.y) > most else {}), **own}
         if several:
@@ -117,7 +121,7 @@ class TreeModel:
         balanced = self.name == "balanced_forest"
         return grow_forest(rows, options, balanced=balanced, trees=limits.steps, seed=seed)
 
-    def _monotone(self, flat: FlatRows) -> list[int]:
+    def _monotone_directions(self, flat: FlatRows) -> list[int]:
         """Return the wanted direction (1, 0 or -1) of each column of the matrix, or [].
 
         Without `monotone`, the list is empty. Numeric columns come first in the matrix; all others get 0.
@@ -138,8 +142,9 @@ class TreeModel:
     def logits(self, grown: Grown, prior: Array, x: Array) -> Array:
         """Return the logits of rows of the matrix, float64 (N, units), by the tree library.
 
-        They equal the output of the layer of `weights`. `prior` float64 (C,) or (L, 2) smooths the shares of a forest:
-        it counts as one more tree.
+        They equal the output of the layer of `weights` (tests/forests/test_model.py compares them).
+
+        `prior` float64 (C,) or (L, 2) smooths the shares of a forest: it counts as one more tree.
         """
         x = np.clip(x, -MOST, MOST)
         if isinstance(grown.model, LabelForest):
@@ -163,7 +168,7 @@ class TreeModel:
         several = isinstance(grown.model, (LabelForest, list))
         trees = layer_of_labels(grown, prior) if several else layer_of(grown.model, None if self.stops_early else prior)
         layers: list[keras.layers.Layer] = [TreeRows.of(flat), trees]
-        text = json.dumps([_plain(layer) for layer in layers])
+        text = json.dumps([_layer_settings(layer) for layer in layers])
         return (np.frombuffer(text.encode(), np.uint8), *[np.asarray(v) for layer in layers for v in layer.variables])
 
     def to_keras(self, weights: Sequence[Array], examples: Examples) -> keras.Model:
@@ -187,7 +192,7 @@ class TreeModel:
 
 
 def leaves_for(outputs: int) -> int:
-    """Return the most leaves of a tree with this many numbers per leaf; 300 trees then take about 20 MB at most.
+    """Return the most leaves of a tree with `outputs` numbers per leaf; 300 trees then take about 20 MB at most.
 
     Example:
         >>> leaves_for(2), leaves_for(28)
@@ -207,8 +212,8 @@ def check_sizes(layer: TreeEnsemble, shapes: Sequence[tuple[int, ...]]) -> None:
         raise ValueError(f"the sizes of its arrays are {[*shapes]}. Expected {wanted}")
 
 
-def _plain(layer: keras.layers.Layer) -> dict[str, Any]:
-    """Return the configuration of a layer without the entries that `to_keras` sets."""
+def _layer_settings(layer: keras.layers.Layer) -> dict[str, Any]:
+    """Return the configuration of a layer that is saved, without the entries that `to_keras` sets."""
     return {name: value for name, value in layer.get_config().items() if name not in ("name", "dtype", "trainable")}
 
 

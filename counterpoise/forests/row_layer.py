@@ -1,4 +1,8 @@
-"""The Keras layer that lays out rows for trees, in the file and in exports as in training (see `FlatRows`)."""
+"""The Keras layer that lays out rows for trees, in files and exports as `FlatRows` does in training.
+
+Class, arguments and the variable `fill` are saved in files. Blocks and columns must be those of `FlatRows.matrix`
+(tests/forests/test_row_layer.py compares them), because trees were grown on its column numbers.
+"""
 
 from __future__ import annotations
 
@@ -43,11 +47,12 @@ class TreeRows(keras.layers.Layer):
         self.width, self.keep_nan = check_int(width, "width", 0), check_choice(keep_nan, "keep_nan", (False, True))
         numbers = self.width - len(cycles)
         self.cycles = [
-            (_position(column, "cycles", numbers), check_range(period, "cycles", 0, bounds="(]"))
+            (_checked_position(column, "cycles", numbers), check_range(period, "cycles", 0, bounds="(]"))
             for column, period in cycles
         ]
-        self.indicated, self.integers = _positions(indicated, "indicated", self.width), _positions(integers, "integers")
-        self.kept = [(check_int(column, "kept", 0), _positions(levels, "kept")) for column, levels in kept]
+        self.indicated = _checked_positions(indicated, "indicated", self.width)
+        self.integers = _checked_positions(integers, "integers")
+        self.kept = [(check_int(column, "kept", 0), _checked_positions(levels, "kept")) for column, levels in kept]
         self.fill = self.add_weight(name="fill", shape=(self.width,), initializer="zeros", trainable=False)
 
     @classmethod
@@ -63,13 +68,14 @@ class TreeRows(keras.layers.Layer):
         """Check that all positions of level columns exist in the input; there are no weights to build."""
         if isinstance(shape, Mapping):
             columns = shape["categorical"][-1] if "categorical" in shape else 0
-            _positions([*self.integers, *(column for column, _ in self.kept)], "integers and kept", columns)
+            _checked_positions([*self.integers, *(column for column, _ in self.kept)], "integers and kept", columns)
         self.built = True
 
     def call(self, x: Any) -> Tensor:
         """Return the matrix (N, d) for trees.
 
-        Its blocks are numbers, integer levels, indicators of missing values, and one-hot levels, in this order.
+        Its blocks are numbers, integer levels, indicators of missing values, and one-hot levels, in this order, as in
+        `FlatRows.matrix`.
         """
         numbers, ids = self._numbers_and_levels(x)
         missing = ops.isnan(numbers)
@@ -116,18 +122,18 @@ class TreeRows(keras.layers.Layer):
         return {**base, **plain, **lists}
 
 
-def _positions(values: Sequence[Any], name: str, most: float = math.inf) -> list[int]:
-    """Check that positions are whole numbers from 0 to below `most`, all different.
+def _checked_positions(values: Sequence[Any], name: str, most: float = math.inf) -> list[int]:
+    """Return positions after checking that they are whole numbers from 0 to below `most`, all different.
 
     `name` is the argument that contains them, for messages.
     """
-    positions = [_position(value, name, most) for value in values]
+    positions = [_checked_position(value, name, most) for value in values]
     if len(set(positions)) < len(positions):
         raise OptionError(f"{name} contains a position twice. Expected each position once.")
     return positions
 
 
-def _position(value: Any, name: str, most: float) -> int:
+def _checked_position(value: Any, name: str, most: float) -> int:
     """Return a position after checking that it is a whole number from 0 to below `most`."""
     position = check_int(value, name, 0)
     if position >= most:

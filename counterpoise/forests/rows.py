@@ -1,6 +1,7 @@
 """Rows of any input as one matrix of numbers, as trees and estimators of scikit-learn's kind take them.
 
-What is learned (medians, which levels there are) is learned from the training rows alone.
+What is learned (medians, which levels there are) is learned from the training rows alone. `row_layer.TreeRows` is the
+same in Keras, for files: change both (tests/forests/test_row_layer.py compares them).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ Array = np.ndarray
 
 
 class FlatRows:
-    """Lays out rows as float32 (N, d), by what it learned from training rows.
+    """Lays out rows of `examples` as a matrix float32 (n, d), by what it learned from training rows.
 
     Args:
         examples: The data.
@@ -56,7 +57,7 @@ class FlatRows:
         self.cycles = [] if self.schema is None else cycle_columns(self.schema)
         self.integers = np.flatnonzero(as_integer)
         self.categorical = list(range(numbers.shape[1], numbers.shape[1] + len(self.integers)))
-        self.kept = [(int(column), _kept(ids[:, column])) for column in np.flatnonzero(~as_integer)]
+        self.kept = [(int(column), _levels_with_column(ids[:, column])) for column in np.flatnonzero(~as_integer)]
         missing = np.isnan(numbers)
         medians = [0.0 if np.isnan(column).all() else np.nanmedian(column) for column in numbers.T]  # 0: none to learn
         self.fill = np.array(medians, np.float32)
@@ -69,7 +70,7 @@ class FlatRows:
         return len(self.fill) + len(self.integers) + indicators + sum(len(levels) for _, levels in self.kept)
 
     def matrix(self, rows: Array) -> Array:
-        """Return rows as float32 (len(rows), d).
+        """Return rows as float32 (len(rows), d); any rows may be asked for.
 
         The columns are numbers, integer levels, indicators of missing numbers, and one-hot levels, in this order.
         """
@@ -87,18 +88,16 @@ class FlatRows:
 
         Numbers include the positions of time stamps in their cycles. All rows asked for must fit into memory.
         """
-        numbers, ids = _numbers_and_levels(rows_at_once(self.x, rows, "trees or an external model"))
+        numbers, ids = _split_input(rows_at_once(self.x, rows, "trees or an external model"))
         if self.schema is None or not self.schema.numeric:
             return numbers, ids
         return np.concatenate([numbers, phases(self.schema, numbers)], axis=1), ids
 
 
-def _numbers_and_levels(x: Any) -> tuple[Array, Array]:
-    """Return numbers (N, dn) and level numbers, int64 (N, dc), of an input.
+def _split_input(x: Any) -> tuple[Array, Array]:
+    """Return numbers (N, dn) and level numbers, int64 (N, dc), of an input, without cycles of time stamps.
 
-    Arrays of higher rank are flattened.
-
-    Level numbers exist for an encoded table alone; 0 is a missing value.
+    Arrays of higher rank are flattened. Level numbers exist for an encoded table alone; 0 is a missing value.
 
     Raises:
         DataError: An input is text.
@@ -117,16 +116,16 @@ def _numbers_and_levels(x: Any) -> tuple[Array, Array]:
 
 
 def arrays_of(x: Any) -> list[Any]:
-    """Return the arrays of an input, those of a dict in the order of its sorted keys."""
+    """Return the arrays of an input, those of a dict in the order of its sorted keys, which is the order of columns."""
     if isinstance(x, Mapping):
         return [leaf for key in sorted(x) for leaf in arrays_of(x[key])]
     return [leaf for item in x for leaf in arrays_of(item)] if isinstance(x, (tuple, list)) else [x]
 
 
-def _kept(ids: Array) -> Array:
-    """Return the level numbers that get a column, int64, ascending.
+def _levels_with_column(ids: Array) -> Array:
+    """Return the level numbers that get a one-hot column, int64, ascending.
 
-    They are missing (0) if it occurs in `ids` (N,), and the `MAX_LEVELS` commonest levels.
+    They are missing (0) if it occurs in `ids` (N,) of the training rows, and the `MAX_LEVELS` commonest levels.
     """
     seen = np.bincount(ids)
     common = np.argsort(-seen[1:], kind="stable")[:MAX_LEVELS] + 1

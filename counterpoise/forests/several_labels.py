@@ -3,6 +3,7 @@
 Boosters, one for each label, grow round by round together, so that all of them end at the round whose mean log loss
 over the labels is the lowest, and become one layer. A forest has one set of trees whose leaves hold the shares of every
 label: what a split gains is the mean over the labels, so that rare ones borrow from those they occur with.
+`TreeModel` calls these in the place of `fitting` and `conversion.layer_of` if labels are (N, L).
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ from counterpoise.forests.trees import assembled
 Array = np.ndarray
 
 #: How a forest counts a label that is not known: as a class of its own, which no probability counts.
-NOT_KNOWN = 2
+NOT_KNOWN_CODE = 2
 
 
 def grow_boosters(
     rows: Rows, stop: Rows, log_shift: Array, options: Mapping[str, Any], *, rounds: int, patience: int | None,
     categorical: Sequence[int], monotone: Sequence[int], seed: int,
 ) -> Grown:  # fmt: skip
-    """Boosted trees of LightGBM for each label, on the rows where it is known; see `fitting.grow_boosted`.
+    """Grow boosted trees of LightGBM for each label, on the rows where it is known; see `fitting.grow_boosted`.
 
     Args:
         rows, stop: As there, with y (N, L) and weights (N, L).
@@ -53,12 +54,12 @@ def grow_boosters(
     boosters, checks, losses = [], [], list[float]()
     with quietly():
         for label in range(rows.y.shape[1]):
-            own, held = _of_label(rows, label), _of_label(stop, label)
+            own, stop_rows = _rows_of_label(rows, label), _rows_of_label(stop, label)
             data = lightgbm.Dataset(own.x, own.y, weight=own.weights, **how)
             boosters.append(lightgbm.Booster(parameters, data))
-            if patience is not None and len(held.y):
-                boosters[-1].add_valid(lightgbm.Dataset(held.x, held.y, reference=data, **how), "stop")
-                checks.append((boosters[-1], _score(held, log_shift[label])))
+            if patience is not None and len(stop_rows.y):
+                boosters[-1].add_valid(lightgbm.Dataset(stop_rows.x, stop_rows.y, reference=data, **how), "stop")
+                checks.append((boosters[-1], _stop_loss_metric(stop_rows, log_shift[label])))
         growing, best = list(boosters), 0
         for number in range(rounds):
             # `update` returns True where a booster can grow no further.
@@ -73,22 +74,22 @@ def grow_boosters(
     return Grown(boosters, taken, history, len(losses) < rounds if checks else None)
 
 
-def _of_label(rows: Rows, label: int) -> Rows:
-    """The rows where a label is known, with its codes and weights."""
+def _rows_of_label(rows: Rows, label: int) -> Rows:
+    """Return the rows where a label is known, with its codes (n,) and weights (n,), or None."""
     known = rows.y[:, label] >= 0
     weights = None if rows.weights is None else np.asarray(rows.weights)
     weights = weights if weights is None or weights.ndim == 1 else weights[:, label]
     return Rows(rows.x[known], rows.y[known, label], None if weights is None else weights[known])
 
 
-def _score(held: Rows, log_shift: Array) -> Any:
+def _stop_loss_metric(stop: Rows, log_shift: Array) -> Any:
     """Return the corrected log loss of rows as a metric function of LightGBM.
 
     The function returns (name, value, whether higher is better).
     """
 
     def score(proba: Array, _: Any) -> tuple[str, float, bool]:
-        return "stop_loss", lg.log_loss(lg.log_proba(log_proba_of(proba), log_shift), held.y, held.weights), False
+        return "stop_loss", lg.log_loss(lg.log_proba(log_proba_of(proba), log_shift), stop.y, stop.weights), False
 
     return score
 
@@ -107,7 +108,7 @@ class LabelForest:
     odds: Array
 
     def leaves(self, number: int) -> Array:
-        """For each node of a tree and each label, shares with it, then without it: float64 (nodes, 2 L).
+        """Return shares with each label, then without it, of each node of tree `number`: float64 (nodes, 2 L).
 
         The two sum to the share of the leaf's rows where the label is known.
         """
@@ -129,7 +130,7 @@ class LabelForest:
         `prior` is (L, 2). Mean probabilities are kept between `floor` and 1 - `floor`.
         """
         leaf = self.forest.apply(x)
-        total = np.tile(_halves(prior), (len(x), 1))
+        total = np.tile(_with_then_without(prior), (len(x), 1))
         for number in range(leaf.shape[1]):
             total += self.leaves(number)[leaf[:, number]]
         p = np.clip(total / (leaf.shape[1] + 1), floor, 1 - floor)
@@ -137,7 +138,7 @@ class LabelForest:
 
 
 def grow_label_forest(rows: Rows, options: Mapping[str, Any], *, trees: int, seed: int) -> Grown:
-    """A random forest over several labels (Breiman 2001), the gain of a split averaged over the labels.
+    """Grow a random forest over several labels (Breiman 2001), the gain of a split averaged over the labels.
 
     Args:
         rows: With y (N, L), weights (N, L) of rows and labels, or None, and the user's weights of the rows.
@@ -145,7 +146,7 @@ def grow_label_forest(rows: Rows, options: Mapping[str, Any], *, trees: int, see
         trees: How many.
         seed: Of all that is random.
     """
-    codes = np.where(rows.y < 0, NOT_KNOWN, rows.y)
+    codes = np.where(rows.y < 0, NOT_KNOWN_CODE, rows.y)
     own = np.ones(len(rows.y)) if rows.sample_weight is None else rows.sample_weight
     odds = np.ones(rows.y.shape[1])
     if rows.weights is not None:
@@ -161,7 +162,7 @@ def grow_label_forest(rows: Rows, options: Mapping[str, Any], *, trees: int, see
 
 
 def layer_of_labels(grown: Grown, prior: Array, **kwargs: Any) -> TreeEnsemble:
-    """A Keras layer that gives the logits (N, L) of boosters or of a forest over several labels.
+    """Return a Keras layer that computes the logits (N, L) of boosters or of a forest over several labels.
 
     Args:
         grown: What `grow_boosters` or `grow_label_forest` gave.
@@ -171,7 +172,7 @@ def layer_of_labels(grown: Grown, prior: Array, **kwargs: Any) -> TreeEnsemble:
     if isinstance(grown.model, LabelForest):
         forest = grown.model.forest
         each = [tree_of_sklearn(one.tree_, grown.model.leaves(i)) for i, one in enumerate(forest.estimators_)]
-        trees = assembled([*each, tree_of_leaf(_halves(prior))], forest.n_features_in_)
+        trees = assembled([*each, tree_of_leaf(_with_then_without(prior))], forest.n_features_in_)
         return TreeEnsemble.of(trees, scale=1.0 / (len(each) + 1), link="odds", **kwargs)
     each_label = [trees_of_booster(booster, grown.rounds) for booster in grown.model]
     # A booster that ended early adds nothing in later rounds.
@@ -184,6 +185,6 @@ def layer_of_labels(grown: Grown, prior: Array, **kwargs: Any) -> TreeEnsemble:
     return TreeEnsemble.of(assembled(in_turn, width), classes=len(each_label), scale=scale, **kwargs)
 
 
-def _halves(prior: Array) -> Array:
-    """Shares with each label, then without: float64 (2 L,)."""
+def _with_then_without(prior: Array) -> Array:
+    """Return a prior (L, 2) as shares with each label, then without it: float64 (2 L,), as `LabelForest.leaves`."""
     return np.concatenate([np.asarray(prior)[:, 1], np.asarray(prior)[:, 0]])

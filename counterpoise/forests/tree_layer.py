@@ -1,5 +1,6 @@
-"""The Keras layer that trees become: it needs no library but Keras, and gives what their own library gives.
+"""The Keras layer that trees become: it needs no library but Keras, and computes what their own library computes.
 
+Class, arguments, and names and order of the variables are saved in files, which `_possible_faults` checks.
 Two ways to a leaf, equal to the last bit:
 
 - *bits*, for trees of at most 31 leaves: leaves are numbered from left to right, one bit each. A test that fails
@@ -99,12 +100,12 @@ class TreeEnsemble(keras.layers.Layer):
         layer.source.assign(trees.source)
         layer.fill.assign(trees.fill)
         layer.table.assign(trees.sets)
-        for name, values in (_as_steps(trees) | (_as_bits(trees) if small else {})).items():
+        for name, values in (_variables_of_steps(trees) | (_variables_of_bits(trees) if small else {})).items():
             getattr(layer, name).assign(values)
         return layer
 
-    def _layout(self) -> dict[str, tuple[tuple[int, ...], str]]:
-        """Return name -> (shape, dtype) of each variable; those of *bits* only for small trees."""
+    def _variable_shapes(self) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Return name -> (shape, dtype) of each variable, as in files; those of *bits* only for small trees."""
         nodes, tests = (self.trees * self.nodes,), (BITS - 1, self.trees)
         layout = {
             "source": ((self.columns + self.sets,), "int32"),
@@ -127,12 +128,12 @@ class TreeEnsemble(keras.layers.Layer):
 
     def shapes(self) -> list[tuple[int, ...]]:
         """Return the shapes of the variables, in the order in which `build` adds them."""
-        return [shape for shape, _ in self._layout().values()]
+        return [shape for shape, _ in self._variable_shapes().values()]
 
     def build(self, shape: Any) -> None:
         """Add the variables, filled with zeros; `of` or a file sets their values."""
         self.width = int(shape[-1])
-        for name, (size, dtype) in self._layout().items():
+        for name, (size, dtype) in self._variable_shapes().items():
             weight = self.add_weight(name=name, shape=size, dtype=dtype, initializer="zeros", trainable=False)
             setattr(self, name, weight)
 
@@ -144,13 +145,13 @@ class TreeEnsemble(keras.layers.Layer):
                 completes "FILE cannot be read: ".
         """
         super().load_own_variables(store)
-        problem = next((text for text, wrong in self._problems() if wrong), None)
+        problem = next((text for text, wrong in self._possible_faults() if wrong), None)
         if problem:
             raise ArtifactError(f"the trees of its layer {self.name!r:.60} {problem}.")
 
-    def _problems(self) -> Iterator[tuple[str, bool]]:
+    def _possible_faults(self) -> Iterator[tuple[str, bool]]:
         """Yield each possible fault of stored trees in words, and whether these trees have it."""
-        values = {name: np.asarray(ops.convert_to_numpy(getattr(self, name))) for name in self._layout()}
+        values = {name: np.asarray(ops.convert_to_numpy(getattr(self, name))) for name in self._variable_shapes()}
 
         def outside(name: str, end: int) -> bool:
             return bool(((values[name] < 0) | (values[name] >= end)).any())
@@ -174,16 +175,17 @@ class TreeEnsemble(keras.layers.Layer):
 
     def call(self, x: Tensor) -> Tensor:
         """Return logits, float32 (N, units), of rows (N, d)."""
-        columns = self._widened(x)
-        leaf = self._by_bits(columns) if self.small and not self.portable else self._by_steps(columns)
+        columns = self.tested_columns(x)
+        leaf = self._leaves_by_bits(columns) if self.small and not self.portable else self._leaves_by_steps(columns)
         # Trees of one round follow each other, one for each class; the sum is over the rounds.
         total = ops.reshape(leaf, (-1, self.trees // self.classes, self.classes * self.outputs))
-        return self._linked(ops.sum(total, axis=1) * self.scale)
+        return self._logits_of_sums(ops.sum(total, axis=1) * self.scale)
 
-    def _widened(self, x: Tensor) -> Tensor:
+    def tested_columns(self, x: Tensor) -> Tensor:
         """Return the columns that the trees test, float32 (N, C), from rows (N, d).
 
         First come numbers, with NaN filled, then for each set of categories 0 (in the set) or 1.
+        `classifier.tree_shapley` uses them too.
         """
         blocks = []
         if self.columns:
@@ -197,7 +199,7 @@ class TreeEnsemble(keras.layers.Layer):
             blocks.append(ops.take(ops.reshape(self.table, (-1,)), index + ops.arange(self.sets) * self.levels))
         return ops.concatenate(blocks, axis=1) if blocks else ops.zeros_like(x[:, :1])
 
-    def _by_bits(self, columns: Tensor) -> Tensor:
+    def _leaves_by_bits(self, columns: Tensor) -> Tensor:
         """Return the numbers of the leaf in each tree, (N, T, P), by making all tests of a tree."""
         columns, left = ops.transpose(columns), ops.full((self.trees, 1), 2**BITS - 1, dtype="int32")
         # Split in one operation: slices for each test would take most of the time of a trace.
@@ -211,7 +213,7 @@ class TreeEnsemble(keras.layers.Layer):
         index = ops.transpose(leaf + ops.arange(self.trees)[:, None] * BITS)
         return ops.take(self.bit_value, index, axis=0)
 
-    def _by_steps(self, columns: Tensor) -> Tensor:
+    def _leaves_by_steps(self, columns: Tensor) -> Tensor:
         """Return the numbers of the leaf in each tree, (N, T, P), by walking down from the root."""
         flat, rows = ops.reshape(columns, (-1,)), ops.shape(columns)[0]
         start = ops.arange(rows, dtype="int32")[:, None] * (self.columns + self.sets or 1)
@@ -222,7 +224,7 @@ class TreeEnsemble(keras.layers.Layer):
             node = ops.take(self.left, node) + ops.cast(above, "int32")
         return ops.take(self.value, node, axis=0)
 
-    def _linked(self, total: Tensor) -> Tensor:
+    def _logits_of_sums(self, total: Tensor) -> Tensor:
         """Return the sums over trees (N, units) as logits, according to `link` (see the class)."""
         if self.link == "logit":
             return total
@@ -245,10 +247,7 @@ class TreeEnsemble(keras.layers.Layer):
 
 @contextmanager
 def portable(model: keras.layers.Layer) -> Iterator[None]:
-    """In the block, the trees of a model are walked by *steps*.
-
-    Every export format has the operations for this.
-    """
+    """In the block, the trees of a model are walked by *steps*, whose operations every export format has."""
     layers = [layer for layer in model._flatten_layers() if isinstance(layer, TreeEnsemble)]
     for layer in layers:
         layer.portable = True
@@ -259,11 +258,8 @@ def portable(model: keras.layers.Layer) -> Iterator[None]:
             layer.portable = False
 
 
-def _as_steps(trees: Trees) -> dict[str, Array]:
-    """Return the variables of *steps*.
-
-    They contain the nodes of all trees one after the other, (T * M,) each.
-    """
+def _variables_of_steps(trees: Trees) -> dict[str, Array]:
+    """Return name -> values of the variables of *steps*: the nodes of all trees one after the other, (T * M,) each."""
     count, nodes = trees.left.shape
     left = trees.left + np.arange(count)[:, None] * nodes
     column, threshold = trees.column.reshape(-1), trees.threshold.reshape(-1)
@@ -271,10 +267,9 @@ def _as_steps(trees: Trees) -> dict[str, Array]:
     return {"column": column, "threshold": threshold, "left": left.reshape(-1), "value": value}
 
 
-def _as_bits(trees: Trees) -> dict[str, Array]:
-    """Return the variables of *bits*.
+def _variables_of_bits(trees: Trees) -> dict[str, Array]:
+    """Return name -> values of the variables of *bits*: tests (30, T), and leaves (T * 31, P) from left to right.
 
-    Tests are (30, T), and leaves (T * 31, P), the leaves of a tree from left to right.
     The mask of a test has a bit for each leaf that stays when the test fails. Unused tests are always passed.
     """
     count, inner = len(trees.left), trees.inner

@@ -1,4 +1,4 @@
-"""Fitted trees of any library as plain arrays; every test is `column <= threshold`.
+"""Fitted trees of any library as plain arrays, for `tree_layer`; every test is `column <= threshold`.
 
 Missing values and categories are taken out of the tests: a row is first widened to *columns*, each a number of the
 row with NaN replaced by a fixed value (the smallest goes left at every test, the largest goes right), or 0 or 1 for
@@ -105,7 +105,7 @@ def round_down(threshold: Array) -> Array:
 
 
 def assembled(trees: Sequence[Tree], width: int) -> Trees:
-    """Put the trees of a library into one set of arrays.
+    """Return the trees of a library as one set of arrays; equal tests share a column.
 
     Args:
         trees: At least one.

@@ -24,7 +24,7 @@ from counterpoise.core.structure import mapped
 from counterpoise.data.read import read
 from counterpoise.data.schema import encode_frame
 from counterpoise.data.split import hold_out
-from counterpoise.engines.diverged import with_divergence_error
+from counterpoise.engines.failed_members import with_divergence_error
 from counterpoise.feed.disk import Scan
 from counterpoise.feed.disk_stream import Stream
 from counterpoise.networks.network import Network

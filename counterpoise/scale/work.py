@@ -138,8 +138,8 @@ def cut_batches(
     Raises:
         OptionError: There are Keras callbacks, or a network that is trained in place; both work only in this process.
     """
-    from counterpoise.engines.compile_modes import decided, families
-    from counterpoise.engines.program_rules import refusal
+    from counterpoise.engines.compile_modes import decide_compile_modes, jobs_by_family
+    from counterpoise.engines.program_rules import why_not_program
     from counterpoise.engines.run import logger
 
     distinct = {job.id: job for job in jobs}
@@ -147,10 +147,10 @@ def cut_batches(
         return [Batch((job,), "", {}, engine) for job in distinct.values()]
     if tuple(callbacks) or not network.clone:
         raise OptionError("Keras callbacks and clone=False work only in this process. Leave the executor out.")
-    compile_modes = decided(distinct.values(), network)
-    if engine == "auto" and (reason := refusal(network, examples)):
+    compile_modes = decide_compile_modes(distinct.values(), network)
+    if engine == "auto" and (reason := why_not_program(network, examples)):
         logger.warning('Training uses engine="fit", because %s. Training may take longer.', reason)
-    groups = families(distinct.values())
+    groups = jobs_by_family(distinct.values())
     grouped = {id(job) for group in groups.values() for job in group}
     others = [job for job in distinct.values() if id(job) not in grouped]
     cut = [Batch((job,), "", {}, engine) for job in others]

@@ -1,4 +1,4 @@
-"""Strategies: plan, loss, members and aim as values with a name (`cp.strategies`)."""
+"""Strategies: plan, loss, members and aim as values with a name. Two of the classes are in `cp.strategies`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Several models as one: each trained under the strategy, corrected, and pooled by weights learned out of fold."""
+"""Several models as one (`cp.blend`): each trained with the strategy, corrected, and pooled by out-of-fold weights.
+
+A `Blend` stands in the place of a model; `pipeline.models` turns it and each strategy into an `Ensemble`.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +32,9 @@ class Blend:
     label = "blend"
 
     def under(self, strategy: Strategy, keys: Sequence[str]) -> Ensemble:
-        """Return an ensemble that trains the members of `strategy` with each model.
+        """Return an ensemble with the name and aim of `strategy` that trains its members with each model.
 
-        `keys` name the models.
-
-        Name and aim are those of `strategy`.
+        `keys` name the models, in the order of `models`; a model may be left out (see `adapts`).
         """
         members = tuple(unit.with_model(key) for key in keys for unit in strategy.units)
         vote = "weighted" if self.pooling == "learned" else "soft"

@@ -1,4 +1,7 @@
-"""Models trained under several strategies, corrected and pooled into one."""
+"""The class of strategies whose members are trained independently, corrected, and pooled (see `select.ensemble`).
+
+Jobs, members and weights are in the order of `singles`.
+"""
 
 from __future__ import annotations
 
@@ -43,11 +46,12 @@ class Ensemble(Strategy):
                 f"members= is {self.members!r:.80}. Expected strategy objects. To pass names of "
                 "strategies, call cp.ensemble([...])."
             )
-        # The dataclass is frozen.
+        # `object.__setattr__`, because the dataclass is frozen.
         object.__setattr__(self, "members", tuple(unit for member in self.members for unit in member.units))
 
     @property
     def singles(self) -> tuple[Single, ...]:
+        """The parts that are trained, member by member."""
         return tuple(single for member in self.members for single in member.singles)
 
     @property
@@ -74,15 +78,15 @@ class Ensemble(Strategy):
     def due(self, stage: int, jobs: Sequence[Job], members: Mapping[str, Member], examples: Examples) -> dict[int, Job]:
         """Return the jobs of a stage by their index in `jobs` (see `Strategy.due`)."""
         due: dict[int, Job] = {}
-        for member, start, own in self._shared_out(jobs):
+        for member, start, own in self._members_with_jobs(jobs):
             due |= {start + i: job for i, job in member.due(stage, own, members, examples).items()}
         return due
 
     def outputs(self, jobs: Sequence[Job], members: Mapping[str, Member]) -> list[Member]:
         """Return the outputs of all members, in the order of `jobs` (see `Strategy.outputs`)."""
-        return [output for member, _, own in self._shared_out(jobs) for output in member.outputs(own, members)]
+        return [output for member, _, own in self._members_with_jobs(jobs) for output in member.outputs(own, members)]
 
-    def _shared_out(self, jobs: Sequence[Job]) -> Iterator[tuple[Strategy, int, Sequence[Job]]]:
+    def _members_with_jobs(self, jobs: Sequence[Job]) -> Iterator[tuple[Strategy, int, Sequence[Job]]]:
         """Yield each member, the index of its first job, and its jobs.
 
         `jobs` are in the order of `singles`.

@@ -1,4 +1,8 @@
-"""External models: estimators of scikit-learn's kind in a comparison, and the ready-made ones by name."""
+"""External models: estimators of scikit-learn's kind in a comparison, and the ready-made ones by name.
+
+`engines.sklearn_fit` fits them. The name of a ready-made function is the public name of its model, its docstring is
+printed as the idea of the model, and its settings are part of job ids.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +32,7 @@ class External(Single):
     estimator: Any = None
 
     def make_loss(self, counts: np.ndarray) -> tuple[str, Mapping[str, Any]]:
+        """Return a name that is in the job's id, although no loss is made of it."""
         return "external", {}
 
 
@@ -130,6 +135,7 @@ def lightgbm() -> Any:
     )  # fmt: skip
 
 
+#: `external:NAME` -> function that makes the unfitted estimator.
 READY: dict[str, Callable[[], Any]] = {
     PREFIX + make.__name__: make
     for make in (

@@ -1,4 +1,7 @@
-"""A strategy as its models train it, worked out once where a run begins."""
+"""A strategy as its models train it, worked out by `pipeline.models` before jobs are made.
+
+Strategies and kinds of models meet only here: a strategy that a model cannot train is refused with the reason.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +33,8 @@ def resolved(strategy: Strategy, models: Mapping[str, Model]) -> Strategy:
     Raises:
         ModelError: a model cannot train its `Single`.
     """
-    _check_trees(strategy, models)
-    ready = strategy.mapped(lambda single: _for_network(single, models[single.model]))
+    _check_trees_can_train(strategy, models)
+    ready = strategy.mapped(lambda single: _with_network_loss(single, models[single.model]))
     keys = {single.model for single in ready.singles}
     model = models[ready.singles[0].model]
     return in_single_pass(ready, model) if len(keys) == 1 and isinstance(model, Network) else ready
@@ -39,45 +42,44 @@ def resolved(strategy: Strategy, models: Mapping[str, Model]) -> Strategy:
 
 def suits(strategy: Strategy, model: Model) -> bool:
     """Return whether a model of this kind can train a strategy; only trees cannot train all."""
-    return model.kind != "trees" or not any(map(_lacking_in_trees, strategy.units))
+    return model.kind != "trees" or not any(map(_what_trees_lack, strategy.units))
 
 
-def _check_trees(strategy: Strategy, models: Mapping[str, Model]) -> None:
+def _check_trees_can_train(strategy: Strategy, models: Mapping[str, Model]) -> None:
     """Raise a ModelError if a member of the strategy would train trees, but needs a network."""
     for unit in strategy.units:
-        if models[unit.singles[0].model].kind == "trees" and (reason := _lacking_in_trees(unit)):
+        if models[unit.singles[0].model].kind == "trees" and (reason := _what_trees_lack(unit)):
             raise ModelError(
                 f"Strategy {unit.name!r} {reason}, which trees cannot do. Choose a strategy that draws or weights "
                 f"rows, for example class_weight, oversample or undersample."
             )
 
 
-def _deferred(single: Single) -> bool:
-    """Return whether a plan changes its weights during training.
+def _changes_weights_during_training(single: Single) -> bool:
+    """Return whether a plan changes its weights during training; False if that cannot be found out.
 
-    Return False if that cannot be found out.
-
-    A plan of four labels is made to see. It may fail, for example if it needs more than labels.
+    A plan of four labels is made to see. It may fail, for example if it needs more than labels; `pipeline.jobs` checks
+    the real plan again.
     """
     with suppress(Exception):
         return bool(single.plan(np.array([0, 0, 1, 1]), **single.options).deferred)
     return False
 
 
-def _lacking_in_trees(unit: Strategy) -> str:
-    """Return what trees lack for a member, as the end of a sentence; "" if trees can train it."""
+def _what_trees_lack(unit: Strategy) -> str:
+    """Return what trees lack to train a member, as the middle of an error message; "" if trees can train it."""
     single = unit.singles[0]
     needs = {
         f"trains with the loss {single.loss!r}": single.loss != "cross_entropy",
         "mixes the rows of batches": bool(single.mix),
         "changes the last layer of a network": bool(single.finish),
         "changes the learning rate": isinstance(unit, Successive) and unit.warm,
-        "changes its plan during training": _deferred(single),
+        "changes its plan during training": _changes_weights_during_training(single),
     }
     return next((text for text, needed in needs.items() if needed), "")
 
 
-def _for_network(single: Single, network: Model) -> Single:
+def _with_network_loss(single: Single, network: Model) -> Single:
     """Return a `Single` for its model, with the loss of a compiled network.
 
     A `Single` with a loss of its own keeps it. A model that is no network changes nothing. Raise a ModelError if the

@@ -1,4 +1,4 @@
-"""Strategies by name, sets of them, and ensembles of any mix.
+"""Strategies by name, sets of them, and ensembles of any mix (`cp.ensemble`).
 
 Their order in `standard.STANDARD` is the order of simplicity: of two that are not significantly different, the earlier
 is recommended.
@@ -19,7 +19,7 @@ from counterpoise.strategies.standard import FOR_ELEMENTS, FOR_LABELS, STANDARD
 from counterpoise.strategies.strategy import Strategy
 from counterpoise.targets import strategy_sets
 
-#: The set called "default" for one class per row.
+#: Names in the set called "default" for one class per row; `targets.strategy_sets` has those of other targets.
 DEFAULT = strategy_sets.DEFAULT["one_of"]
 
 
@@ -84,12 +84,12 @@ _BY_NAME: dict[str, Strategy] = {strategy.name: strategy for strategy in (*STAND
 
 
 def names() -> tuple[str, ...]:
-    """Names of the strategies for one class per row that come with the package, simplest first."""
+    """Return the names of the strategies for one class per row that come with the package, simplest first."""
     return tuple(strategy.name for strategy in STANDARD)
 
 
 def find(strategy: str | Strategy) -> Strategy:
-    """Find a strategy by name, `external:NAME` for a ready-made external model; strategies pass through.
+    """Return the strategy of a name, `external:NAME` for a ready-made external model; strategies pass through.
 
     Raises:
         OptionError: unknown name, with the nearest known one, or neither a name nor a strategy.
@@ -97,7 +97,7 @@ def find(strategy: str | Strategy) -> Strategy:
     if isinstance(strategy, Strategy):
         return strategy
     if not isinstance(strategy, str):
-        raise OptionError(_no_strategy(strategy))
+        raise OptionError(_not_a_strategy_text(strategy))
     if strategy.startswith(PREFIX):
         return external(strategy, ready_made(strategy), idea=idea_of(strategy))
     if strategy not in _BY_NAME:
@@ -105,7 +105,7 @@ def find(strategy: str | Strategy) -> Strategy:
     return _BY_NAME[strategy]
 
 
-def _no_strategy(given: Any) -> str:
+def _not_a_strategy_text(given: Any) -> str:
     """Return the error message for a value that is neither a name nor a strategy."""
     if isinstance(given, (list, tuple, set)):
         return (

@@ -1,4 +1,7 @@
-"""Self-paced ensemble of trees: balanced by undersampling, with more and more of the hard majority rows."""
+"""The external model `external:self_paced_trees`, an estimator of scikit-learn's kind made of single trees.
+
+`self_paced_ensemble` in `standard` is the same idea with networks or trees of ours; both draw by `plans.hardness`.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,7 @@ class SelfPacedTrees(ClassifierMixin, BaseEstimator):
             hardness = np.zeros(len(codes)) if not number else 1 - proba[np.arange(len(codes)), codes] / number
             pace = math.tan(math.pi * number / (2 * self.n_estimators))
             rows = np.concatenate(
-                [self._drawn(np.flatnonzero(codes == c), hardness, counts.min(), pace, rng) for c in range(len(counts))]
+                [self._draw(np.flatnonzero(codes == c), hardness, counts.min(), pace, rng) for c in range(len(counts))]
             )
             tree = clone(self.estimator or DecisionTreeClassifier(max_depth=10))
             tree.set_params(random_state=rng.randint(2**31 - 1)).fit(x[rows], codes[rows])
@@ -64,11 +67,10 @@ class SelfPacedTrees(ClassifierMixin, BaseEstimator):
             proba = (proba if number else 0.0) + tree.predict_proba(x)
         return self
 
-    def _drawn(self, members: Array, hardness: Array, wanted: int, pace: float, rng: Any) -> Array:
-        """Draw `wanted` of the rows `members` of one class without replacement.
+    def _draw(self, members: Array, hardness: Array, wanted: int, pace: float, rng: Any) -> Array:
+        """Return `wanted` of the rows `members` of one class, drawn without replacement; all if there are so many.
 
-        All are returned if there are exactly so many.
-        `hardness` (N,) and `pace` determine how many come from each bin.
+        `hardness` (N,) and `pace` determine how many come from each bin. The order of draws from `rng` decides results.
         """
         if len(members) == wanted:
             return members
@@ -77,13 +79,13 @@ class SelfPacedTrees(ClassifierMixin, BaseEstimator):
         return np.concatenate(drawn)
 
     def predict_proba(self, x: Any) -> Array:
-        """Mean probability over the trees, float64 (N, C)."""
+        """Return the mean probability over the trees, float64 (N, C), in the order of `classes_`."""
         check_is_fitted(self)
         x = validate_data(self, x, reset=False, ensure_all_finite="allow-nan")
         return np.mean([tree.predict_proba(x) for tree in self.estimators_], axis=0)
 
     def predict(self, x: Any) -> Array:
-        """The most probable class of each row."""
+        """Return the most probable class of each row, as a label (N,)."""
         return self.classes_[self.predict_proba(x).argmax(axis=1)]
 
     def __sklearn_tags__(self) -> Any:

@@ -1,4 +1,8 @@
-"""Members that a batch ensemble trains in one pass: each member of the shared batches follows a member's plan."""
+"""Ensembles whose members a batch ensemble (such as `tabular`) trains in one pass.
+
+Each network in the batch ensemble follows the plan of one member, on shared batches. `networks.member_outputs`
+separates the outputs of the members again.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from counterpoise.plans.member_plans import MemberPlans, joined_member_plans
 from counterpoise.strategies.ensemble import Ensemble
 from counterpoise.strategies.strategy import Single, Strategy
 
-#: Plans whose shift follows from the class counts and that can weigh rows of a batch which others share.
+#: Plans whose shift follows from the class counts and that can weight rows of a batch which others share.
 CLASS_WISE = (
     plans.uniform, plans.oversample, plans.undersample, plans.class_weight, plans.power, plans.effective_number,
     plans.to_prior, plans.cost,
@@ -24,7 +28,7 @@ ADDITIVE = ("cross_entropy", "balanced_softmax", "logit_adjusted")
 
 @dataclass(frozen=True)
 class MemberPlansOf:
-    """Makes one plan for a batch ensemble from the plans of several strategies; a plan function like `oversample`.
+    """A plan function like `oversample`: makes one plan for a batch ensemble from the plans of several strategies.
 
     Attributes:
         strategies: Whose plans the members follow in turn.
@@ -58,9 +62,8 @@ class SinglePass(Single):
 
 
 def in_single_pass(strategy: Strategy, network: Network) -> Strategy:
-    """Return an ensemble as a strategy that one batch ensemble trains.
+    """Return an ensemble as a strategy that one batch ensemble trains, or the strategy itself if that cannot be.
 
-    If that cannot be, the strategy itself is returned.
     It can if the network has a member for each of them, the members differ in class-wise plans alone, or in the
     subset that each keeps, and no weights of the vote are given or learned: members are averaged evenly.
     """
@@ -81,22 +84,22 @@ def in_single_pass(strategy: Strategy, network: Network) -> Strategy:
 
 
 def _differ_in_plans_alone(members: tuple[Single, ...]) -> bool:
-    """Whether members differ only in class-wise plans or in kept subsets.
+    """Return whether members differ only in class-wise plans or in kept subsets.
 
     They have the same loss and constants, and the loss is one of `ADDITIVE`.
     """
     first = members[0]
     alike = all(single.loss == first.loss and single.constants is first.constants for single in members)
-    return alike and all(map(_plain, members)) and first.loss in ADDITIVE and _differ(members)
+    return alike and all(map(_only_class_wise, members)) and first.loss in ADDITIVE and _see_different_rows(members)
 
 
-def _plain(single: Single) -> bool:
-    """Whether a member has a class-wise plan, and no finishing step or mixing of rows."""
+def _only_class_wise(single: Single) -> bool:
+    """Return whether a member has a class-wise plan, and no finishing step or mixing of rows."""
     return single.plan in CLASS_WISE and not (single.finish or single.mix)
 
 
-def _differ(members: tuple[Single, ...]) -> bool:
-    """Whether the members see different rows.
+def _see_different_rows(members: tuple[Single, ...]) -> bool:
+    """Return whether the members see different rows.
 
     Members with equal plans differ only in their initial weights, for which they need separate networks. A subset
     that is drawn once (`redraw=False`) is another one for each member.

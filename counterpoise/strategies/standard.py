@@ -1,4 +1,8 @@
-"""The strategies of the package, simplest first: of two that are not significantly different, the earlier is taken."""
+"""The strategies of the package, simplest first: of two that are not significantly different, the earlier is taken.
+
+Names and ideas are public: `--strategies`, leaderboards and model cards show them. Plan, loss, constants and mix are
+part of job ids: a change trains stored fits again. Strategies with equal plan and loss share one training.
+"""
 
 from __future__ import annotations
 
@@ -24,23 +28,23 @@ def _deferred_effective(y: Any, **options: Any) -> Plan:
     return deferred(plans.effective_number(y, **options))
 
 
-def _margins(counts: np.ndarray) -> Mapping[str, Any]:
+def _ldam_constants(counts: np.ndarray) -> Mapping[str, Any]:
     """Return the constants of the LDAM loss from the counts of the classes."""
     # The paper's scale of 30 is for cosines; an ordinary last layer finds its own.
-    return {**_class_counts(counts), "max_margin": 0.5, "scale": 1.0}
+    return {**_count_constants(counts), "max_margin": 0.5, "scale": 1.0}
 
 
-def _class_counts(counts: np.ndarray) -> Mapping[str, Any]:
+def _count_constants(counts: np.ndarray) -> Mapping[str, Any]:
     """Return the counts of the classes as the constants of a loss."""
     return {"counts": [int(n) for n in counts]}
 
 
-def _smoothed(counts: np.ndarray) -> Mapping[str, Any]:
+def _smoothing_constants(counts: np.ndarray) -> Mapping[str, Any]:
     """Return the constants of label smoothing: counts, and the smoothing of the largest class."""
-    return {**_class_counts(counts), "head": 0.1}
+    return {**_count_constants(counts), "head": 0.1}
 
 
-def _focusing(counts: np.ndarray) -> Mapping[str, Any]:
+def _focal_constants(counts: np.ndarray) -> Mapping[str, Any]:
     """Return the constants of the focal loss, which do not depend on the counts."""
     return {"gamma": 2.0}
 
@@ -51,10 +55,10 @@ def _with_power(strategy: Single, exponent: float) -> Single:
 
 
 def _with_tau(strategy: Single, tau: float) -> Single:
-    """Return the strategy with the logit-adjusted loss at `tau`; 1 changes nothing."""
+    """Return the strategy with the logit-adjusted loss at `tau`; 1 changes nothing (see "logit_adjusted" below)."""
     if tau == 1:
         return strategy
-    return replace(strategy, loss="logit_adjusted", constants=lambda counts: {**_class_counts(counts), "tau": tau})
+    return replace(strategy, loss="logit_adjusted", constants=lambda counts: {**_count_constants(counts), "tau": tau})
 
 
 _RATIO = Hyperparameter("ratio", 0.05, 1.0, default=1.0, log=True)
@@ -86,7 +90,7 @@ _UNDERSAMPLE = Single(
 )
 
 
-def _subsets(name: str, idea: str, **options: Any) -> Ensemble:
+def _subset_ensemble(name: str, idea: str, **options: Any) -> Ensemble:
     """Return an ensemble of 5 members, each with its own balanced subset for all epochs.
 
     `options` are passed to the plan.
@@ -95,6 +99,7 @@ def _subsets(name: str, idea: str, **options: Any) -> Ensemble:
     return Ensemble(name, idea, members=(one,) * 5)
 
 
+#: Strategies for one class per row, in the order of simplicity (see `select.simplicity`).
 STANDARD: tuple[Strategy, ...] = (
     _NONE,
     replace(
@@ -115,7 +120,7 @@ STANDARD: tuple[Strategy, ...] = (
         "focal",
         "Reduces the loss of rows that are already predicted well (Lin 2017).",
         loss="focal",
-        constants=_focusing,
+        constants=_focal_constants,
         hyperparameters=(_GAMMA,),
     ),
     Single(
@@ -123,27 +128,27 @@ STANDARD: tuple[Strategy, ...] = (
         "Focal loss with class weights by the effective number of rows (Cui 2019).",
         plans.effective_number,
         loss="focal",
-        constants=_focusing,
+        constants=_focal_constants,
     ),
     Single(
         "logit_adjusted",
         "Adds the log of the class proportions to the logits during training (Menon 2021, tau = 1).",
         loss="balanced_softmax",  # the same loss at tau = 1, so that the network is trained once for both
-        constants=_class_counts,
+        constants=_count_constants,
         hyperparameters=(Hyperparameter("tau", 0.25, 2.0, default=1.0, applies_to=_with_tau),),
     ),
     Single(
         "balanced_softmax",
         "Weights each class in the softmax by its number of rows during training (Ren 2020).",
         loss="balanced_softmax",
-        constants=_class_counts,
+        constants=_count_constants,
     ),
     Single(
         "ldam_drw",
         "Uses larger margins for rarer classes, and effective-number weights in the last fifth (Cao 2019).",
         _deferred_effective,
         loss="ldam",
-        constants=_margins,
+        constants=_ldam_constants,
     ),
     Single(
         "drw",
@@ -154,7 +159,7 @@ STANDARD: tuple[Strategy, ...] = (
         "label_smoothing",
         "Smooths the labels of large classes more than the labels of rare classes (Zhong 2021).",
         loss="label_smoothing",
-        constants=_smoothed,
+        constants=_smoothing_constants,
         hyperparameters=(Hyperparameter("head", 0.0, 0.4, default=0.1, applies_to="loss"),),
     ),
     _ASYMMETRIC,
@@ -227,11 +232,11 @@ STANDARD: tuple[Strategy, ...] = (
             for single in (_NONE, _OVERSAMPLE, _UNDERSAMPLE)
         ),
     ),
-    _subsets(
+    _subset_ensemble(
         "easy_ensemble",
         "Trains five networks on all rows of the smallest class and different subsets of larger classes (Liu 2009).",
     ),
-    _subsets(
+    _subset_ensemble(
         "balanced_bagging",
         "Trains five networks on bootstrap samples: each class is as large as the smallest class (Breiman 1996).",
         draw="bootstrap",
@@ -255,7 +260,7 @@ STANDARD: tuple[Strategy, ...] = (
     ),
 )
 
-#: Strategies for a class per element alone.
+#: Strategies only for targets with a class per element, such as masks of images.
 FOR_ELEMENTS: tuple[Strategy, ...] = (
     Single(
         "crops",
@@ -276,7 +281,7 @@ FOR_ELEMENTS: tuple[Strategy, ...] = (
     ),
 )
 
-#: Strategies for several labels per row alone.
+#: Strategies only for targets with several labels per row.
 FOR_LABELS: tuple[Strategy, ...] = (
     Ensemble(
         "label_ensemble",

@@ -1,4 +1,8 @@
-"""The base class of strategies, and the simplest strategy: one model with one plan and one loss."""
+"""The base class of strategies, and the simplest strategy: one model with one plan and one loss.
+
+A strategy is a value that makes plans, losses and jobs; `pipeline` trains them. `Ensemble` and `Successive` replace
+`singles`, `jobs`, `due` and `outputs`, whose results are in the order of `singles`.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,10 @@ Constants = Callable[[np.ndarray], Mapping[str, Any]]
 
 
 def no_constants(counts: np.ndarray) -> Mapping[str, Any]:
-    """Return no constants, for a loss that does not depend on the class counts."""
+    """Return no constants, for a loss that does not depend on the class counts.
+
+    `single_pass` compares such functions by identity.
+    """
     return {}
 
 

@@ -1,4 +1,7 @@
-"""Models trained one after the other. Each uses the predictions or the weights of the earlier ones."""
+"""The class of strategies whose models are trained one after the other, each from the earlier ones.
+
+`pipeline.stages` calls `due` once per stage. Later models see only predictions for training rows, or weights.
+"""
 
 from __future__ import annotations
 
@@ -71,23 +74,22 @@ class Successive(Strategy):
         return [job.having(limits=with_cosine(job.limits, pieces)) for job in of_stages] if self.warm else of_stages
 
     def due(self, stage: int, jobs: Sequence[Job], members: Mapping[str, Member], examples: Examples) -> dict[int, Job]:
-        """Return the job of this stage by its index.
+        """Return the job of this stage by its index; {} after the last stage (see `Strategy.due`).
 
-        Its plan or its initial weights follow from the models before.
-        It is {} after the last stage. A model before that failed is a ModelError.
+        Its plan or its initial weights follow from the models before. A model before that failed is a ModelError.
         """
         if stage >= self.count:
             return {}
         before, job = jobs[:stage], jobs[stage]
         check_trained(before, members)
         if not self.warm:
-            return {stage: self._planned(job, before, members, examples)}
+            return {stage: self._with_new_plan(job, before, members, examples)}
         return {stage: job.having(start=members[before[-1].id].weights) if before else job}
 
     def outputs(self, jobs: Sequence[Job], members: Mapping[str, Member]) -> list[Member]:
         """Return the members with outputs for the score rows only.
 
-        Outputs for the training rows, which `_planned` adds for the next model, are cut off.
+        Outputs for the training rows, which `_with_new_plan` adds for the next model, are cut off.
         """
         outputs = super().outputs(jobs, members)
         if self.warm:
@@ -95,14 +97,15 @@ class Successive(Strategy):
         pairs = zip(outputs, jobs, strict=True)
         return [replace(member, logits=member.logits[: len(job.score) - len(job.train)]) for member, job in pairs]
 
-    def _planned(self, job: Job, before: Sequence[Job], members: Mapping[str, Member], examples: Examples) -> Job:
+    def _with_new_plan(self, job: Job, before: Sequence[Job], members: Mapping[str, Member], examples: Examples) -> Job:
         """Return the job with the plan that follows from the models before it.
 
-        Its training rows are scored, too.
+        Its training rows are scored too, behind the score rows; `outputs` and `_training_row_probabilities` rely on
+        this order.
         """
         from counterpoise.targets.kinds import target_of  # imports Keras, which a list of names does not need
 
-        proba = np.array([_on_training_rows(other, members[other.id]) for other in before])
+        proba = np.array([_training_row_probabilities(other, members[other.id]) for other in before])
         informed = replace(self.step, options={**self.step.options, "before": proba})
         classes, weights = len(examples.classes), examples.weights_of(job.train)
         plan = informed.make_plan(target_of(job), examples.y[job.train], classes, weights)
@@ -116,18 +119,14 @@ def check_trained(jobs: Iterable[Job], members: Mapping[str, Member]) -> None:
 
 
 def with_cosine(limits: Limits, pieces: int) -> Limits:
-    """Return limits for one of `pieces` equal parts of the steps.
-
-    The learning rate falls to 0 within this part.
-    """
+    """Return limits for one of `pieces` equal parts of the steps, in which the learning rate falls to 0."""
     steps = max(1, limits.steps // pieces)
     return replace(limits, steps=steps, round_steps=min(limits.round_steps, steps), cosine=True)
 
 
-def _on_training_rows(job: Job, member: Member) -> Array:
-    """Return the probabilities of the n training rows, (n, C).
+def _training_row_probabilities(job: Job, member: Member) -> Array:
+    """Return the probabilities of the n training rows, (n, C), for the class proportions of the training (uncorrected).
 
-    They are for the class proportions of the training.
-    They are the last n rows of the logits (see `Successive._planned`).
+    They are the last n rows of the logits (see `Successive._with_new_plan`).
     """
     return np.exp(lg.log_proba(member.logits[-len(job.train) :]))

@@ -63,7 +63,7 @@ def test_the_users_weights_multiply_in():
     user = np.linspace(1, 2, 12)
     plain, own = CropBatches(job(), DATA, (10, 8)), CropBatches(job(user=user), DATA, (10, 8))
     ratio = own[0][2] / np.where(plain[0][2] > 0, plain[0][2], np.nan)
-    image = own._drawn[0][:4]
+    image = own._epoch_crops[0][:4]
     np.testing.assert_allclose(np.nanmax(ratio, axis=(1, 2)), user[image] / user.mean(), rtol=1e-5)
 
 

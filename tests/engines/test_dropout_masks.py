@@ -15,7 +15,7 @@ from trainers import jobs_of
 
 from counterpoise.data.split import make_folds
 from counterpoise.engines import program_rules
-from counterpoise.engines.compile_modes import decided
+from counterpoise.engines.compile_modes import decide_compile_modes
 from counterpoise.engines.dropout_masks import DropoutMasks
 from counterpoise.engines.run import run
 from counterpoise.networks.network import Network
@@ -44,7 +44,9 @@ def test_the_masks_are_those_of_fit(xla):
     data = examples()
     network = Network(odd, data)
     jobs = jobs_of(find("none"), data, make_folds(data, 2)[0], EXACT)
-    network.compile_modes = {key: dataclasses.replace(mode, xla=xla) for key, mode in decided(jobs, network).items()}
+    network.compile_modes = {
+        key: dataclasses.replace(mode, xla=xla) for key, mode in decide_compile_modes(jobs, network).items()
+    }
     ours = next(m for _, m in run(jobs, data, network, engine="program"))
     program = next(iter(network.cache["program"].programs.values()))
     assert program.mode.xla == xla
@@ -99,13 +101,13 @@ AT_RANDOM = {
 
 @pytest.mark.parametrize("kind", AT_RANDOM)
 def test_no_layer_that_draws_in_the_loop_is_compiled_by_xla(kind, monkeypatch):
-    monkeypatch.setattr(program_rules, "earned_back", lambda model, limits: True)
+    monkeypatch.setattr(program_rules, "repays_xla", lambda model, limits: True)
     data = examples()
     known = L.Dense(4, "swish", kernel_regularizer="l2", bias_constraint=keras.constraints.NonNeg())
     for layer, xla in ((AT_RANDOM[kind], False), (lambda: L.Dropout(0.5), True), (lambda: known, True)):
         network = Network(net(lambda: L.Dense(4), layer), data)
         jobs = jobs_of(find("none"), data, make_folds(data, 2)[0], EXACT)
-        assert [mode.xla for mode in decided(jobs, network).values()] == [xla]
+        assert [mode.xla for mode in decide_compile_modes(jobs, network).values()] == [xla]
 
 
 def test_a_block_continues_where_the_one_before_ended():
@@ -114,10 +116,10 @@ def test_a_block_continues_where_the_one_before_ended():
     state, spec = model.layers[0].seed_generator.state, tf.TensorSpec((None, 6), "float32")
     masks, before = DropoutMasks(model, spec), np.array(state)
     rows = tf.zeros((5, 4), tf.int32)
-    together = masks.drawn(rows, 5)[0].numpy()
+    together = masks.draw_masks(rows, 5)[0].numpy()
     assert np.array(state).tolist() == [before[0], before[1] + 5]
     state.assign(before)
-    alone = [masks.drawn(rows[:n], n)[0].numpy() for n in (2, 3)]
+    alone = [masks.draw_masks(rows[:n], n)[0].numpy() for n in (2, 3)]
     assert np.array_equal(together, np.concatenate(alone))
     assert together.shape == (5, 4, 6)
     assert 0 < together.mean() < 1

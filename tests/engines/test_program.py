@@ -17,7 +17,7 @@ from trainers import jobs_of
 from counterpoise import plans
 from counterpoise.data.split import make_folds
 from counterpoise.engines import program_cache, program_rules
-from counterpoise.engines.compile_modes import decided, families
+from counterpoise.engines.compile_modes import decide_compile_modes, jobs_by_family
 from counterpoise.engines.run import run
 from counterpoise.networks.batch_ensemble import MemberDense, MemberHead, PoolMembers
 from counterpoise.networks.network import Network
@@ -122,7 +122,9 @@ def test_xla_agrees_where_short_batches_stand_alone_and_where_they_are_filled_up
     data = examples()
     network = Network(build, data)
     jobs = jobs_of(find("oversample"), data, make_folds(data, 2)[0], EXACT)
-    network.compile_modes = {key: dataclasses.replace(mode, xla=True) for key, mode in decided(jobs, network).items()}
+    network.compile_modes = {
+        key: dataclasses.replace(mode, xla=True) for key, mode in decide_compile_modes(jobs, network).items()
+    }
     compiled = next(m for _, m in run(jobs, data, network, engine="program"))
     assert network.cache["program"].programs[next(iter(network.compile_modes))].mode.xla
     assert_same(compiled, trained(Network(build, data), data, "oversample", "fit")[0], atol=1e-4)
@@ -140,7 +142,7 @@ def test_what_xla_cannot_compile_runs_without_it_and_says_so_once(caplog):
     build = net(lambda: L.Dense(8), lambda: Uncompilable())
     network = Network(build, data)
     jobs = jobs_of(find("none"), data, make_folds(data, 2)[0], EXACT)
-    network.compile_modes = dict.fromkeys(families(jobs), program_rules.CompileMode(xla=True, pad=False))
+    network.compile_modes = dict.fromkeys(jobs_by_family(jobs), program_rules.CompileMode(xla=True, pad=False))
     with caplog.at_level(logging.INFO, logger="counterpoise"):
         ours = next(m for _, m in run(jobs, data, network, engine="program"))
     assert ours.engine == "program"

@@ -144,13 +144,13 @@ def test_the_form_of_the_rows_and_the_loss_separate_programs():
 
 def test_only_so_many_are_kept_and_none_that_is_too_large(monkeypatch):
     data = examples()
-    monkeypatch.setattr(program_cache, "PROGRAMS", 1)
+    monkeypatch.setattr(program_cache, "MAX_PROGRAMS", 1)
     networks = [Network(net(lambda w=w: L.Dense(w)), data) for w in (2, 3)]
     for network in networks:
         trained(network, data)
     kept = [program(network) for network in networks]
     assert [program_cache.find(one.alike) for one in kept] == [None, kept[1]]
-    monkeypatch.setattr(program_cache, "VALUES", 10)
+    monkeypatch.setattr(program_cache, "MAX_VALUES", 10)
     program_cache.keep(kept[1])
     assert program_cache.find(kept[1].alike) is None
     gone = weakref.ref(kept[0])

@@ -12,8 +12,8 @@ from trainers import jobs_of
 from counterpoise.core.job import Limits
 from counterpoise.data.split import make_folds
 from counterpoise.engines import program_rules
-from counterpoise.engines.compile_modes import decided
-from counterpoise.engines.compiled import ProgramEngine
+from counterpoise.engines.compile_modes import decide_compile_modes
+from counterpoise.engines.program_engine import ProgramEngine
 from counterpoise.networks.network import Network
 from counterpoise.strategies.select import find
 
@@ -21,23 +21,26 @@ from counterpoise.strategies.select import find
 def test_the_learning_rate_is_that_of_the_optimizer_that_updates():
     inner = keras.optimizers.SGD(0.25)
     assert (
-        program_rules.rate_of(inner).numpy()
-        == program_rules.rate_of(keras.optimizers.LossScaleOptimizer(inner)).numpy()
+        program_rules.learning_rate_variable(inner).numpy()
+        == program_rules.learning_rate_variable(keras.optimizers.LossScaleOptimizer(inner)).numpy()
         == 0.25
     )
     assert (
-        program_rules.rate_of(keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.02, 3, 0.8))) is None
+        program_rules.learning_rate_variable(
+            keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.02, 3, 0.8))
+        )
+        is None
     )
 
 
 def test_xla_is_earned_back_by_the_steps_of_each_thread_and_later_by_small_ones():
     large, small = (Network(net(lambda u=u: L.Dense(u)), examples()).fresh(0) for u in (4000, 8))
     one = Limits(steps=program_rules.XLA_STEPS, round_steps=10, patience=None, batch_size=256)
-    assert program_rules.earned_back(large, [one])
-    assert not program_rules.earned_back(small, [one])
-    assert not program_rules.earned_back(large, [one, dataclasses.replace(one, steps=10)])
-    assert program_rules.earned_back(large, [one] * 2)
-    assert program_rules.earned_back(small, [one] * 20)
+    assert program_rules.repays_xla(large, [one])
+    assert not program_rules.repays_xla(small, [one])
+    assert not program_rules.repays_xla(large, [one, dataclasses.replace(one, steps=10)])
+    assert program_rules.repays_xla(large, [one] * 2)
+    assert program_rules.repays_xla(small, [one] * 20)
 
 
 def test_a_way_is_decided_once_by_all_jobs_and_goes_with_the_network(monkeypatch):
@@ -47,7 +50,7 @@ def test_a_way_is_decided_once_by_all_jobs_and_goes_with_the_network(monkeypatch
         job for name in ("none", "oversample", "undersample", "focal") for job in jobs_of(find(name), data, fold, EXACT)
     ]
     monkeypatch.setattr(program_rules, "SMALL_XLA_STEPS", 1 + jobs[0].limits.steps)
-    compile_modes = decided(jobs, network)
+    compile_modes = decide_compile_modes(jobs, network)
     assert sorted(mode.xla for mode in compile_modes.values()) == [False, True], (
         "three jobs of one loss earn XLA back, one does not"
     )

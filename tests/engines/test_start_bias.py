@@ -77,10 +77,10 @@ def test_members_of_one_network_start_at_their_own_plans():
     (job,) = jobs_of(find("resampling_ensemble"), TWO, everything(TWO), SHORT, network)
     p = prior(TWO)[1]
     wanted = [[np.log(p / (1 - p))], [0.0], [0.0]] * 3
-    np.testing.assert_allclose(Objective(job).start(network), wanted[: network.n_members], atol=1e-5)
+    np.testing.assert_allclose(Objective(job).initial_bias(network), wanted[: network.n_members], atol=1e-5)
     (alone,) = jobs_of(find("none"), TWO, everything(TWO), SHORT, network)
-    assert Objective(alone).start(network).shape == (1,)
-    state = network.initial_state(0, TWO.x, alone.train, bias=Objective(alone).start(network))
+    assert Objective(alone).initial_bias(network).shape == (1,)
+    state = network.initial_state(0, TWO.x, alone.train, bias=Objective(alone).initial_bias(network))
     np.testing.assert_allclose(state[network.output_bias.index], [wanted[0]] * network.n_members, atol=1e-5)
 
 
@@ -89,14 +89,14 @@ def test_the_job_says_whether_and_its_id_with_it():
     (job,) = jobs_of(find("none"), TWO, everything(TWO), SHORT, network)
     (other,) = jobs_of(find("none"), TWO, everything(TWO), replace(SHORT, init_bias=False), network)
     assert other.id == job.having(init_bias=False).id != job.id
-    assert Objective(other).start(network) is None
+    assert Objective(other).initial_bias(network) is None
     assert job.having().id == job.id
 
 
 def test_mixed_labels_start_at_what_they_are_on_average():
     network = Network(net(*DENSE), TWO)
     jobs = {name: jobs_of(find(name), TWO, everything(TWO), SHORT, network)[0] for name in ("none", "mixup", "remix")}
-    start = {name: float(Objective(job).start(network)[0]) for name, job in jobs.items()}
+    start = {name: float(Objective(job).initial_bias(network)[0]) for name, job in jobs.items()}
     assert start["mixup"] == pytest.approx(start["none"], abs=1e-6)
     name, constants = jobs["remix"].mix
     from counterpoise.engines.mixing import MIXES, GeneratorDraws

@@ -9,7 +9,7 @@ from counterpoise import plans
 from counterpoise.core.job import Job, Limits
 from counterpoise.engines import program_rules
 from counterpoise.engines.batch_order import Order
-from counterpoise.engines.step_blocks import block_of, filled
+from counterpoise.engines.step_blocks import block_of, padded_batch
 
 
 def order(batch_size=8, n=45, deferred=0.0):
@@ -26,7 +26,7 @@ def order(batch_size=8, n=45, deferred=0.0):
 @pytest.mark.parametrize("deferred", [0.0, 0.5])
 def test_blocks_are_the_steps_of_the_order(batch_size, n, pad, deferred):
     ours, steps = order(batch_size, n, deferred), order(batch_size, n, deferred)
-    full, step = program_rules.batch_rows(batch_size, n), 0
+    full, step = program_rules.full_batch_rows(batch_size, n), 0
     while step < 40:
         rows, weights, counts = block_of(ours, step, min(11, 40 - step), full, pad)
         assert 1 <= len(rows) == len(weights) == len(counts) <= 11
@@ -41,6 +41,6 @@ def test_blocks_are_the_steps_of_the_order(batch_size, n, pad, deferred):
 
 
 def test_a_short_batch_filled_up_has_the_same_mean():
-    rows, weights = filled(np.array([4, 7, 9]), np.array([1.0, 3.0, 2.0]), 8)
+    rows, weights = padded_batch(np.array([4, 7, 9]), np.array([1.0, 3.0, 2.0]), 8)
     loss = np.arange(10.0)
     assert (loss[rows] * weights).sum() / 8 == pytest.approx((loss[[4, 7, 9]] * [1, 3, 2]).mean())

@@ -35,7 +35,7 @@ def test_average_is_the_loop_of_its_formula():
     states = [[RNG.normal(size=(2, 3)).astype(np.float32), np.array(t), RNG.normal(size=4)] for t in range(9)]
     average, loop = Average(0.7, indices=[0, 2]), None
     for t, state in enumerate(states, 1):
-        averaged = average.of(state)
+        averaged = average.with_average(state)
         stays = min(0.7, (t - 1) / t)
         now = [state[0].astype(float), state[2].astype(float)]
         loop = now if loop is None else [stays * a + (1 - stays) * b for a, b in zip(loop, now, strict=True)]
@@ -47,10 +47,10 @@ def test_average_is_the_loop_of_its_formula():
 
 def test_after_few_rounds_it_is_their_mean_and_restarts():
     average = Average(0.99, indices=[0])
-    seen = [float(average.of([np.array(w)])[0]) for w in (1.0, 2.0, 6.0)]
+    seen = [float(average.with_average([np.array(w)])[0]) for w in (1.0, 2.0, 6.0)]
     assert seen == pytest.approx([1.0, 1.5, 3.0])
     average.restart()
-    assert float(average.of([np.array(5.0)])[0]) == 5.0
+    assert float(average.with_average([np.array(5.0)])[0]) == 5.0
 
 
 @pytest.mark.parametrize("engine", ["program", "fit"])

@@ -52,7 +52,7 @@ def test_stored_arrays_that_are_no_trees_are_refused():
         ("threshold", 0, np.inf, "threshold that is not finite"),
         ("bit_mask", 0, 0, "exclude every leaf"),
     ):
-        key = str(list(made._layout()).index(name))
+        key = str(list(made._variable_shapes()).index(name))
         changed = np.array(stored[key])
         changed.flat[index] = value
         with pytest.raises(ArtifactError, match=match):

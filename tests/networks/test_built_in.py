@@ -57,8 +57,8 @@ def test_pictures_are_no_table():
 def test_the_program_trains_it():
     x, y = pictures()
     examples = Examples(x, y, (0, 1))
-    assert program_rules.refusal(Network("cnn", examples), examples) is None
-    layers = program_rules.layers_of(Network("cnn", examples).fresh(0))
+    assert program_rules.why_not_program(Network("cnn", examples), examples) is None
+    layers = program_rules.opened_layers(Network("cnn", examples).fresh(0))
     assert {type(layer).__name__ for layer in layers} <= program_rules.ROW_WISE | {"Dropout", "SmallMoves"}
 
 

@@ -103,7 +103,7 @@ def test_snapshots_are_one_training_whose_rate_falls_and_starts_again(engine):
     set_state(
         model,
         network.initial_state(
-            integer(0, "initial", *jobs[0].counters), X, fold.train, bias=Objective(jobs[0]).start(network)
+            integer(0, "initial", *jobs[0].counters), X, fold.train, bias=Objective(jobs[0]).initial_bias(network)
         ),
     )
     loss = keras.losses.BinaryCrossentropy(from_logits=True)

@@ -10,7 +10,7 @@ import pytest
 from counterpoise import plans
 from counterpoise.core.errors import OptionError
 from counterpoise.core.job import Job, Limits
-from counterpoise.engines.batch_order import Order, first_steps
+from counterpoise.engines.batch_order import Order, first_stage_steps
 from counterpoise.plans.schedule import check_single, deferred
 
 Y = np.repeat([0, 1], [9, 3])
@@ -60,7 +60,7 @@ def test_an_earlier_turn_begins_the_last_stage_and_a_later_one_changes_nothing()
 
 @pytest.mark.parametrize(("steps", "round_steps", "first"), [(40, 4, 20), (42, 4, 20), (3, 4, 2), (4, 4, 2), (9, 4, 4)])
 def test_the_first_stage_takes_whole_rounds_where_there_are_any(steps, round_steps, first):
-    assert first_steps(job_with(deferred(plans.class_weight(Y), 0.5), steps, round_steps)) == first
+    assert first_stage_steps(job_with(deferred(plans.class_weight(Y), 0.5), steps, round_steps)) == first
 
 
 def test_rows_weights_and_shift_are_those_of_the_plan():

@@ -15,8 +15,8 @@ import counterpoise as cp
 from counterpoise.comparison.store import Store
 from counterpoise.core.logits import log_proba
 from counterpoise.data.split import make_folds
-from counterpoise.engines.compiled import ProgramEngine
 from counterpoise.engines.objective import Objective
+from counterpoise.engines.program_engine import ProgramEngine
 from counterpoise.engines.run import run
 from counterpoise.losses.pointwise import CrossEntropy
 from counterpoise.networks.batch_ensemble import BatchEnsembleLoss, MemberDense, MemberHead, PoolMembers, pool_of

@@ -1,4 +1,7 @@
-"""Trainings that diverged: the member of such a job has an error."""
+"""Members of failed trainings: their `error` contains the reason, so that the other jobs of a run continue.
+
+A store does not keep them, so a resumed run trains these jobs again (see `comparison.resume`).
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from counterpoise.core.job import Member
+from counterpoise.core.errors import error_text
+from counterpoise.core.job import Job, Member
+
+
+def failed_member(job: Job, error: Exception) -> Member:
+    """Return the member of trees or an external model whose training raised `error`: no weights and no logits."""
+    nothing = np.empty((0, len(job.plan.classes)), np.float32)
+    shift, text = job.plan.log_shift, error_text(error)
+    return Member(job.id, (), nothing, nothing, shift, 0, 0, 0, 0.0, engine="external", error=text)
 
 
 def with_divergence_error(member: Member) -> Member:
-    """Return the member, with an `error` if its outputs are not finite.
+    """Return the member of a network, with an `error` if its outputs are not finite (the training diverged).
 
     A member without outputs has the error if its last loss is not finite. A loss that is not finite is no error if
     the outputs are finite, because these are from an earlier good round.

@@ -14,7 +14,7 @@ from leaderboard_schema import check_board
 import counterpoise as cp
 from counterpoise.core.errors import ModelError
 from counterpoise.core.job import Member
-from counterpoise.engines.diverged import with_divergence_error
+from counterpoise.engines.failed_members import with_divergence_error
 from counterpoise.losses.pointwise import CrossEntropy
 from counterpoise.strategies.strategy import Hyperparameter, Strategy
 from counterpoise.targets.one_of import LOSSES
