@@ -10,7 +10,6 @@ from loss_cases import effective
 from scipy.optimize import minimize
 
 from counterpoise import losses as L
-from counterpoise.losses import constant
 from counterpoise.losses.best_constant import best_constant
 from counterpoise.networks.user_loss import ModelLoss
 
@@ -142,8 +141,10 @@ class Heavier(L.Focal):
 
 def test_a_constant_is_remembered_by_all_that_it_depends_on(monkeypatch):
     searched = []
-    monkeypatch.setattr(constant, "_constants", {})
-    monkeypatch.setattr(constant, "minimize", lambda *a, **k: searched.append(1) or minimize(*a, **k))
+    monkeypatch.setattr("counterpoise.losses.best_constant._constants", {})
+    monkeypatch.setattr(
+        "counterpoise.losses.best_constant.minimize", lambda *a, **k: searched.append(1) or minimize(*a, **k)
+    )
     first = best_constant(L.Focal(2.0), [0.9, 0.1], 1)
     kept = first.copy()
     first += 1.0  # what was handed out is the caller's
