@@ -90,24 +90,25 @@ def importance_of(
     weights = np.stack(list(_draw_counts(np.arange(n) if unit is None else unit, resamples, rng)))
     # One line for each weighting, (1 + resamples, N): first every row once, then the resamples.
     whole = np.stack([np.ones(n), *weights])
-    own = mean_average_precision(codes, log_odds(clf, encoded), whole)  # with all columns
+    own = _average_precisions(codes, log_odds(clf, encoded), whole)  # with all columns
     quantile = float(norm.ppf((1 + level) / 2))
     losses = []
     for names in sets:
         # True for columns that rows keep (N, d); the columns of this set come from another row, the donor.
         mask = np.broadcast_to(~np.isin(columns.names, names), (n, len(columns.names)))
-        lost = np.zeros(len(whole))
+        lost = []
         for _ in range(permutations):
             donor = rng.permutation(n)
             score = log_odds(clf, columns.mixed(encoded, take(encoded, donor), mask))
             # The weight of a changed row is the product of the weights of the row and of its donor.
-            lost += (own - mean_average_precision(codes, score, whole * whole[:, donor])) / permutations
-        half = quantile * float(lost[1:].std(ddof=1))
-        value = float(lost[0])
+            lost.append(own - _average_precisions(codes, score, whole * whole[:, donor]))
+        mean_lost = _known_mean(np.concatenate(lost))
+        half = quantile * float(np.nanstd(mean_lost[1:], ddof=1))
+        value = float(mean_lost[0])
         losses.append({"columns": names, "importance": {"value": value, "low": value - half, "high": value + half}})
     return {
         "rows": n,
-        "average_precision": float(own[0]),
+        "average_precision": float(_known_mean(own)[0]),
         "columns": sorted(losses, key=lambda one: -one["importance"]["value"]),
     }
 
@@ -171,7 +172,8 @@ def _draw_counts(unit: Array, resamples: int, rng: np.random.Generator) -> Itera
 def mean_average_precision(y: Array, score: Array, weights: Array) -> Array:
     """Return the average precision, float64 (B,), for each of B weightings of the rows.
 
-    With more than two classes, it is the mean over the classes in `y`. The positive class of two classes is 1.
+    With more than two classes, it is the mean over the classes that have weight, as in `metrics.ranking.mean_scores`,
+    with one sort for all weightings. The positive class of two classes is 1. nan if no class has weight.
 
     Args:
         y: int (N,), class codes. score: float (N, C). weights: float (B, N).
@@ -181,8 +183,23 @@ def mean_average_precision(y: Array, score: Array, weights: Array) -> Array:
         >>> mean_average_precision(np.array([1, 0, 0]), score, np.array([[1.0, 1.0, 1.0], [1.0, 1.0, 0.0]])).tolist()
         [1.0, 1.0]
     """
+    return _known_mean(_average_precisions(y, score, weights))
+
+
+def _average_precisions(y: Array, score: Array, weights: Array) -> Array:
+    """Compute the average precision of each class in `y` (of class 1 alone if there are two), float64 (C, B).
+
+    nan for weightings in which a class has no weight: a bootstrap draw often misses all rows of a rare class.
+    """
     codes = [1] if score.shape[1] == 2 else np.unique(y).tolist()
-    return np.mean([_average_precision(y == c, score[:, c], weights) for c in codes], axis=0)
+    return np.stack([_average_precision(y == c, score[:, c], weights) for c in codes])
+
+
+def _known_mean(values: Array) -> Array:
+    """Average the rows of `values` (R, B) that are not nan, float64 (B,); nan where all are."""
+    known = ~np.isnan(values)
+    count = known.sum(axis=0)
+    return np.where(count > 0, np.where(known, values, 0.0).sum(axis=0) / np.maximum(count, 1), np.nan)
 
 
 def _average_precision(positive: Array, score: Array, weights: Array) -> Array:

@@ -164,9 +164,9 @@ Contrast = Annotated[
 Model = Annotated[
     str,
     typer.Option(
-        help="Model. Networks: mlp, tabular, cnn, text. Trees: boosted, forest, balanced_forest. auto is "
-        "tabular+boosted+forest for tables, and cnn for images. Your own: FILE.keras, or module:function (a "
-        "builder). A plus sign blends models.",
+        help="Model. Networks: mlp, tabular, cnn, text. Trees: boosted, forest, extra_trees, balanced_forest. auto is "
+        "tabular+boosted+forest+extra_trees for tables, and cnn for images. Your own: FILE.keras, or module:function "
+        "(a builder). A plus sign blends models.",
         rich_help_panel="Model",
     ),
 ]

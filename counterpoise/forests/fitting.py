@@ -33,9 +33,9 @@ RESERVED = (
 def check_options(name: str, options: Mapping[str, Any]) -> None:
     """Raise an OptionError for a parameter that the library lacks or that is set here.
 
-    `name` is "boosted", "forest" or "balanced_forest"; `options` are the user's parameters by name.
+    `name` is "boosted" or a kind of forest (see `grow_forest`); `options` are the user's parameters by name.
     """
-    known = _boosted_parameters() if name == "boosted" else set(_new_forest(name == "balanced_forest", {}).get_params())
+    known = _boosted_parameters() if name == "boosted" else set(_new_forest(name, {}).get_params())
     for option in options:
         if name == "boosted" and option in RESERVED:
             raise OptionError(
@@ -171,15 +171,16 @@ def log_proba_of(proba: Array) -> Array:
     return np.log(np.maximum(both, lg.SMALLEST))
 
 
-def grow_forest(rows: Rows, options: Mapping[str, Any], *, balanced: bool, trees: int, seed: int) -> Grown:
-    """Grow a random forest (Breiman 2001), or a balanced random forest (Chen 2004).
+def grow_forest(rows: Rows, options: Mapping[str, Any], *, kind: str, trees: int, seed: int) -> Grown:
+    """Grow a forest of a kind: "forest" (Breiman 2001), "extra_trees" (Geurts 2006), "balanced_forest" (Chen 2004).
 
-    Each tree of a balanced forest sees a balanced sample. Nothing ends the growth early, so there is no history.
+    Extra trees see all rows and split at random thresholds. Each tree of a balanced forest sees a balanced sample.
+    Nothing ends the growth early, so there is no history.
     """
-    return Grown(fitted_forest(rows, options, balanced=balanced, trees=trees, seed=seed), trees, {})
+    return Grown(fitted_forest(rows, options, kind=kind, trees=trees, seed=seed), trees, {})
 
 
-def fitted_forest(rows: Rows, options: Mapping[str, Any], *, balanced: bool, trees: int, seed: int) -> Any:
+def fitted_forest(rows: Rows, options: Mapping[str, Any], *, kind: str, trees: int, seed: int) -> Any:
     """Return a fitted forest of scikit-learn's kind, for `grow_forest` and forests of several labels.
 
     `options` replace our parameters. Warnings of the libraries are hidden.
@@ -189,19 +190,19 @@ def fitted_forest(rows: Rows, options: Mapping[str, Any], *, balanced: bool, tre
     how = {"n_estimators": trees, "random_state": seed % 2**31, "n_jobs": 1 if rows.x.size < SMALL else -1, **options}
     with warnings.catch_warnings(), threadpool_limits(1, user_api="openmp"):
         warnings.simplefilter("ignore")
-        forest = _new_forest(balanced, how)
+        forest = _new_forest(kind, how)
         forest.fit(rows.x, rows.y, sample_weight=rows.weights)
     return forest
 
 
-def _new_forest(balanced: bool, how: Mapping[str, Any]) -> Any:
-    """Return an unfitted random forest: scikit-learn's, or the balanced one of imbalanced-learn."""
-    if balanced:
+def _new_forest(kind: str, how: Mapping[str, Any]) -> Any:
+    """Return an unfitted forest: one of scikit-learn's, or the balanced one of imbalanced-learn."""
+    if kind == "balanced_forest":
         from imblearn.ensemble import BalancedRandomForestClassifier
 
         return BalancedRandomForestClassifier(
             **{"sampling_strategy": "all", "replacement": True, "bootstrap": False, **how}
         )
-    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 
-    return RandomForestClassifier(**how)
+    return ExtraTreesClassifier(**how) if kind == "extra_trees" else RandomForestClassifier(**how)

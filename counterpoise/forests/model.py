@@ -28,7 +28,7 @@ from counterpoise.networks.input_spec import spec_of
 
 Array = np.ndarray
 
-KINDS = ("boosted", "forest", "balanced_forest")
+KINDS = ("boosted", "forest", "extra_trees", "balanced_forest")
 #: Most rounds of boosting, and rounds without a better stopping score before it ends.
 ROUNDS, PATIENCE = 1000, 50
 #: Trees of a forest, and most leaves of each: 300 trees of 1,024 leaves make a file of 10 MB.
@@ -117,9 +117,8 @@ class TreeModel:
         most = leaves_for(2 * rows.y.shape[1]) if several else LEAVES
         options = {**FOREST, **({"max_leaf_nodes": most} if len(rows.y) > most else {}), **own}
         if several:
-            return grow_label_forest(rows, options, trees=limits.steps, seed=seed)
-        balanced = self.name == "balanced_forest"
-        return grow_forest(rows, options, balanced=balanced, trees=limits.steps, seed=seed)
+            return grow_label_forest(rows, options, kind=self.name, trees=limits.steps, seed=seed)
+        return grow_forest(rows, options, kind=self.name, trees=limits.steps, seed=seed)
 
     def _monotone_directions(self, flat: FlatRows) -> list[int]:
         """Return the wanted direction (1, 0 or -1) of each column of the matrix, or [].
@@ -229,8 +228,8 @@ def trees(name: str = "boosted", *, monotone: Mapping[str, int] | None = None, *
 
     Args:
         name: "boosted" (LightGBM: learning rate 0.05, 31 leaves, at most 1,000 rounds), "forest" (300 trees of at most
-            1,024 leaves with 2 rows or more, Breiman 2001) or "balanced_forest" (each tree on a balanced sample, Chen
-            2004).
+            1,024 leaves with 2 rows or more, Breiman 2001), "extra_trees" (such trees on all rows, split at random
+            thresholds, Geurts 2006) or "balanced_forest" (each tree on a balanced sample, Chen 2004).
         monotone: Dict from column to 1 or -1. With 1, the probability of class 1 can only rise with the number in the
             column. With -1, it can only fall.
         **options: Parameters of LightGBM or of the forest of scikit-learn, for example `num_leaves=63`. `n_estimators`
@@ -243,8 +242,8 @@ def trees(name: str = "boosted", *, monotone: Mapping[str, int] | None = None, *
         >>> trees("forest", n_estimators=100).label
         'forest'
 
-    Sources: Ke et al. (2017), "LightGBM"; Breiman (2001), "Random Forests"; Chen, Liaw and Breiman (2004), "Using
-    Random Forest to Learn Imbalanced Data".
+    Sources: Ke et al. (2017), "LightGBM"; Breiman (2001), "Random Forests"; Geurts, Ernst and Wehenkel (2006),
+    "Extremely Randomized Trees"; Chen, Liaw and Breiman (2004), "Using Random Forest to Learn Imbalanced Data".
     """
     if name not in KINDS:
         raise OptionError(f"There is no tree model {name!r}.{did_you_mean(name, KINDS)}")

@@ -137,12 +137,13 @@ class LabelForest:
         return np.log(p[:, : len(prior)]) - np.log(p[:, len(prior) :])
 
 
-def grow_label_forest(rows: Rows, options: Mapping[str, Any], *, trees: int, seed: int) -> Grown:
-    """Grow a random forest over several labels (Breiman 2001), the gain of a split averaged over the labels.
+def grow_label_forest(rows: Rows, options: Mapping[str, Any], *, kind: str, trees: int, seed: int) -> Grown:
+    """Grow a forest over several labels; the gain of a split is averaged over the labels.
 
     Args:
         rows: With y (N, L), weights (N, L) of rows and labels, or None, and the user's weights of the rows.
         options: Parameters of scikit-learn's forest.
+        kind: "forest" or "extra_trees" (see `grow_forest`).
         trees: How many.
         seed: Of all that is random.
     """
@@ -155,7 +156,7 @@ def grow_label_forest(rows: Rows, options: Mapping[str, Any], *, trees: int, see
         both = [[each[(rows.y[:, i] == code) & (own > 0), i] for code in (0, 1)] for i in range(len(odds))]
         odds = np.array([b.mean() / a.mean() if len(a) and len(b) and a.mean() > 0 else 1.0 for a, b in both])
     forest = fitted_forest(
-        Rows(rows.x, codes[:, 0] if codes.shape[1] == 1 else codes, rows.sample_weight), options, balanced=False,
+        Rows(rows.x, codes[:, 0] if codes.shape[1] == 1 else codes, rows.sample_weight), options, kind=kind,
         trees=trees, seed=seed,
     )  # fmt: skip
     return Grown(LabelForest(forest, odds), trees, {})

@@ -69,10 +69,10 @@ def fit(
     Args:
         model: A Keras model (compiled or not), a builder function `build(spec, n_classes)` that returns logits,
             `cp.transfer(backbone)`, `cp.trees(...)`, `cp.blend([...])`, or a name. Names of networks: "mlp", "tabular",
-            "cnn", "text", "unet". Names of trees: "boosted", "forest", "balanced_forest". "auto" depends on the rows:
-            `cnn` for images, `unet` for images with masks, `text` for texts. For tables, "auto" is the blend of
-            `tabular`, `boosted` and, up to a million numbers, `forest`. With callbacks, with a scan, or with a strategy
-            that only networks can train, "auto" is `tabular` alone.
+            "cnn", "text", "unet". Names of trees: "boosted", "forest", "extra_trees", "balanced_forest". "auto" depends
+            on the rows: `cnn` for images, `unet` for images with masks, `text` for texts. For tables, "auto" is the
+            blend of `tabular`, `boosted` and, up to a million numbers, `forest` and `extra_trees`. With callbacks, with
+            a scan, or with a strategy that only networks can train, "auto" is `tabular` alone.
         data: A frame, a dict of columns, a CSV or Parquet file, an array, a dict or tuple of arrays, or text (N,).
             Without `y` also: a `tf.data.Dataset`, `PyDataset` or `DataLoader` of (x, y[, weight]), which is read into
             memory once; a folder of `cp.images`; or a `cp.scan`, whose rows are read from disk during training.

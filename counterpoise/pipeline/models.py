@@ -32,10 +32,11 @@ from counterpoise.strategies.strategy import Strategy
 from counterpoise.targets.kinds import target_of
 
 #: What "auto" pools on tables: see `docs/explanation/measurements.md` for what was measured.
-AUTO = Blend(("tabular", "boosted", "forest"), adapts=True)
+AUTO = Blend(("tabular", "boosted", "forest", "extra_trees"), adapts=True)
 #: Names of other libraries -> the model that an error suggests.
 MEANT = {
-    **dict.fromkeys(("rf", "random_forest", "randomforest", "extra_trees"), "forest"),
+    **dict.fromkeys(("rf", "random_forest", "randomforest"), "forest"),
+    **dict.fromkeys(("et", "extratrees", "extra_tree"), "extra_trees"),
     **dict.fromkeys(("lightgbm", "lgbm", "xgboost", "xgb", "catboost", "gbm", "gbdt"), "boosted"),
     **dict.fromkeys(("nn", "dnn", "dense"), "mlp"),
 }
@@ -44,14 +45,14 @@ OF_NETWORKS = (
     "epochs", "batch_size", "optimizer", "patience", "plateau", "recipe", "output", "initial_weights", "init_bias",
     "clone", "engine",
 )  # fmt: skip
-#: Most numbers in a table (rows times columns) on which "auto" grows a forest: more take minutes, and gain nothing.
+#: Most numbers in a table (rows times columns) on which "auto" grows forests: more take minutes, and gain nothing.
 FOREST_NUMBERS = 1_000_000
 
 
 def model_for(wanted: Any, examples: Examples, strategies: Sequence[Strategy] = (), network_alone: bool = False) -> Any:
     """Replace "auto" by the default model for these rows; return any other model unchanged.
 
-    Tables and rows of numbers: the blend `AUTO`, without its forest on large ones. Its network alone where trees cannot
+    Tables and rows of numbers: the blend `AUTO`, without its forests on large ones. Its network alone where trees cannot
     train any of the strategies, and with `network_alone`. Pictures and texts: the network for them.
 
     Args:
@@ -72,7 +73,7 @@ def model_for(wanted: Any, examples: Examples, strategies: Sequence[Strategy] = 
     if not trainable:
         return name
     numbers = len(examples) * sum(int(np.prod(part.shape[1:])) for part in leaves(examples.x))
-    return AUTO if numbers <= FOREST_NUMBERS else replace(AUTO, models=AUTO.models[:-1])
+    return AUTO if numbers <= FOREST_NUMBERS else replace(AUTO, models=AUTO.models[:2])
 
 
 def warn_of_unused(wanted: Any, given: Mapping[str, Any]) -> None:

@@ -35,7 +35,7 @@ def grown(model, log_shift=(0.0, 0.0), examples=TABLE, stop=ALL[300:], limits=LI
     return flat, trees
 
 
-@pytest.mark.parametrize("name", ["boosted", "forest", "balanced_forest"])
+@pytest.mark.parametrize("name", ["boosted", "forest", "extra_trees", "balanced_forest"])
 def test_the_keras_model_gives_what_the_library_gives(name):
     model = cp.trees(name, n_estimators=12)
     flat, trees = grown(model)
@@ -51,7 +51,7 @@ def test_the_keras_model_gives_what_the_library_gives(name):
     assert 1 / (1 + np.exp(-logits)) == pytest.approx(p, abs=1e-6)
 
 
-@pytest.mark.parametrize("name", ["forest", "balanced_forest"])
+@pytest.mark.parametrize("name", ["forest", "extra_trees", "balanced_forest"])
 def test_forests_split_categories_in_their_order(name):
     """The level column is one column of the matrix: it and its numbers in order grow the same trees."""
     codes = np.unique(LEVEL, return_inverse=True)[1].astype(np.float64)

@@ -58,7 +58,7 @@ def test_a_booster_that_can_split_no_more_waits_for_the_others():
 
 
 def test_a_forest_is_that_of_scikit_learn_with_one_more_tree():
-    grown = grow_label_forest(Rows(X, Y), {}, trees=20, seed=5)
+    grown = grow_label_forest(Rows(X, Y), {}, kind="forest", trees=20, seed=5)
     theirs = RandomForestClassifier(20, random_state=5).fit(X, Y)
     p = (20 * np.stack([both[:, 1] for both in theirs.predict_proba(X)], axis=1) + PRIOR[:, 1]) / 21
     logits = TreeModel("forest").logits(grown, PRIOR, X)
@@ -69,7 +69,7 @@ def test_a_forest_is_that_of_scikit_learn_with_one_more_tree():
 def test_leaves_count_labels_where_they_are_known_and_under_their_weights():
     odds = np.array([1.0, 4.0, 0.5])
     weights = np.where(GAPS == 1, odds, 1.0) * (GAPS >= 0)
-    grown = grow_label_forest(Rows(X, GAPS, weights), {"max_depth": 2}, trees=3, seed=1)
+    grown = grow_label_forest(Rows(X, GAPS, weights), {"max_depth": 2}, kind="forest", trees=3, seed=1)
     assert grown.model.odds == pytest.approx(odds)
     forest = grown.model.forest
     leaf, total = forest.apply(X), np.concatenate([PRIOR[:, 1], PRIOR[:, 0]]) + np.zeros((N, 2 * L))
@@ -90,7 +90,7 @@ def test_leaves_count_labels_where_they_are_known_and_under_their_weights():
 def test_weights_of_rows_go_into_the_trees_and_not_into_the_odds_of_labels():
     own = RNG.integers(1, 4, N).astype(float)
     weights = np.where(GAPS == 1, 3.0, 1.0) * (GAPS >= 0) * own[:, None]
-    grown = grow_label_forest(Rows(X, GAPS, weights, own), {}, trees=2, seed=1)
+    grown = grow_label_forest(Rows(X, GAPS, weights, own), {}, kind="forest", trees=2, seed=1)
     assert grown.model.odds == pytest.approx(np.full(L, 3.0))
 
 
