@@ -45,7 +45,7 @@ def encoded_rows(clf: Any, x: Any, name: str | None = None) -> Any:
     a plain table or arrays. `name` is what to call them in a message.
     """
     if isinstance(x, ImageSet):
-        return encode_image_set(x if clf.pictures_of_card is None else x.read_as(clf.pictures_of_card), clf.schema)
+        return encode_image_set(x if clf.pictures is None else x.read_as(clf.pictures), clf.schema)
     if clf.schema is not None and has_picture(clf.members.input):
         return encode_pictures(clf.schema, x, name)
     if dataset_kind(x):
