@@ -78,6 +78,23 @@ def test_importance():
         cp.explain(clf, x, y, together=[("x0", "y9")])
 
 
+def test_importance_with_few_rows_of_a_class():
+    """Bootstrap draws without a row of the class do not count; nearly every interval would be nan otherwise."""
+    clf, x, y = classifier(np.array([1.5, -1.0, 0.0]))
+    rows = np.concatenate([np.flatnonzero(y == 1)[:3], np.flatnonzero(y == 0)[:60]])
+    for one in cp.explain(clf, x[rows], y[rows], resamples=60)["columns"]:
+        importance = one["importance"]
+        assert importance["low"] < importance["value"] < importance["high"]
+    three = np.array([0, 0, 0, 1, 1, 2])
+    score = np.random.default_rng(0).normal(size=(6, 3))
+    weights = np.array([[1.0, 1, 1, 1, 1, 1], [1, 2, 1, 0, 1, 0], [0, 0, 0, 0, 0, 0]])
+    means = mean_average_precision(three, score, weights)
+    for mean, weight, known in zip(means, weights, (3, 2), strict=False):  # the second has no weight on class 2
+        each = [average_precision_score(three == c, score[:, c], sample_weight=weight) for c in range(known)]
+        assert mean == pytest.approx(np.mean(each))
+    assert np.isnan(means[2])
+
+
 def test_weighted_average_precision_with_ties():
     rng = np.random.default_rng(0)
     y, score = rng.integers(0, 2, 50), rng.integers(0, 8, 50) / 8.0
