@@ -10,7 +10,6 @@ need more fits and change none.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -19,6 +18,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from counterpoise.comparison.code_hash import code_hash, is_user_code, plain_text
 from counterpoise.core.examples import Examples
 from counterpoise.core.sources import Source
 from counterpoise.core.version import version
@@ -124,8 +124,13 @@ def _network_entries(network: Network, key: str) -> dict[str, Any]:
         digest.update(_array_hash(array).encode())
     size = sum(int(a.size) for a in state)
     which = f" {key!r}" if key else ""
-    return {
-        f"network{which}": network.label,
+    classes = {type(part) for part in (*model._flatten_layers(), network.model) if is_user_code(type(part))}
+    own = sorted(classes, key=lambda one: one.__qualname__)
+    code = {f"values of the network{which} (code of its own layers)": code_hash(*own)} if own else {}
+    if network.given_loss is not None:
+        code[f"values of the loss{which} (its settings or its code)"] = code_hash(network.given_loss)
+    return code | {
+        f"network{which}": re.sub(r"^(sequential|functional)_\d+$", r"\1", network.label),  # Keras counts them up
         f"values of the network{which} (its layers or its initial weights)": f"{digest.hexdigest()} {size}",
         f"optimizer{which}": _optimizer_text(optimizer),
     }
@@ -134,12 +139,12 @@ def _network_entries(network: Network, key: str) -> dict[str, Any]:
 def _optimizer_text(optimizer: Any) -> str:
     """Return the class of an optimizer and its settings, without the name that Keras counts up."""
     config = {k: v for k, v in optimizer.get_config().items() if k != "name" and v not in (None, False)}
-    return f"{type(optimizer).__name__} {_config_text(config)}"
+    return f"{type(optimizer).__name__} {plain_text(config)}"
 
 
 def _layers_text(model: keras.Model) -> str:
     """Return the configuration of a model as text that is the same in each process: no counted names or addresses."""
-    text = _config_text(model.get_config())
+    text = plain_text(model.get_config())
     names: dict[str, str] = {}
     for layer in model._flatten_layers():
         for part in (layer, *getattr(layer, "operations", ())):  # operations that are no layers have names too
@@ -147,11 +152,6 @@ def _layers_text(model: keras.Model) -> str:
     for name in sorted(names, key=len, reverse=True):
         text = text.replace(f'"{name}"', f'"{names[name]}"')
     return re.sub(r'("name": "\w+?)_\d+"', r'\1"', text)  # of optimizers, losses and metrics
-
-
-def _config_text(config: Any) -> str:
-    """Return a configuration as JSON text without memory addresses, which differ from run to run."""
-    return re.sub(r" at 0x[0-9a-f]+", "", json.dumps(config, sort_keys=True, default=str))
 
 
 def _array_hash(array: Array, more: bytes = b"") -> str:

@@ -48,8 +48,13 @@ class _HeldBackStderr:
         """Redirect descriptor 2 to a temporary file; leave it as it is if this is impossible."""
         self._panicked, self._stderr_copy = False, None
         with suppress(OSError):  # no standard error, or no file to hold it in
-            self._held_text = tempfile.TemporaryFile()  # noqa: SIM115
-            self._stderr_copy = os.dup(2)
+            copy = os.dup(2)  # first: a file opened before it could get the number of a closed standard error
+            try:
+                self._held_text = tempfile.TemporaryFile()  # noqa: SIM115
+            except OSError:
+                os.close(copy)
+                raise
+            self._stderr_copy = copy
             os.dup2(self._held_text.fileno(), 2)
 
     def _restore(self) -> None:

@@ -115,7 +115,10 @@ class Cells:
         return pl.DataFrame([typed_columns[name] for name in types])
 
     def _columns_as(self, kind: pl.DataType, columns: Sequence[int]) -> Iterable[pl.Series]:
-        """Return some columns, by number, as series of a type that all their values spell."""
+        """Return some columns, by number and in this order, as series of a type that all their values spell.
+
+        A column without values (`Null`) stays text, so that a later block with values can be joined to it.
+        """
         if kind == DATES:
             return [parse_dates(self._cells_of([column])) for column in columns]
         text = self._cells_of(columns)
@@ -128,7 +131,7 @@ class Cells:
     def _cells_of(self, columns: Sequence[int] | Array, rows: int | None = None) -> pl.Series:
         """Return the first `rows` cells (None: all) of some columns, by number, as one series."""
         rows = self.rows if rows is None else min(rows, self.rows)
-        if len(columns) * rows == len(self.text):
+        if len(columns) * rows == len(self.text) and np.array_equal(columns, np.arange(len(columns))):
             return self.text
         starts = np.asarray(columns, int)[:, None] * self.rows
         return self.text.gather((starts + np.arange(rows)).ravel())

@@ -329,7 +329,8 @@ def _fit_isotonic(lp: Array, y: Array, w: Array) -> dict[str, Any]:
     With two classes, only class 1 has a curve.
     """
     classes = [1] if lp.shape[1] == 2 else list(range(lp.shape[1]))
-    curves = [_fit_monotone_curve(_class_log_odds(lp)[:, c], (y == c).astype(np.float64), w) for c in classes]
+    odds = _class_log_odds(lp)
+    curves = [_fit_monotone_curve(odds[:, c], (y == c).astype(np.float64), w) for c in classes]
     return {"kind": "isotonic", "x": [x.tolist() for x, _ in curves], "y": [v.tolist() for _, v in curves]}
 
 

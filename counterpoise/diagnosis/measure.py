@@ -329,7 +329,8 @@ def _testable_columns(examples: Examples) -> tuple[Mapping[str, np.ndarray], dic
     schema = examples.schema
     if schema is not None:
         return named_parts(schema, examples.x)
-    inputs = examples.x if isinstance(examples.x, Mapping) else {"x": examples.x}
+    inputs = {f"input {i}": part for i, part in enumerate(examples.x)} if isinstance(examples.x, tuple) else examples.x
+    inputs = inputs if isinstance(inputs, Mapping) else {"x": inputs}
     flat = {str(k): v for k, v in inputs.items() if isinstance(v, np.ndarray) and v.dtype.kind in "fiub" and v.ndim < 3}
     # As float64: float32 would make one value of many, and a leak would not be seen.
     arrays = {name: v.reshape(len(v), -1).astype(np.float64, copy=False) for name, v in flat.items()}

@@ -197,7 +197,7 @@ def _block_codes(label: Callable[..., Any] | None, element: Any) -> Any:
         codes = codes[:, 0]
     if codes.shape.rank != 1 or not codes.dtype.is_integer:
         raise DataError(
-            f"The function label= returned {codes.dtype.name} of shape {codes.shape} for a block of elements. Expected "
+            f"The labels of a block of elements are {codes.dtype.name} of shape {codes.shape}. Expected "
             "one integer class code for each element (tf.argmax(y, -1) for one-hot, a lookup table for text)."
         )
     return tf.cast(codes, tf.int32)
@@ -219,7 +219,7 @@ def _count_classes(
             complete = False
             break
         if block.size and block.min() < 0:
-            raise DataError(f"The function label= returned class code {int(block.min())}. Expected 0, 1, 2 ...")
+            raise DataError(f"The labels contain the class code {int(block.min())}. Expected 0, 1, 2 ...")
         more = np.bincount(block, minlength=len(counts))
         counts = more + np.pad(counts, (0, len(more) - len(counts)))
         seen += len(block)

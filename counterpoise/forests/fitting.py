@@ -23,39 +23,52 @@ Array = np.ndarray
 SMALL = 1_000_000
 
 
-#: Parameters of LightGBM that are set here: boosting ends by the corrected log loss of the stopping rows.
-RESERVED = (
-    "application", "metric", "metrics", "metric_types", "num_class", "num_classes", "early_stopping_round",
-    "early_stopping_rounds", "early_stopping", "n_iter_no_change",
-)  # fmt: skip
+_SHIFTS = 'the prior shift of its class weights would stay in the probabilities. Use strategy="class_weight" instead'
+#: Parameters that are refused, by their main names, and why. Users may set all others.
+RESERVED = {
+    **dict.fromkeys(("is_unbalance", "scale_pos_weight", "pos_bagging_fraction", "neg_bagging_fraction"), _SHIFTS),
+    "class_weight": _SHIFTS,
+    "metric": "boosting stops by the corrected log loss of the early-stopping rows",
+    "early_stopping_round": "boosting stops by the corrected log loss of the early-stopping rows",
+    "num_class": "it follows from the labels",
+    "num_iterations": "the number of rounds is n_estimators. Pass n_estimators instead",
+}
 
 
-def check_options(name: str, options: Mapping[str, Any]) -> None:
-    """Raise an OptionError for a parameter that the library lacks or that is set here.
+def check_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters by the library's main names; two names for one parameter would make one be ignored.
 
-    `name` is "boosted" or a kind of forest (see `grow_forest`); `options` are the user's parameters by name.
+    Args:
+        name: "boosted", or a kind of forest (see `grow_forest`).
+        options: The user's parameters by name or alias. "n_estimators" keeps its name.
+
+    Raises:
+        OptionError: The library lacks a parameter, it is set here, or it is given twice.
     """
-    known = _boosted_parameters() if name == "boosted" else set(_new_forest(name, {}).get_params())
-    for option in options:
-        if name == "boosted" and option in RESERVED:
-            raise OptionError(
-                f"{option} is set by Counterpoise, because boosting stops by the corrected log loss of the "
-                "early-stopping rows. Leave this parameter out."
-            )
-        # An empty set: this version of the library does not list its parameters, so none is refused.
-        if known and option not in known:
+    aliases = _boosted_names() if name == "boosted" else {one: one for one in _new_forest(name, {}).get_params()}
+    named: dict[str, Any] = {}
+    for option, value in options.items():
+        # No aliases: this version of the library does not list its parameters, so none is refused.
+        if aliases and option not in aliases:
             library = "LightGBM" if name == "boosted" else "scikit-learn's forests"
-            raise OptionError(f"{library} has no parameter {option!r}.{did_you_mean(option, known)}")
+            raise OptionError(f"{library} has no parameter {option!r}.{did_you_mean(option, aliases)}")
+        main = option if option == "n_estimators" else aliases.get(option, option)
+        if main in RESERVED:
+            raise OptionError(f"{option} cannot be set, because {RESERVED[main]}.")
+        if main in named:
+            raise OptionError(f"{option} is another name of {main}, which is given too. Pass one of them.")
+        named[main] = value
+    return named
 
 
-def _boosted_parameters() -> set[str]:
-    """Return names and aliases of the parameters of LightGBM; empty for a version that does not list them."""
+def _boosted_names() -> dict[str, str]:
+    """Return name or alias -> main name of LightGBM's parameters; empty for a version that does not list them."""
     import lightgbm
 
     with suppress(Exception):
-        aliases = lightgbm.basic._ConfigAliases._get_all_param_aliases()
-        return set(aliases) | {alias for many in aliases.values() for alias in many}
-    return set()
+        listed = lightgbm.basic._ConfigAliases._get_all_param_aliases()
+        return {alias: main for main, many in listed.items() for alias in (main, *many)}
+    return {}
 
 
 @dataclass(frozen=True)

@@ -255,5 +255,5 @@ def trees(name: str = "boosted", *, monotone: Mapping[str, int] | None = None, *
             "linear_tree is not supported, because the file stores one number per leaf. Leave linear_tree out."
         )
     if set(options) - {"n_estimators"}:
-        check_options(name, options)
+        options = check_options(name, options)
     return TreeModel(name, options, dict(monotone or {}))

@@ -34,13 +34,13 @@ def check_rate(optimizer: keras.optimizers.Optimizer, plateau: int | None, callb
     Example:
         >>> check_rate(keras.optimizers.SGD(0.1), plateau=5)
     """
-    rate = optimizer.get_config().get("learning_rate")
     setters = [type(c).__name__ for c in callbacks if isinstance(c, SETTERS)]
     setters = ["plateau"] * (plateau is not None) + setters
-    if setters and isinstance(rate, dict):
+    rate = _rate(optimizer)
+    if setters and isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
         raise OptionError(
             f"{setters[0]} sets the learning rate, but the learning rate of the optimizer is a schedule "
-            f"({rate['class_name']}). Use an optimizer with a fixed learning rate, or leave the callback out."
+            f"({type(rate).__name__}). Use an optimizer with a fixed learning rate, or leave the callback out."
         )
 
 
@@ -52,8 +52,12 @@ def has_schedule(optimizer: keras.optimizers.Optimizer) -> bool:
         >>> has_schedule(keras.optimizers.SGD(decay)), has_schedule(keras.optimizers.SGD(0.1))
         (True, False)
     """
-    rate = getattr(optimizer, "inner_optimizer", optimizer)._learning_rate
-    return isinstance(rate, keras.optimizers.schedules.LearningRateSchedule)
+    return isinstance(_rate(optimizer), keras.optimizers.schedules.LearningRateSchedule)
+
+
+def _rate(optimizer: keras.optimizers.Optimizer) -> Any:
+    """Return the learning rate of an optimizer, a variable or a schedule, also inside a `LossScaleOptimizer`."""
+    return getattr(optimizer, "inner_optimizer", optimizer)._learning_rate
 
 
 def schedule_ends_near_zero(optimizer: keras.optimizers.Optimizer, steps: int) -> bool:
@@ -68,7 +72,7 @@ def schedule_ends_near_zero(optimizer: keras.optimizers.Optimizer, steps: int) -
     """
     if not has_schedule(optimizer):
         return False
-    schedule = getattr(optimizer, "inner_optimizer", optimizer)._learning_rate
+    schedule = _rate(optimizer)
     # At 21 steps, from the first to the last: the largest rate need not be the first, because of a warm-up.
     rates = [float(keras.ops.convert_to_numpy(schedule(round(steps * twentieth / 20)))) for twentieth in range(21)]
     return rates[-1] < AT_REST * max(rates)

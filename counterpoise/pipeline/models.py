@@ -52,8 +52,8 @@ FOREST_NUMBERS = 1_000_000
 def model_for(wanted: Any, examples: Examples, strategies: Sequence[Strategy] = (), network_alone: bool = False) -> Any:
     """Replace "auto" by the default model for these rows; return any other model unchanged.
 
-    Tables and rows of numbers: the blend `AUTO`, without its forests on large ones. Its network alone where trees cannot
-    train any of the strategies, and with `network_alone`. Pictures and texts: the network for them.
+    Tables and rows of numbers: the blend `AUTO`, on large ones without its forests. Its network alone where trees
+    cannot train any of the strategies, and with `network_alone`. Pictures and texts: the network for them.
 
     Args:
         wanted: As `fit` takes it.

@@ -139,6 +139,18 @@ def test_equal_runs_have_equal_manifests_and_every_difference_is_named():
     assert manifest_differences({**before, "version": "0.0"}, before) == [f"version was 0.0 and is {before['version']}"]
 
 
+class Scaled(keras.layers.Layer):
+    def call(self, x):
+        return 2.0 * x
+
+
+def weighted_loss(factor):
+    def loss(y, p):
+        return keras.losses.binary_crossentropy(y, p) * (1.0 + factor * y[:, 0])
+
+    return loss
+
+
 def test_a_network_is_known_by_its_layers_and_by_the_weights_it_starts_from():
     narrow, wide = manifest(model=two_layers(8)), manifest(model=two_layers(9))
     assert manifest_differences(narrow, manifest(model=two_layers(8))) == []
@@ -148,6 +160,23 @@ def test_a_network_is_known_by_its_layers_and_by_the_weights_it_starts_from():
     assert manifest_differences(first, manifest(model=given)) == []
     given.layers[0].bias.assign([0.5])
     assert "values of the network" in manifest_differences(first, manifest(model=given))[0]
+
+
+def test_a_network_is_known_by_its_loss_and_by_the_code_of_its_layers(monkeypatch):
+    def compiled(loss):
+        model = keras.Sequential([keras.Input((3,)), Scaled(), keras.layers.Dense(1, activation="sigmoid")])
+        model.compile("adam", loss)
+        model.set_weights([np.ones(w.shape) for w in model.weights])
+        return manifest(model=model)
+
+    before = compiled(weighted_loss(2.0))
+    assert manifest_differences(before, compiled(weighted_loss(2.0))) == []
+    changed = ["values of the loss (its settings or its code) changed"]
+    assert manifest_differences(before, compiled(weighted_loss(3.0))) == changed
+    assert manifest_differences(before, compiled(keras.losses.BinaryFocalCrossentropy())) == changed
+    monkeypatch.setattr(Scaled, "call", lambda self, x: 3.0 * x)
+    changed = ["values of the network (code of its own layers) changed"]
+    assert manifest_differences(before, compiled(weighted_loss(2.0))) == changed
 
 
 def counted(limit=10**6):

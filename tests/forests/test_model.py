@@ -62,6 +62,14 @@ def test_forests_split_categories_in_their_order(name):
     )
 
 
+def test_other_names_of_a_parameter_replace_our_values():
+    """LightGBM ignores an alias where the main name, which has our value, is there too."""
+    own, theirs = cp.trees(min_data_in_leaf=80, n_estimators=5), cp.trees(min_child_samples=80, n_estimators=5)
+    assert own.content() == theirs.content()
+    leaves = [tree["num_leaves"] for tree in grown(theirs)[1].model.dump_model()["tree_info"]]
+    assert max(leaves) <= 300 // 80
+
+
 def test_boosting_ends_by_the_corrected_loss_of_the_stopping_rows():
     shift = np.array([-1.0, 1.0])
     flat, trees = grown(TreeModel(), shift)
@@ -114,7 +122,11 @@ def test_stored_trees_that_were_changed_are_refused_before_room_is_made():
         (lambda: cp.trees(linear_tree=True), ModelError, "linear_tree"),
         (lambda: cp.trees(num_leafs=7), OptionError, "no parameter 'num_leafs'.*Did you mean 'num_leaf"),
         (lambda: cp.trees("forest", max_depht=7), OptionError, "no parameter 'max_depht'.*Did you mean 'max_depth'"),
-        (lambda: cp.trees(metric="auc"), OptionError, "metric is set by Counterpoise"),
+        (lambda: cp.trees(metric="auc"), OptionError, "metric cannot be set, because boosting stops"),
+        (lambda: cp.trees(n_iter=5), OptionError, "n_iter cannot be set.*Pass n_estimators"),
+        (lambda: cp.trees(scale_pos_weight=9.0), OptionError, "prior shift.*class_weight"),
+        (lambda: cp.trees("forest", class_weight="balanced"), OptionError, "prior shift.*class_weight"),
+        (lambda: cp.trees(eta=0.1, learning_rate=0.2), OptionError, "another name of learning_rate|Pass one"),
     ],
 )
 def test_what_is_no_tree_is_refused(make, error, match):
