@@ -1,0 +1,83 @@
+"""A hash of the user's code changes with what the code computes, and with nothing else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from functools import partial
+
+import keras
+import numpy as np
+import pytest
+
+from counterpoise.comparison.code_hash import code_hash, is_user_code
+
+SCALE = 2.0
+
+
+def scaled(y, p):
+    return SCALE * (y - p) ** 2
+
+
+def calls(y, p):
+    return scaled(y, p).mean()
+
+
+def within(power):
+    def loss(y, p):
+        return (y - p) ** power
+
+    return loss
+
+
+class Own(keras.losses.Loss):
+    def __init__(self, width=1.0):
+        super().__init__()
+        self.width = width
+
+    def get_config(self):
+        return {"width": self.width}
+
+    def call(self, y_true, y_pred):
+        return abs(y_true - y_pred) * self.width
+
+
+def test_what_a_function_reads_counts(monkeypatch):
+    before = code_hash(scaled), code_hash(calls)
+    assert (code_hash(scaled), code_hash(calls)) == before
+    monkeypatch.setitem(globals(), "SCALE", 3.0)
+    assert code_hash(scaled) != before[0]
+    assert code_hash(calls) != before[1], "through the function that it calls"
+
+
+def test_variables_defaults_and_partial_functions_count():
+    assert code_hash(within(2)) == code_hash(within(2)) != code_hash(within(3))
+    assert code_hash(partial(within, 2)) != code_hash(within)
+    assert code_hash(lambda y, p, w=1: y * w) != code_hash(lambda y, p, w=2: y * w)
+    assert code_hash(np.arange(3)) != code_hash(np.arange(4))
+
+
+def test_settings_and_methods_of_a_class_count(monkeypatch):
+    before = code_hash(Own())
+    assert before == code_hash(Own()) != code_hash(Own(2.0))
+    monkeypatch.setattr(Own, "call", lambda self, y, p: (y - p) ** 2)
+    assert code_hash(Own()) != before
+
+
+@pytest.mark.parametrize("part", [keras.losses.BinaryCrossentropy(), np.mean, keras.layers.Dense, len])
+def test_code_of_packages_counts_by_name(part):
+    assert code_hash(part) == code_hash(part)
+    assert not is_user_code(part if hasattr(part, "__qualname__") else type(part))
+
+
+def test_the_hash_is_the_same_in_another_process(tmp_path):
+    text = "def loss(y, p):\n    names = {'a', 'b', 'c', 'd'}\n    return (y - p) if str(y) in names else p\n"
+    (tmp_path / "mine.py").write_text(text)
+    code = "import mine; from counterpoise.comparison.code_hash import code_hash; print(code_hash(mine.loss))"
+    texts = set()
+    for seed in ("1", "2"):
+        env = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path]), "PYTHONHASHSEED": seed}
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
+        texts.add(done.stdout)
+    assert len(texts) == 1
