@@ -27,10 +27,10 @@ def code_hash(*parts: Any) -> str:
     installed packages is covered by name alone.
 
     Example:
-        >>> code_hash(lambda y, p: p - y) == code_hash(lambda y, p: p - y)
-        True
-        >>> code_hash(lambda y, p: p - y) == code_hash(lambda y, p: 2 * p - y)
-        False
+        >>> import keras
+        >>> focal, focal_3 = keras.losses.BinaryFocalCrossentropy(), keras.losses.BinaryFocalCrossentropy(gamma=3.0)
+        >>> code_hash(focal) == code_hash(keras.losses.BinaryFocalCrossentropy()), code_hash(focal) == code_hash(focal_3)
+        (True, False)
     """
     digest, seen = hashlib.blake2b(digest_size=8), set[int]()
     for part in parts:

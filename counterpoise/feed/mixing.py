@@ -151,7 +151,10 @@ class Mixup(Mixing):
         self.alpha = check_range(alpha, "alpha", 0.0, bounds="(]")
 
     def mix(self, draws: Draws, x: Any, soft: Any, weight: Any) -> tuple[Any, Any, Any]:
-        """Return the batch mixed with a permutation of its rows, as `Mixing.mix`; draws: partners, then shares."""
+        """Return the batch mixed with a permutation of its rows (see `Mixing.mix`).
+
+        The draws are the partners, then the shares.
+        """
         n = ops.shape(soft)[0]
         # A random permutation of the rows.
         partner = ops.argsort(draws.uniform((n,)))
@@ -279,7 +282,10 @@ class BatchSMOTE(Mixing):
             raise OptionError(f"only={self.only}. Expected class codes 0 to {classes - 1}.")
 
     def mix(self, draws: Draws, x: Any, soft: Any, weight: Any) -> tuple[Any, Any, Any]:
-        """Return the batch with synthetic rows, as `Mixing.mix`; draws: neighbors, rows, then shares."""
+        """Return the batch with synthetic rows (see `Mixing.mix`).
+
+        The draws are the neighbors, the rows, then the shares.
+        """
         n = ops.shape(soft)[0]
         codes = ops.argmax(soft, axis=1)
         others = ops.logical_and(codes[:, None] == codes[None, :], ops.logical_not(ops.eye(n, dtype="bool")))

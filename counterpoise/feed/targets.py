@@ -26,7 +26,7 @@ def labels_as_list(y: Any) -> Any:
     """Return a tuple or range of single labels as a list, because a tuple means several outputs.
 
     Example:
-        >>> listed(("a", "b")), listed(range(2)), listed(([0, 1], [1, 0]))
+        >>> labels_as_list(("a", "b")), labels_as_list(range(2)), labels_as_list(([0, 1], [1, 0]))
         (['a', 'b'], [0, 1], ([0, 1], [1, 0]))
     """
     alone = isinstance(y, (tuple, range)) and all(isinstance(v, (str, bytes)) or not hasattr(v, "__len__") for v in y)

@@ -79,7 +79,7 @@ class PairwiseAUC(RankingLoss):
         self.margin = check_range(margin, "margin", low=0.0, bounds="(]")
 
     def rank_loss(self, s: Tensor, pos: Tensor, neg: Tensor) -> Tensor:
-        """Return the losses (K,) of scores `s`, with the weights of positives and negatives, all (N, K)."""
+        """Return the losses (K,) of scores and weights of positives and negatives (N, K)."""
         # The hinge as (negatives, positives, K), because `weighted_mean` reduces the first axis.
         per_positive = weighted_mean(ops.swapaxes(_pair_hinge(s, self.margin), 0, 1), neg[:, None, :])
         return weighted_mean(per_positive, pos)
@@ -119,7 +119,7 @@ class PartialAUC(PairwiseAUC):
         self.temperature = check_range(temperature, "temperature", low=0.0, bounds="(]")
 
     def rank_loss(self, s: Tensor, pos: Tensor, neg: Tensor) -> Tensor:
-        """Return the losses (K,) of scores `s`, with the weights of positives and negatives, all (N, K)."""
+        """Return the losses (K,) of scores and weights of positives and negatives (N, K)."""
         share = ops.divide_no_nan(neg, ops.sum(neg, axis=0, keepdims=True))
         # -1e30 leaves rows without weight out. Minus infinity would give nan if no row has a weight.
         log_share = ops.where(share > 0, ops.log(ops.where(share > 0, share, 1.0)), -1e30)
@@ -164,7 +164,7 @@ class AUCMargin(RankingLoss):
         self.margin, self.bounded = check_range(margin, "margin", low=0.0, bounds="(]"), bool(bounded)
 
     def rank_loss(self, s: Tensor, pos: Tensor, neg: Tensor) -> Tensor:
-        """Return the losses (K,) of scores `s`, with the weights of positives and negatives, all (N, K)."""
+        """Return the losses (K,) of scores and weights of positives and negatives (N, K)."""
         h = ops.sigmoid(s) if self.bounded else s
         a, b = weighted_mean(h, pos), weighted_mean(h, neg)
         spread = weighted_mean((h - a) ** 2, pos) + weighted_mean((h - b) ** 2, neg)
@@ -202,7 +202,7 @@ class SmoothAP(RankingLoss):
         self.temperature = check_range(temperature, "temperature", low=0.0, bounds="(]")
 
     def rank_loss(self, s: Tensor, pos: Tensor, neg: Tensor) -> Tensor:
-        """Return the losses (K,) of scores `s`, with the weights of positives and negatives, all (N, K)."""
+        """Return the losses (K,) of scores and weights of positives and negatives (N, K)."""
         above = ops.sigmoid((s[None, :, :] - s[:, None, :]) / self.temperature)
         among = 0.5 + ops.sum(above * pos[None, :, :], axis=1)
         return 1 - weighted_mean(among / (among + ops.sum(above * neg[None, :, :], axis=1)), pos)

@@ -103,7 +103,7 @@ class Tversky(RegionLoss):
         self.gamma = check_range(gamma, "gamma", low=0.0, bounds="(]")
 
     def region_loss(self, t: Tensor, z: Tensor, w: Tensor) -> Tensor:
-        """Return the losses (N,), or one number, of targets `t`, logits `z`, and pixel weights `w`."""
+        """Return the losses (N,), or one number, of targets, logits, and pixel weights."""
         return ops.mean(self.gap(t, z, w), axis=-1)
 
     def gap(self, t: Tensor, z: Tensor, w: Tensor) -> Tensor:
@@ -144,7 +144,7 @@ class GeneralizedDice(RegionLoss):
     """
 
     def region_loss(self, t: Tensor, z: Tensor, w: Tensor) -> Tensor:
-        """Return the losses (N,), or one number, of targets `t`, logits `z`, and pixel weights `w`."""
+        """Return the losses (N,), or one number, of targets, logits, and pixel weights."""
         p = ops.softmax(class_logits(z), axis=-1)
         volume = pixel_sums(t, w)
         present = volume > 0
@@ -186,7 +186,7 @@ class Combo(RegionLoss):
         self.beta = check_range(beta, "beta", low=0.0, high=1.0)
 
     def region_loss(self, t: Tensor, z: Tensor, w: Tensor) -> Tensor:
-        """Return the losses (N,), or one number, of targets `t`, logits `z`, and pixel weights `w`."""
+        """Return the losses (N,), or one number, of targets, logits, and pixel weights."""
         full = class_logits(z)
         t, odds, p = (foreground(x, z) for x in (t, log_odds(full), ops.softmax(full, axis=-1)))
         pixel = self.beta * t * ops.softplus(-odds) + (1 - self.beta) * (1 - t) * ops.softplus(odds)

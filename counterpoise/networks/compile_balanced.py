@@ -1,7 +1,7 @@
 """Compile any Keras model with weights for its rare classes: one line, no `class_weight`.
 
-The public function is `cp.compile_balanced`; nothing here trains. Weights are those of `plans.tables`, and losses those
-of `losses.weighted`, which saved models name.
+The public function is `cp.compile_balanced`; nothing here trains. Weights are those of `plans.weight_table`, and
+losses those of `losses.weighted`, which saved models name.
 """
 
 from __future__ import annotations

@@ -145,7 +145,7 @@ def _divide_rows(wanted: int, share: Array, sizes: Array) -> Array:
     What exceeds a size is divided among the others. The sum of `sizes` must be `wanted` or more.
 
     Example:
-        >>> _shared_out(10, np.array([1.0, 1.0, 3.0]), np.array([5, 5, 3])).tolist()
+        >>> _divide_rows(10, np.array([1.0, 1.0, 3.0]), np.array([5, 5, 3])).tolist()
         [4, 3, 3]
     """
     given = np.zeros(len(sizes), dtype=np.int64)

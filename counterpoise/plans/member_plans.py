@@ -105,7 +105,7 @@ def joined_member_plans(plans: Sequence[Plan], n_members: int) -> MemberPlans:
 
     Example:
         >>> from counterpoise.plans import oversample, uniform
-        >>> plan = joined([uniform([0, 0, 0, 1]), oversample([0, 0, 0, 1])], n_members=2)
+        >>> plan = joined_member_plans([uniform([0, 0, 0, 1]), oversample([0, 0, 0, 1])], n_members=2)
         >>> rows, weights = plan.epoch(0, seed=0)
         >>> weights[rows == 3][0].round(2)
         array([0.67, 1.33], dtype=float32)

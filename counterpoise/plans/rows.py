@@ -39,7 +39,7 @@ def walk_block(n: int, size: int, epoch: int, seed: int, stage: str) -> Array:
     pass sees every row and no epoch has a row twice. Each pass has a permutation of its own.
 
     Example:
-        >>> blocks = [walked(10, 4, e, 0, "doc") for e in range(3)]
+        >>> blocks = [walk_block(10, 4, e, 0, "doc") for e in range(3)]
         >>> sorted({int(i) for b in blocks for i in b}) == list(range(10))
         True
     """
@@ -121,7 +121,7 @@ def permutation_part(n: int, start: int, end: int, key: Array) -> Array:
 
     Example:
         >>> key = np.arange(1, 9, dtype=np.uint64)
-        >>> sorted(scattered(10, 0, 10, key).tolist()) == list(range(10))
+        >>> sorted(permutation_part(10, 0, 10, key).tolist()) == list(range(10))
         True
     """
     # Half of the bits of n - 1, rounded up.

@@ -74,9 +74,10 @@ class Successive(Strategy):
         return [job.having(limits=with_cosine(job.limits, pieces)) for job in of_stages] if self.warm else of_stages
 
     def due(self, stage: int, jobs: Sequence[Job], members: Mapping[str, Member], examples: Examples) -> dict[int, Job]:
-        """Return the job of this stage by its index; {} after the last stage (see `Strategy.due`).
+        """Return the job of this stage by its index, or {} after the last stage.
 
-        Its plan or its initial weights follow from the models before. A model before that failed is a ModelError.
+        See `Strategy.due`. Its plan or its initial weights follow from the models before. A model before that failed
+        is a ModelError.
         """
         if stage >= self.count:
             return {}
