@@ -60,7 +60,11 @@ def test_scores_are_means_over_labels_of_those_of_scikit_learn():
     seen = Y >= 0
     assert scores["f1_micro"] == pytest.approx(f1_score(Y[seen], decision[seen]))
     assert scores["average_precision_micro"] == pytest.approx(average_precision_score(Y[seen], proba[seen]))
-    assert scores["subset_accuracy"] == pytest.approx(np.mean(((decision == Y) | ~seen).all(axis=1)))
+    right = ((decision == Y) | ~seen).all(axis=1)
+    assert scores["subset_accuracy"] == pytest.approx(np.mean(right))
+    blank = np.concatenate([Y, np.full_like(Y, -1)])
+    more = LABELS.joint_scores(blank, np.tile(proba, (2, 1)), np.tile(decision, (2, 1)), np.tile(WEIGHTS, 2))
+    assert more["subset_accuracy"] == pytest.approx(np.average(right, weights=WEIGHTS))
 
 
 def test_thresholds_stay_at_the_same_prior_with_weights_and_with_few_positives():
