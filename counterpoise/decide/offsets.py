@@ -66,7 +66,7 @@ def best_offsets(lp: Array, labels: Array, goal: Aim, w: Array, *, sweeps: int =
         return np.zeros(lp.shape[1])
     if goal.name == "recall_floor":
         start = best_offsets(lp, labels, Aim("f1"), w)
-        return floor_offsets(lp, labels, _floors_by_class(goal, lp.shape[1]), start, w)
+        return floor_offsets(lp, labels, class_floors(goal, lp.shape[1]), start, w)
     if goal.name == "cost":
         return _cost_offsets(goal, lp.shape[1])
     # -log of the class shares; half a row in place of none keeps it finite.
@@ -78,7 +78,7 @@ def best_offsets(lp: Array, labels: Array, goal: Aim, w: Array, *, sweeps: int =
     return start + _shrunk_deviation(ascend(lp, labels, w, start, score, sweeps) - start, counts)
 
 
-def _floors_by_class(goal: Aim, n_classes: int) -> Array:
+def class_floors(goal: Aim, n_classes: int) -> Array:
     """Return one floor per class, float64 (C,), from an aim with one value or one each.
 
     Raises:
