@@ -47,7 +47,7 @@ def assign_bins(score: Array, amount: Array, bins: int) -> Array:
     before = np.cumsum(per_value) - per_value
     total = per_value.sum()
     # A tiny allowance keeps sums of fractional weights from falling just short of a boundary.
-    count = max(1, min(bins, max(int(total + 1e-9), np.count_nonzero(amount))))
+    count = max(1, min(bins, max(int(total + 1e-9), int(np.count_nonzero(amount)))))
     share = before / total if total > 0 else np.zeros_like(before)
     return np.minimum((share * count + 1e-9).astype(np.int64), count - 1)[where]
 
