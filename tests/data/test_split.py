@@ -9,7 +9,8 @@ import pytest
 
 from counterpoise.core.errors import OptionError, SplitError
 from counterpoise.core.examples import Examples
-from counterpoise.data.given_split import Split
+from counterpoise.core.units import Units
+from counterpoise.data.given_split import Split, given_fold
 from counterpoise.data.split import check_counts, hold_out, make_folds
 
 
@@ -127,6 +128,29 @@ def test_time_with_one_value_or_repeats_is_refused():
         make_folds(examples([50, 50], time=np.arange(100)), 3, repeats=2)
     with pytest.raises(OptionError, match="groups= and time="):
         make_folds(examples([50, 50], time=np.arange(100), groups=np.arange(100)), 3)
+
+
+def test_groups_are_never_divided_in_time_order():
+    both = {"time": np.arange(100.0), "groups": np.arange(100) % 10}
+    with pytest.raises(OptionError, match="groups= and time= cannot be combined"):
+        hold_out(examples([50, 50], **both))
+    split = np.repeat([0, 2], [80, 20]).astype(np.int8)
+    both["groups"] = np.where(split == 2, 10, both["groups"])
+    with pytest.raises(OptionError, match="groups= and time= cannot be combined"):
+        given_fold(examples([50, 50], split=split, **both))
+    split[70:80] = 1
+    both["groups"] = split.astype(int)
+    given_fold(examples([50, 50], split=split, **both))  # both are checked, and nothing is divided
+
+
+def test_arguments_that_duplicates_group_does_not_go_with_are_named():
+    copies = np.arange(100) // 2
+    with pytest.raises(OptionError, match="duplicates='group' and time= cannot be combined"):
+        make_folds(examples([50, 50], time=np.arange(100), duplicate_ids=copies), 3, duplicates="group")
+    for more, name in (({}, "groups="), ({"units": Units(np.arange(100), ("patient",))}, "unit=")):
+        data = examples([50, 50], groups=np.arange(100), duplicate_ids=copies, **more)
+        with pytest.raises(OptionError, match=f"^{name} and duplicates='group' cannot be combined"):
+            make_folds(data, 3, duplicates="group")
 
 
 def test_duplicates_group_drop_error():
