@@ -167,6 +167,14 @@ def test_duplicates_group_drop_error():
         make_folds(data, 3, duplicates="merge")
 
 
+@pytest.mark.parametrize("roles", [[0, 2], [0, 1, 2]])
+@pytest.mark.parametrize("share", [20, 1, 0, -0.2])
+def test_a_share_out_of_range_is_refused_with_a_split_too(roles, share):
+    data = examples([90, 30], split=np.resize(roles, 120).astype(np.int8))
+    with pytest.raises(OptionError, match=f"validation= is {share}. Expected a share between 0 and 1"):
+        given_fold(data, share)
+
+
 @pytest.mark.parametrize(("how", "words"), [({"folds": 1}, "folds= is 1"), ({"repeats": 0}, "repeats= is 0")])
 def test_numbers_out_of_range(how, words):
     with pytest.raises(OptionError, match=words):

@@ -75,6 +75,12 @@ def test_the_sample_may_be_small(path, monkeypatch):
     assert not set(rows.sample) & set(rows.holdout.held)
 
 
+def test_a_wrong_share_is_refused_for_long_tables_too(path, monkeypatch):
+    monkeypatch.setattr(scans, "MOST_HELD", 100)
+    with pytest.raises(OptionError, match="validation= is 5. Expected a share between 0 and 1"):
+        scans.read_scan(scan(path, "ill"), 5, 0)
+
+
 @pytest.mark.parametrize("strategy", ["smote", "drw", "mixup", "crt"])
 def test_strategies_that_need_rows_in_memory_are_refused(path, strategy):
     with pytest.raises(OptionError, match=f"Strategy '{strategy}' needs rows in memory"):
