@@ -122,6 +122,9 @@ def read_scan(scan: Scan, validation: Any, seed: int) -> Scanned:
     train, held = np.sort(train), np.sort(held)
     chosen = seeds.generator(seed, "sample").permutation(len(train))[:MOST_SAMPLED]
     sampled = np.sort(train[chosen])
+    lacking = np.setdiff1d(scan.y, scan.y[np.concatenate([sampled, held])])
+    # A rare class may be in no sampled row if no rows are held out; `read` needs rows of each class.
+    sampled = np.sort(np.concatenate([sampled, *(np.flatnonzero(scan.y == code)[:2] for code in lacking)]))
     numbers = np.sort(np.concatenate([sampled, held]))
     rarer = int(np.argmin(scan.counts))
     # The rarer class of the whole table is named, because among the rows that `read` gets it may be another.
