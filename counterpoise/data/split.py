@@ -417,17 +417,18 @@ def _refuse_groups_in_time(examples: Examples) -> None:
 def latest_part(examples: Examples, rows: Array, share: float) -> tuple[Array, Array]:
     """Return (earlier rows, latest rows) of `rows`, with about `share` among the latest.
 
-    Rows of one time stay together, so that more than `share` may be held out.
+    Rows of one time stay together, so that more than `share` may be held out, or less if the first time has most rows.
 
     Raises:
-        SplitError: All rows have one time, or the first time has too many of them.
+        SplitError: All rows have one time.
         OptionError: The rows have groups, which would be on both sides.
     """
     assert examples.time is not None
     _refuse_groups_in_time(examples)
     order = rows[np.argsort(examples.time[rows], kind="stable")]
-    cut = _step_start(examples.time[order], int(len(order) * (1 - share)))
-    if cut == 0:
+    steps = examples.time[order]
+    cut = _step_start(steps, int(len(order) * (1 - share))) or int(np.searchsorted(steps, steps[0], side="right"))
+    if cut == len(order):
         raise SplitError(
             "All training rows have the same time. Expected two times or more, because the latest rows are "
             "held out for early stopping. Pass more precise times, or remove time=."

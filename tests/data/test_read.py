@@ -185,6 +185,8 @@ def test_a_leak_is_named():
 def test_labels_are_named_once():
     with pytest.raises(OptionError, match="--target"):
         read(TABLE)
+    with pytest.raises(TargetError, match="merge_rare 'AB' is not a class"):
+        read({"a": [1.5, 2.5, 3.5]}, y=["A", "B", "C"], merge_rare="AB")
     with pytest.raises(OptionError, match="twice"):
         read(TABLE, "y", y=[0] * 6)
     with pytest.raises(OptionError, match="arrays"):

@@ -130,6 +130,15 @@ def test_time_with_one_value_or_repeats_is_refused():
         make_folds(examples([50, 50], time=np.arange(100), groups=np.arange(100)), 3)
 
 
+def test_most_rows_at_the_first_time_leave_the_later_ones_to_hold_out():
+    time = np.repeat([0.0, 1.0, 2.0], [85, 10, 5])
+    train, held = hold_out(examples([50, 50], time=time), 0.2)
+    assert time[train].max() == 0
+    assert time[held].min() == 1
+    with pytest.raises(SplitError, match="All training rows have the same time"):
+        hold_out(examples([50, 50], time=np.zeros(100)), 0.2)
+
+
 def test_groups_are_never_divided_in_time_order():
     both = {"time": np.arange(100.0), "groups": np.arange(100) % 10}
     with pytest.raises(OptionError, match="groups= and time= cannot be combined"):
