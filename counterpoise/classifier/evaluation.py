@@ -123,7 +123,8 @@ def evaluate(
     elements = tuple(clf.members.outputs[0].shape[1:-1])
     if clf.target.per_element and codes.shape[1:] != elements:
         raise TargetError(f"y has shape {codes.shape}. Expected {(len(codes), *elements)}, one class for each element.")
-    group, weight = _group_codes(rows, groups, source, len(codes)), _row_weights(rows, sample_weight, source, len(codes))
+    group = _group_codes(rows, groups, source, len(codes))
+    weight = _row_weights(rows, sample_weight, source, len(codes))
     units = units_to_score(clf, rows, unit)
     if units is not None:
         group = units.codes if group is None else joined_groups(group, units.codes)

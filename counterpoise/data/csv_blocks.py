@@ -217,7 +217,7 @@ def _rows_by_lines(raw: bytes, layout: Layout, line: int, last: bool) -> Block |
 
 
 def _has_old_line_end(data: Array, outside: Array | None) -> bool:
-    r"""Return whether a \r outside quotation marks is the end of a line, as it is not before \n or another \r.
+    r"""Return whether a \r outside quotation marks ends a line, which it does not before \n or another \r.
 
     `data` are the bytes, uint8 (n,), and end with \n. `outside` is bool (n,); None: no byte is in quotation marks.
     """
@@ -251,8 +251,8 @@ def _rows_by_csv_module(raw: bytes, layout: Layout, line: int, last: bool, skip_
     """Return the rows as Python's CSV reader finds them; used where `_rows_by_lines` is not sure.
 
     If the file does not end here (`last` is False), the last row may be incomplete and is left for the next block.
-    Repeated headers and rows of a wrong width are a DataError, or with `skip_bad` are counted in `left_out`. A quotation
-    mark that is not closed is always a DataError.
+    Repeated headers and rows of a wrong width are a DataError, or with `skip_bad` are counted in `left_out`. An open
+    quotation mark is always a DataError.
     """
     lines = split_lines(raw.decode("utf-8"))
     reader, width = csv_reader(lines, layout.separator), len(layout.header)

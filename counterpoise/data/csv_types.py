@@ -175,7 +175,8 @@ class PointUse:
     def add(self, cells: pl.Series) -> None:
         """Add some cells of the column, which are numbers or null."""
         # The first rows are tested first, because they already exclude most columns.
-        self.grouped = self.grouped and all(grouped_by_points(part).all() for part in (cells.head(_FIRST_ROWS[0]), cells))
+        parts = cells.head(_FIRST_ROWS[0]), cells
+        self.grouped = self.grouped and all(grouped_by_points(part).all() for part in parts)
         if self.grouped:
             points = cells.str.contains(r"\.")
             self.with_point = self.with_point or bool(points.any())

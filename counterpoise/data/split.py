@@ -51,7 +51,9 @@ def make_folds(
     rows, groups = usable_rows(examples, duplicates)
     if examples.time is not None:
         if groups is not None and examples.groups is None:
-            raise OptionError("duplicates='group' and time= cannot be combined. Use duplicates='drop', or remove time=.")
+            raise OptionError(
+                "duplicates='group' and time= cannot be combined. Use duplicates='drop', or remove time=."
+            )
         _refuse_groups_in_time(examples)
         if repeats > 1:
             raise OptionError(

@@ -118,7 +118,9 @@ def test_amounts_are_read_as_the_feature_is_or_refused(feature, extra, rows, tmp
     new.write_csv(tmp_path / "t.csv")
     amounts = with_column_values(feature, str(tmp_path / "t.csv"), CostColumn("Amount", 5.0))[1]
     assert amounts.tolist() == pytest.approx([1.2, 950.0])
-    with pytest.raises(OptionError, match="'Amount' contains '1.200', whose point may separate decimals or thousands"):
+    with pytest.raises(
+        OptionError, match=r"'Amount' contains '1\.200', whose point may separate decimals or thousands"
+    ):
         extra.decide(**COSTS).predict(new)
     plain = rows[800:802].with_columns(Amount=pl.Series(["1.25", "950"]))
     assert amounts_in(plain, "Amount", extra.schema, "t.csv").tolist() == [1.25, 950.0]

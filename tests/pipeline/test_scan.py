@@ -90,7 +90,7 @@ def test_a_class_that_the_sample_lacks_is_added_to_it(tmp_path, monkeypatch):
 
 def test_a_wrong_share_is_refused_for_long_tables_too(path, monkeypatch):
     monkeypatch.setattr(scans, "MOST_HELD", 100)
-    with pytest.raises(OptionError, match="validation= is 5. Expected a share between 0 and 1"):
+    with pytest.raises(OptionError, match=r"validation= is 5\. Expected a share between 0 and 1"):
         scans.read_scan(scan(path, "ill"), 5, 0)
 
 
