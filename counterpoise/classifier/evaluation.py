@@ -31,7 +31,7 @@ from counterpoise.data.amounts import amounts_of
 from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.image_set import ImageSet
 from counterpoise.data.loading import dataset_kind, load_without_y
-from counterpoise.data.row_metadata import group_codes, joined_groups, weights
+from counterpoise.data.row_metadata import group_codes, joined_groups, value_series, weights
 from counterpoise.data.schema import text_columns
 from counterpoise.data.unit_columns import unit_names
 from counterpoise.decide.costs import cost_matrix
@@ -123,7 +123,8 @@ def evaluate(
     elements = tuple(clf.members.outputs[0].shape[1:-1])
     if clf.target.per_element and codes.shape[1:] != elements:
         raise TargetError(f"y has shape {codes.shape}. Expected {(len(codes), *elements)}, one class for each element.")
-    group, weight = _group_codes(rows, groups, source), _row_weights(rows, sample_weight, source, len(codes))
+    group = _group_codes(rows, groups, source, len(codes))
+    weight = _row_weights(rows, sample_weight, source, len(codes))
     units = units_to_score(clf, rows, unit)
     if units is not None:
         group = units.codes if group is None else joined_groups(group, units.codes)
@@ -252,7 +253,8 @@ def labeled_rows(
     elif dataset_kind(data):
         data, y, _ = load_without_y(data, y, None)
     labels, rows, source = _labels_and_rows(clf, data, y, target, {groups} if isinstance(groups, str) else set())
-    return clf.target.codes(labels, clf.classes_), (rows, source), _group_codes(rows, groups, source)
+    codes = clf.target.codes(labels, clf.classes_)
+    return codes, (rows, source), _group_codes(rows, groups, source, len(codes))
 
 
 def _test_images_and_labels(pictures: ImageSet) -> tuple[ImageSet, Any, Array | None, Array | None]:
@@ -268,14 +270,19 @@ def _test_images_and_labels(pictures: ImageSet) -> tuple[ImageSet, Any, Array | 
     return pictures, labels, arrays["groups"], None if weight is None else weight.astype(float)
 
 
-def _group_codes(rows: Any, given: Any, source: str | None) -> Array | None:
-    """Return the codes of the groups, int64 (N,), from values or the name of a column.
+def _group_codes(rows: Any, given: Any, source: str | None, n: int) -> Array | None:
+    """Return the codes of the groups, int64 (n,), from values or the name of a column.
 
     Equal groups have equal codes, as in `fit`. The result is None without groups.
+
+    Raises:
+        ColumnError: A row has no group. DataError: The values are not one for each of the `n` rows.
     """
+    if given is None:
+        return None
     if isinstance(given, str):
         return group_codes(_named_column(rows, given, "groups", source))
-    return None if given is None else np.unique(np.asarray(given).astype(str), return_inverse=True)[1]
+    return group_codes(value_series(given, "groups", n))
 
 
 def _row_weights(rows: Any, given: Any, source: str | None, n: int) -> Array | None:

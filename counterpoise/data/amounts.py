@@ -15,7 +15,10 @@ import polars as pl
 from counterpoise.core.checks import rows_text
 from counterpoise.core.errors import ColumnError, OptionError, did_you_mean
 from counterpoise.core.schema import Schema
+from counterpoise.data.cells import clean
+from counterpoise.data.number_parsing import may_be_thousands
 from counterpoise.data.numbers import read_numbers
+from counterpoise.data.series import to_series
 from counterpoise.data.values import numeric_values
 
 Array = np.ndarray
@@ -25,12 +28,14 @@ def amounts_of(values: Any, name: str, schema: Schema | None = None) -> Array:
     """Return what a missed case of each row costs, float64 (N,), in the unit of the column.
 
     Args:
-        values: A series or array of numbers, or of their texts.
+        values: A series, array or list of numbers, or of their texts.
         name: What to call it in a message.
-        schema: Columns of training. If the amounts are a feature, text is read as it was read there.
+        schema: Columns of training. If the amounts are a feature, text is read as it was read there. Otherwise,
+            text is refused if it contains both "1.200" and "950", because the point may separate thousands.
 
     Raises:
-        OptionError: A value is missing, no number, negative or not finite; the first rows are named, from 1.
+        OptionError: A value is missing, no number, negative or not finite; the first rows are named, from 1. Or text is
+            ambiguous. ColumnError: Text of a feature cannot be read as in training.
 
     Example:
         >>> amounts_of(["12.50", "-3"], "amount")
@@ -38,7 +43,7 @@ def amounts_of(values: Any, name: str, schema: Schema | None = None) -> Array:
         counterpoise.core.errors.OptionError: Column 'amount' contains a negative value in row 2. Expected a finite \
 amount of 0 or more in each row. Correct these rows, or leave them out.
     """
-    series = values if isinstance(values, pl.Series) else pl.Series(np.asarray(values))
+    series = values if isinstance(values, pl.Series) else to_series(name, values, "the data")
     amounts = _amounts_as_numbers(series, name, schema).to_numpy().astype(np.float64)
     for problem, wrong in (
         ("no finite number", ~np.isfinite(amounts)),
@@ -74,11 +79,24 @@ def _amounts_as_numbers(series: pl.Series, name: str, schema: Schema | None) -> 
 
     Text of a numeric feature is read in the format of training, without its offset. Other text is read by its own
     format.
+
+    Raises:
+        OptionError: Points may separate thousands, and the column is no feature of the schema. ColumnError: Text of a
+            feature cannot be read.
     """
+    if series.dtype == pl.Categorical:
+        series = series.cast(pl.String)
     if series.dtype == pl.String:
         feature = next((c for c in schema.numeric if c.name == name), None) if schema else None
-        if feature is not None and feature.written is not None:
+        if feature is not None:
             return pl.Series(numeric_values(replace(feature, offset=0.0), series))
+        if schema is not None and may_be_thousands(known := clean(series)):
+            example = known.filter(known.str.contains(".", literal=True).fill_null(False))[0]
+            raise OptionError(
+                f"Column {name!r} contains {example!r}, whose point may separate decimals or thousands. The column is "
+                "not a feature, so the model does not know its number format. Write numbers without a thousands "
+                "separator and with a decimal point."
+            )
         read = read_numbers(series, asked=True).values
         series = series if read is None else read
     return series.cast(pl.Float64, strict=False)

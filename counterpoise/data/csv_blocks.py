@@ -197,6 +197,9 @@ def _rows_by_lines(raw: bytes, layout: Layout, line: int, last: bool) -> Block |
         return None
     lengths = np.diff(ends, prepend=-1)
     width = len(layout.header)
+    # In a single column, no separator shows that a lone \r (old line end) divides rows.
+    if width == 1 and _has_old_line_end(data, outside):
+        return None
     # A blank line has 1 or 2 bytes with its end. In a single column, a line of 2 bytes may also hold a value.
     if (lengths <= 2).any() if width > 1 else (lengths == 1).any():
         return None
@@ -211,6 +214,16 @@ def _rows_by_lines(raw: bytes, layout: Layout, line: int, last: bool) -> Block |
     whole = raw if last else raw[: ends[-1]]
     rows = whole[: ends[-1]]  # polars takes blank lines at the end of a file for rows
     return Block(layout, whole, np.concatenate([[0], ends[:-1]]), ends, rows, line)
+
+
+def _has_old_line_end(data: Array, outside: Array | None) -> bool:
+    r"""Return whether a \r outside quotation marks ends a line, which it does not before \n or another \r.
+
+    `data` are the bytes, uint8 (n,), and end with \n. `outside` is bool (n,); None: no byte is in quotation marks.
+    """
+    returns = np.flatnonzero(data == _RETURN)
+    returns = returns if outside is None else returns[outside[returns]]
+    return bool((~np.isin(data[returns + 1], (_NEWLINE, _RETURN))).any())
 
 
 def _may_repeat_header(raw: bytes, layout: Layout) -> bool:
@@ -238,7 +251,8 @@ def _rows_by_csv_module(raw: bytes, layout: Layout, line: int, last: bool, skip_
     """Return the rows as Python's CSV reader finds them; used where `_rows_by_lines` is not sure.
 
     If the file does not end here (`last` is False), the last row may be incomplete and is left for the next block.
-    Repeated headers and rows of a wrong width are a DataError, or with `skip_bad` are counted in `left_out`.
+    Repeated headers and rows of a wrong width are a DataError, or with `skip_bad` are counted in `left_out`. An open
+    quotation mark is always a DataError.
     """
     lines = split_lines(raw.decode("utf-8"))
     reader, width = csv_reader(lines, layout.separator), len(layout.header)
@@ -249,6 +263,7 @@ def _rows_by_csv_module(raw: bytes, layout: Layout, line: int, last: bool, skip_
     except csv.Error as fault:
         raise DataError(f"{layout.name}, line {line + reader.line_num}: cannot be read as CSV ({fault}).") from None
     rows = rows if last else rows[:-1]
+    _check_marks_are_closed(rows, lines, layout, line)
     header = (
         next(csv_reader([layout.header_line.decode()], layout.separator)) if _may_repeat_header(raw, layout) else []
     )
@@ -277,3 +292,22 @@ def _rows_by_csv_module(raw: bytes, layout: Layout, line: int, last: bool, skip_
     used = int(bounds[rows[-1][1]]) if rows else 0
     starts, ends = (bounds[np.array([row[i] for row in kept], int)] for i in (0, 1))
     return Block(layout, raw if last else raw[:used], starts, ends, out.getvalue().encode(), line)
+
+
+def _check_marks_are_closed(
+    rows: Sequence[tuple[int, int, list[str]]], lines: Sequence[str], layout: Layout, line: int
+) -> None:
+    """Raise a DataError if a row of several lines has text after a closing quotation mark, or is never closed.
+
+    One mark that is not closed would otherwise join all lines up to the next mark into one cell. Arguments are as in
+    `_rows_by_csv_module`.
+    """
+    for begin, end, _ in rows:
+        if end - begin > 1:
+            try:
+                list(csv.reader(lines[begin:end], delimiter=layout.separator, strict=True))
+            except csv.Error as fault:
+                raise DataError(
+                    f"{layout.name}, line {line + begin}: cannot be read as CSV ({fault}). This row continues to "
+                    f"line {line + end - 1}. Check for a quotation mark that is not closed."
+                ) from None

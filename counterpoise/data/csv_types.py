@@ -65,11 +65,12 @@ class Cells:
         """Return column name -> its number."""
         return {name: index for index, name in enumerate(self.names)}
 
-    def types(self) -> dict[str, pl.DataType]:
+    def types(self, whole: bool = True) -> dict[str, pl.DataType]:
         """Return column name -> the type that all values of the column spell.
 
         The type is Null if all values are missing. Columns that may hold codes ("01") or points between thousands
-        ("1.200") stay String.
+        ("1.200") stay String. If the cells are only a part of the rows (`whole` is False), points are decimal points,
+        because all rows decide what they separate (see `PointUse`).
 
         Example:
             >>> row = pl.DataFrame({text: [text] for text in ("1", "1.5", "TRUE", "x", "2024-12-31", "?")})
@@ -88,7 +89,7 @@ class Cells:
         for kind in NUMBERS:
             spelled = self._columns_spelling(untyped, kind)  # leading zeros included, which are codes and stay text
             plain = self._columns_where(spelled, lambda text: ~text.str.contains(CODE).fill_null(False))
-            if kind == pl.Float64:
+            if kind == pl.Float64 and whole:
                 doubtful = self._columns_where(
                     self._columns_where(plain, grouped_by_points, _FIRST_ROWS[0]), grouped_by_points
                 )
@@ -156,6 +157,35 @@ class Cells:
             return columns
         passed = test(self._cells_of(columns, rows)).to_numpy()
         return columns[passed.reshape(len(columns), -1).all(axis=1)]
+
+
+class PointUse:
+    """How a column uses points over all blocks of a table; the test of `may_be_thousands`, block after block.
+
+    Attributes:
+        with_point, without_point: Whether a cell has a point, and whether one has none.
+        grouped: Whether all points may separate thousands. Otherwise the other two are not updated.
+    """
+
+    def __init__(self) -> None:
+        """Start without cells."""
+        self.with_point = self.without_point = False
+        self.grouped = True
+
+    def add(self, cells: pl.Series) -> None:
+        """Add some cells of the column, which are numbers or null."""
+        # The first rows are tested first, because they already exclude most columns.
+        parts = cells.head(_FIRST_ROWS[0]), cells
+        self.grouped = self.grouped and all(grouped_by_points(part).all() for part in parts)
+        if self.grouped:
+            points = cells.str.contains(r"\.")
+            self.with_point = self.with_point or bool(points.any())
+            self.without_point = self.without_point or not points.all()
+
+    @property
+    def may_be_thousands(self) -> bool:
+        """Whether the points may separate thousands, by the cells so far."""
+        return self.grouped and self.with_point and self.without_point
 
 
 def common_type(one: pl.DataType, other: pl.DataType) -> pl.DataType:

@@ -20,6 +20,7 @@ from counterpoise.core.folds import LEAST_TRAIN, Fold
 from counterpoise.data.split import (
     STOP_SHARE,
     check_counts,
+    check_share,
     class_row_counts,
     hold_out,
     known_rows,
@@ -158,12 +159,13 @@ def given_fold(
     Raises:
         SplitError: A part of the split has no rows or lacks a class, a group is in two parts, or training rows are not
             earlier than the others.
-        OptionError: duplicates="group".
+        OptionError: duplicates="group", a share out of range, or groups along with time where rows are held out.
     """
     if duplicates == "group":
         raise OptionError(
             "duplicates='group' and split= cannot be combined, because both define the split. Remove one of them."
         )
+    check_share(share)
     kept = np.zeros(len(examples), bool)
     kept[usable_rows(examples, duplicates)[0]] = True
     train, stop, test = (rows[kept[rows]] for rows in map(examples.rows_with_role, (TRAIN, VALIDATION, TEST)))

@@ -34,7 +34,8 @@ def image_examples(
     """Return the images as `Examples`, their pixels in memory where they fit (see `ImageSet.rows`).
 
     Images with equal pixels become one group, together with the groups (patients) that they are from, so that no split
-    separates copies. If the images have a split already, their groups stay. Options are those of `encode_labels`.
+    separates copies. If the images have a split already, or times, their groups stay. Options are those of
+    `encode_labels`.
     """
     metadata = images.labeled_metadata
     options = {"positive": positive, "one_vs_rest": one_vs_rest, "merge_rare": merge_rare}
@@ -49,9 +50,10 @@ def image_examples(
     notes = [*more, f"{len(images.bad)} {word} left out: {bad_files_text(images.bad)}."] if images.bad else [*more]
     copies = len(duplicate_ids) - len(np.unique(duplicate_ids))
     if copies:
-        together = "" if metadata.split is not None else "; copies stay on the same side of each split"
+        divided_by_rows = metadata.split is None and metadata.time is None  # groups cannot be combined with time
+        together = "; copies stay on the same side of each split" if divided_by_rows else ""
         notes.append(f"{copies:,} of {len(duplicate_ids):,} images are copies of an earlier image{together}.")
-        if metadata.split is None:
+        if divided_by_rows:
             groups = arrays["groups"]
             arrays["groups"] = duplicate_ids if groups is None else joined_groups(groups, duplicate_ids)
     notes += blank_label_notes(labels.codes, labels.classes) if labels.kind == "labels" else []

@@ -86,9 +86,9 @@ class KeptPixels:
         self.cache.write(int(self.rows[row]), values, note)
 
     def info_of(self, row: int) -> ImageInfo | None:
-        """Return what the check found about a file, or None if its pixels are not in the cache yet."""
+        """Return what the check found about a file, or None if the cache lacks its pixels or the note on them."""
         note = self.cache.note(int(self.rows[row]))
-        if not note:
+        if not any(note):  # pixels without a note, such as those of color DICOM files, which `write` kept
             return None
         gray, reduced, frames, ratio = NOTE.unpack(note)
         return ImageInfo(gray=gray, reduced=reduced, frames=frames, ratio=ratio)

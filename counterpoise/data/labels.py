@@ -159,7 +159,8 @@ def _merge_classes(labels: Labels, wanted: Sequence[Any], name: str) -> Labels:
 
     All classes become text. Fewer than two classes to merge raise an OptionError, and all of them a TargetError.
     """
-    codes = [_code_of(label, labels, name, "merge_rare") for label in wanted]
+    named = (wanted,) if isinstance(wanted, str) else wanted  # a text is one class, not its letters
+    codes = [_code_of(label, labels, name, "merge_rare") for label in named]
     if len(set(codes)) < 2:
         raise OptionError(f"merge_rare= contains {len(set(codes))} class. Pass at least two (--merge-rare A,B).")
     merged = "+".join(str(labels.classes[p]) for p in dict.fromkeys(codes))

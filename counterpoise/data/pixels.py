@@ -73,16 +73,18 @@ def pixels(
                 "the same type."
             )
         return _pixels_in_size(converted(decoded.image, _pillow_mode(color_mode)), size, color_mode, aspect)
+    black = 0.0  # the value of bars of `aspect="pad"`: 0 of scaled pixels, or the least value of the file
     if stored:
-        image = pillow().fromarray((-decoded.values if decoded.kind.inverted else decoded.values).astype(np.float32))
+        values = decoded.values.astype(np.float32)
+        values = -values if decoded.kind.inverted else values
+        image, black = pillow().fromarray(values), float(values.min())
     else:
         known = span or known_span(decoded.kind, decoded.values)
         if known is None:
             ends = float(decoded.values.min()), float(decoded.values.max())
             raise DataError(unknown_range_text(str(path), decoded.kind.name, *ends))
         image = pillow().fromarray(scaled(decoded.values, known, decoded.kind.inverted))
-    # The last argument fills the bars of `aspect="pad"`: the least value of the file, or 0 of scaled pixels.
-    return _pixels_in_size(image, size, color_mode, aspect, float(decoded.values.min()) if stored else 0)
+    return _pixels_in_size(image, size, color_mode, aspect, black)
 
 
 def byte_pixels(image: Any, size: tuple[int, int], color_mode: str, aspect: str) -> Array:

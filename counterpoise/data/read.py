@@ -107,7 +107,10 @@ def read(
     if target is not None and y is not None:
         raise OptionError("The labels were passed twice. Pass either target='COLUMN' or y=LABELS.")
     options = ReadOptions(
-        labels={"positive": positive, "one_vs_rest": one_vs_rest, "merge_rare": tuple(merge_rare or ())},
+        labels={
+            "positive": positive, "one_vs_rest": one_vs_rest,
+            "merge_rare": merge_rare if isinstance(merge_rare, str) else tuple(merge_rare or ()),
+        },
         metadata={
             "groups": groups, "time": time, "sample_weight": sample_weight, "split": split,
             "cost_column": cost_column, "by": named_columns(by), "unit": unit,

@@ -24,6 +24,7 @@ from counterpoise.data.dates import days
 from counterpoise.data.frames import to_frame
 from counterpoise.data.labels import read_target
 from counterpoise.data.numbers import read_numbers
+from counterpoise.data.series import library
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def metadata_of(frame: pl.DataFrame, y: Any, given: Mapping[str, Any]) -> RowMet
         values = given.get(name)
         if values is None:
             return None
-        return frame[values] if isinstance(values, str) else _value_series(values, name, frame.height)
+        return frame[values] if isinstance(values, str) else value_series(values, name, frame.height)
 
     target = y.name if isinstance(y, pl.Series) and y.name in frame.columns else "y"
     labels = read_target(y, target, missing=True)
@@ -115,7 +116,7 @@ def metadata_of(frame: pl.DataFrame, y: Any, given: Mapping[str, Any]) -> RowMet
     return RowMetadata(
         labels, series("groups"), series("time"), series("sample_weight"), amount=series("cost_column"),
         split=series("split"), unit=unit_table(frame, given.get("unit")),
-        by={name: frame[one] if isinstance(one, str) else _value_series(one, name, frame.height)
+        by={name: frame[one] if isinstance(one, str) else value_series(one, name, frame.height)
             for name, one in (given.get("by") or {}).items()}, target=target,
     )  # fmt: skip
 
@@ -136,10 +137,10 @@ def unit_table(frame: pl.DataFrame, unit: Any) -> pl.DataFrame | None:
         if absent:
             raise ColumnError(f"unit={absent[0]!r} is not a column.{did_you_mean(absent[0], frame.columns)}")
         return frame.select(unit)
-    return pl.DataFrame([_value_series(unit, "unit", frame.height)])
+    return pl.DataFrame([value_series(unit, "unit", frame.height)])
 
 
-def _value_series(values: Any, name: str, n: int) -> pl.Series:
+def value_series(values: Any, name: str, n: int) -> pl.Series:
     """Return one value per row as a series called `name`; a column (N, 1) counts as (N,).
 
     Raises:
@@ -148,7 +149,7 @@ def _value_series(values: Any, name: str, n: int) -> pl.Series:
     values = unmasked(values)
     shape = np.shape(values)
     if len(shape) == 2 and shape[1] == 1:
-        values = np.asarray(values)[:, 0]
+        values = _as_array(values)[:, 0]
     elif len(shape) != 1:
         raise DataError(f"{name} has shape {shape}. Expected one value per row, ({n:,},). Pass one column of values.")
     if len(values) != n:
@@ -157,7 +158,16 @@ def _value_series(values: Any, name: str, n: int) -> pl.Series:
         )
     if isinstance(values, pl.Series):
         return values.alias(name)
-    return to_frame({name: values.to_numpy() if hasattr(values, "to_numpy") else np.asarray(values)})[0][name]
+    if library(values) != "pyarrow":  # `to_series` reads Arrow columns, and `to_numpy` only those of numbers
+        values = values.to_numpy() if hasattr(values, "to_numpy") else _as_array(values)
+    return to_frame({name: values})[0][name]
+
+
+def _as_array(values: Any) -> np.ndarray:
+    """Return values of any type as an array; a list of text stays objects, because NumPy makes text of NaN and None."""
+    array = np.asarray(values)
+    listed = array.dtype.kind in "US" and isinstance(values, (list, tuple))
+    return np.asarray(values, dtype=object) if listed else array
 
 
 def skip_rows(features: pl.DataFrame, metadata: RowMetadata) -> tuple[pl.DataFrame, RowMetadata, list[str]]:

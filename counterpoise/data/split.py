@@ -50,8 +50,11 @@ def make_folds(
         raise OptionError(f"repeats= is {repeats}. Expected 1 or more.")
     rows, groups = usable_rows(examples, duplicates)
     if examples.time is not None:
-        if groups is not None:
-            raise OptionError("groups= and time= cannot be combined. Remove one of them.")
+        if groups is not None and examples.groups is None:
+            raise OptionError(
+                "duplicates='group' and time= cannot be combined. Use duplicates='drop', or remove time=."
+            )
+        _refuse_groups_in_time(examples)
         if repeats > 1:
             raise OptionError(
                 f"repeats= is {repeats}, but all repeats of a split in time order would be equal. Set repeats=1."
@@ -71,10 +74,9 @@ def hold_out(examples: Examples, share: float = STOP_SHARE, seed: int = 0) -> tu
 
     Raises:
         SplitError: a class cannot; it is named.
-        OptionError: a share out of range.
+        OptionError: a share out of range, or groups along with time.
     """
-    if not 0 < share < 1:
-        raise OptionError(f"validation= is {share}. Expected a share between 0 and 1, for example 0.2.")
+    check_share(share)
     rows = np.arange(len(examples))
     if examples.time is not None:
         train, held = latest_part(examples, rows, share)
@@ -82,6 +84,12 @@ def hold_out(examples: Examples, share: float = STOP_SHARE, seed: int = 0) -> tu
         train, held = stratified_part(examples.strata, examples.groups, rows, share, seeds.integer(seed, "hold-out"))
     _check_held(examples, train, held)
     return train, held
+
+
+def check_share(share: float) -> None:
+    """Raise an `OptionError` unless the share of rows to hold out is between 0 and 1."""
+    if not 0 < share < 1:
+        raise OptionError(f"validation= is {share}. Expected a share between 0 and 1, for example 0.2.")
 
 
 def check_counts(examples: Examples, folds: int, rows: Array | None = None) -> None:
@@ -190,7 +198,8 @@ def usable_rows(examples: Examples, duplicates: str) -> tuple[Array, Array | Non
     if duplicates == "group" and not (
         examples.groups is None or np.array_equal(examples.groups, examples.duplicate_ids)
     ):
-        raise OptionError("groups= and duplicates='group' cannot be combined. Remove one of them.")
+        name = "groups=" if examples.units is None else "unit="
+        raise OptionError(f"{name} and duplicates='group' cannot be combined. Remove one of them.")
     return rows, examples.duplicate_ids
 
 
@@ -401,18 +410,27 @@ def _step_start(steps: Array, position: int) -> int:
     return int(np.searchsorted(steps, steps[position], side="left"))
 
 
+def _refuse_groups_in_time(examples: Examples) -> None:
+    """Raise an `OptionError` if rows that are divided in time order have groups, because a cut would divide a group."""
+    if examples.groups is not None:
+        raise OptionError("groups= and time= cannot be combined. Remove one of them.")
+
+
 def latest_part(examples: Examples, rows: Array, share: float) -> tuple[Array, Array]:
     """Return (earlier rows, latest rows) of `rows`, with about `share` among the latest.
 
-    Rows of one time stay together, so that more than `share` may be held out.
+    Rows of one time stay together, so that more than `share` may be held out, or less if the first time has most rows.
 
     Raises:
-        SplitError: All rows have one time, or the first time has too many of them.
+        SplitError: All rows have one time.
+        OptionError: The rows have groups, which would be on both sides.
     """
     assert examples.time is not None
+    _refuse_groups_in_time(examples)
     order = rows[np.argsort(examples.time[rows], kind="stable")]
-    cut = _step_start(examples.time[order], int(len(order) * (1 - share)))
-    if cut == 0:
+    steps = examples.time[order]
+    cut = _step_start(steps, int(len(order) * (1 - share))) or int(np.searchsorted(steps, steps[0], side="right"))
+    if cut == len(order):
         raise SplitError(
             "All training rows have the same time. Expected two times or more, because the latest rows are "
             "held out for early stopping. Pass more precise times, or remove time=."

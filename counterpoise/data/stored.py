@@ -25,7 +25,7 @@ from counterpoise.data.column_names import column_names
 from counterpoise.data.csv_blocks import Block, csv_blocks
 from counterpoise.data.csv_layout import Layout, read_layout
 from counterpoise.data.csv_text import no_rows_error
-from counterpoise.data.csv_types import Cells, common_type
+from counterpoise.data.csv_types import NUMBERS, Cells, PointUse, common_type
 from counterpoise.data.frames import CSV, PARQUET
 from counterpoise.data.parquet import faults_named, scan_parquet
 from counterpoise.data.series import to_series
@@ -210,12 +210,17 @@ class CsvFiles:
     ) -> tuple[dict[str, pl.DataType], dict[str, pl.Series]]:
         """Return the type of each column over all rows, and some columns as text, in one pass over the files."""
         types: dict[str, pl.DataType] = {name: pl.Null() for name in self.columns}
+        points = {name: PointUse() for name in self.columns}
         texts: dict[str, list[pl.Series]] = {name: [] for name in columns}
         for _, block in self.blocks():
             cells = Cells.of(block.frame())
-            types = {name: common_type(types[name], kind) for name, kind in cells.types().items()}
+            types = {name: common_type(types[name], kind) for name, kind in cells.types(whole=False).items()}
+            for name in [name for name, kind in types.items() if kind in NUMBERS and points[name].grouped]:
+                points[name].add(cells.column(name))
             for name, columns_read in texts.items():
                 columns_read.append(cells.column(name))
+        # As in memory: such columns stay text, and their format is found later.
+        types |= {n: pl.String() for n, kind in types.items() if kind in NUMBERS and points[n].may_be_thousands}
         return types, {name: pl.concat(columns_read) for name, columns_read in texts.items()}
 
 

@@ -23,7 +23,7 @@ from counterpoise.core.sources import InMemoryRows
 from counterpoise.core.structure import mapped
 from counterpoise.data.read import read
 from counterpoise.data.schema import encode_frame
-from counterpoise.data.split import hold_out
+from counterpoise.data.split import check_share, hold_out
 from counterpoise.engines.failed_members import with_divergence_error
 from counterpoise.feed.disk import Scan
 from counterpoise.feed.disk_stream import Stream
@@ -117,10 +117,14 @@ def read_scan(scan: Scan, validation: Any, seed: int) -> Scanned:
     # With rows of the user's own for validation, no rows of the table are held out.
     train, held = np.arange(len(scan)), np.empty(0, np.int64)
     if not own:
+        check_share(validation)  # the largest share of a long table would hide a wrong one
         train, held = hold_out(bare, min(validation, MOST_HELD / len(scan)), seed)
     train, held = np.sort(train), np.sort(held)
     chosen = seeds.generator(seed, "sample").permutation(len(train))[:MOST_SAMPLED]
     sampled = np.sort(train[chosen])
+    lacking = np.setdiff1d(scan.y, scan.y[np.concatenate([sampled, held])])
+    # A rare class may be in no sampled row if no rows are held out; `read` needs rows of each class.
+    sampled = np.sort(np.concatenate([sampled, *(np.flatnonzero(scan.y == code)[:2] for code in lacking)]))
     numbers = np.sort(np.concatenate([sampled, held]))
     rarer = int(np.argmin(scan.counts))
     # The rarer class of the whole table is named, because among the rows that `read` gets it may be another.

@@ -167,10 +167,17 @@ def _group_codes(groups: Any, n: int) -> Array:
     check_lengths({"y": range(n), "groups": values})
     if values.ndim != 1:
         raise DataError(f"groups has shape {values.shape}. Expected one group per row, ({n},).")
-    missing = [v is None or v != v for v in values.tolist()] if values.dtype.kind in "Of" else [False]
+    # NumPy makes text of the missing values in a list of text.
+    known = np.asarray(groups, dtype=object) if values.dtype.kind in "US" else values
+    missing = [_is_missing(value) for value in known.tolist()] if known.dtype.kind in "Of" else [False]
     if any(missing):
         raise DataError(f"groups is missing in {sum(missing):,} rows. Give each of these rows a group of its own.")
     return np.unique(values, return_inverse=True)[1].astype(np.int32)
+
+
+def _is_missing(value: Any) -> bool:
+    """Return whether a group is missing: None, NaN, NA or NaT."""
+    return value is None or type(value).__name__ in ("NAType", "NaTType") or bool(value != value)
 
 
 def _class_group_pairs(base: Plan, groups: Array) -> tuple[Array, Array, Array]:

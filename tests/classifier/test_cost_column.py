@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 
 import counterpoise as cp
+from counterpoise.classifier.rows import with_column_values
+from counterpoise.core.cost_column import CostColumn
 from counterpoise.core.errors import ColumnError, OptionError
-from counterpoise.data.amounts import amounts_of
+from counterpoise.data.amounts import amounts_in, amounts_of
 from counterpoise.data.columns import MOST_INPUTS
 from counterpoise.decide.costs import checked_cost_column
 from counterpoise.decide.layer import RuleLayer
@@ -107,6 +110,29 @@ def test_amounts_that_are_refused(feature, extra, rows):
         with pytest.raises(OptionError, match=problem):
             clf.predict(new.with_columns(Amount=pl.Series(amount)))
     assert amounts_of(pl.Series(["$1,200.50", "$3"]), "paid").tolist() == [1200.5, 3.0]
+
+
+def test_amounts_are_read_as_the_feature_is_or_refused(feature, extra, rows, tmp_path):
+    new = rows[800:802].with_columns(Amount=pl.Series(["1.200", "950"]))  # text, as points may separate thousands
+    assert amounts_in(new, "Amount", feature.schema, "t.csv").tolist() == pytest.approx([1.2, 950.0])
+    new.write_csv(tmp_path / "t.csv")
+    amounts = with_column_values(feature, str(tmp_path / "t.csv"), CostColumn("Amount", 5.0))[1]
+    assert amounts.tolist() == pytest.approx([1.2, 950.0])
+    with pytest.raises(
+        OptionError, match=r"'Amount' contains '1\.200', whose point may separate decimals or thousands"
+    ):
+        extra.decide(**COSTS).predict(new)
+    plain = rows[800:802].with_columns(Amount=pl.Series(["1.25", "950"]))
+    assert amounts_in(plain, "Amount", extra.schema, "t.csv").tolist() == [1.25, 950.0]
+
+
+@pytest.mark.parametrize("form", [list, tuple, np.array, pd.Series, pl.Series])
+def test_a_missing_amount_is_named_in_any_form(extra, rows, form):
+    amounts = form([1.0, None, *rows["Amount"][802:830]])
+    with pytest.raises(OptionError, match="no finite number in row 2"):
+        cp.evaluate(extra, rows[800:830], cost_column=amounts, cost_fp=5, resamples=2)
+    assert amounts_of(form([3.0, 2.5]), "paid").tolist() == [3.0, 2.5]
+    assert amounts_of(pd.Series([3, 2.5, 3]).astype("category"), "paid").tolist() == [3.0, 2.5, 3.0]
 
 
 def test_refusals(extra, rows):

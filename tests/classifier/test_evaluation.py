@@ -12,7 +12,7 @@ from sklearn import metrics
 
 import counterpoise as cp
 from counterpoise.classifier.evaluation import evaluate
-from counterpoise.core.errors import ColumnError, OptionError, TargetError
+from counterpoise.core.errors import ColumnError, DataError, OptionError, TargetError
 from counterpoise.metrics.measured import joint_intervals, measure
 from counterpoise.targets.new_labels import label_codes
 
@@ -165,6 +165,11 @@ def test_what_goes_beyond_the_leaderboard():
     record = evaluate(clf, p[:, 1], y, groups=groups, resamples=50)
     more = record["further"]
     assert record["groups"] == 200
+    for wrong, words in (
+        (["a", np.nan, *"b" * 598], "groups= has no value in row 2"), (groups[:9], "groups has 9 values for 600"),
+    ):  # fmt: skip
+        with pytest.raises(DataError, match=words):
+            evaluate(clf, p[:, 1], y, groups=wrong, resamples=2)
     decided = clf.predict(p[:, 1])
     cost = np.mean(np.where(y == 1, 9.0 * (decided == 0), 1.0 * (decided == 1)))
     assert more["expected_cost"]["value"] == pytest.approx(cost)

@@ -62,8 +62,11 @@ def test_any_size_of_a_block_gives_the_rows_that_were_written(rows, separator, e
     [
         (b"a,b\n1,2\n\n\n3,4\n\n", [("1", "2"), ("3", "4")]),  # blank lines
         (b'a,b\n5" pipe,1\n6" pipe,2\n7,3\n', [('5" pipe', "1"), ('6" pipe', "2"), ("7", "3")]),  # stray quotes
+        (b'a,b\n5" pipe,"two\nlines"\n\n"an ""x""\ny",2\n', [('5" pipe', "two\nlines"), ('an "x"\ny', "2")]),
         (b"a,b\n1,2\n3,4\n\n\n", [("1", "2"), ("3", "4")]),  # blank lines at the end alone
         (b"a,b\r1,2\r3,4\r", [("1", "2"), ("3", "4")]),  # old line ends
+        (b"a\r1\r2\r3", [("1",), ("2",), ("3",)]),
+        (b'a\r\n1\r\n"2\rx"\r\n', [("1",), ("2\rx",)]),
         (b"\xef\xbb\xbfa,b\n1,2", [("1", "2")]),
         (b"\n\na,b\n1,2\n", [("1", "2")]),
         (b"# by hand\n\n# twice\na,b\n1,2\n", [("1", "2")]),
@@ -87,6 +90,8 @@ def test_what_people_write_is_read(raw, rows, size):
         (b"a,b\n1,2\n3\n4,5\n", "line 3: this line has 1 fields. Expected 2"),
         (b'a,b\n"1\n1",2\n3,4,5\n4,5\n', "line 4: this line has 3 fields. Expected 2"),
         (b"# note\na,b\n1,2\n3\n4,5\n", "line 4: this line has 1 fields"),
+        (b'a,b\n1,2\n3,"x\n4,5\n6,7\n', "line 3: .*unexpected end of data.*continues to line 5.*not closed"),
+        (b'a,b\n1,2\n3,"x\n4,5\n6,"y"\n7,8\n', "line 3: .*continues to line 5.*not closed"),
         (b"a,b\n1,2\n1,\xff\n2,3\n", "byte 0xff in line 3"),
         (b"a,\xff\n1,2\n", "byte 0xff in line 1"),
     ],

@@ -93,6 +93,23 @@ def test_color_is_color(tmp_path):
     assert np.array_equal(pixels(path, (6, 5), "rgb"), values)
 
 
+def test_kept_pixels_of_color_files_are_used_again(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / "s" / name).mkdir(parents=True)
+        for i in range(2):
+            saved(tmp_path / "s" / name / f"{i}.dcm", RNG.integers(0, 256, (6, 5, 3), dtype=np.uint8))
+    how = {"color_mode": "rgb", "cache": tmp_path / "kept"}
+    first = cp.images(tmp_path / "s", (6, 5), **how).load()
+    assert np.array_equal(cp.images(tmp_path / "s", (6, 5), **how).load(), first)
+
+
+def test_bars_of_inverted_values_are_black(tmp_path):
+    for kind in ("MONOCHROME1", "MONOCHROME2"):
+        path = saved(tmp_path / kind, HU, RescaleSlope=1, RescaleIntercept=0, PhotometricInterpretation=kind)
+        padded = pixels(path, (6, 9), "grayscale", aspect="pad", stored=True)[..., 0]
+        assert (padded[:, 0] == padded[:, 2:7].min()).all()
+
+
 def test_what_is_no_single_image_is_one_line(tmp_path, monkeypatch):
     volume = RNG.integers(0, 99, (3, 6, 5)).astype(np.uint16)
     assert "DICOM with 3 frames" in image_info(saved(tmp_path / "a", volume, NumberOfFrames=3)).fault

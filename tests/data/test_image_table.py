@@ -150,6 +150,15 @@ def test_groups_come_from_names_and_copies_join_them(root):
         images(rows, 4, **how, groups="y", groups_from="(.)")
 
 
+def test_copies_with_times_are_no_groups(root):
+    (root / "a" / "again.png").write_bytes((root / "a" / "001.png").read_bytes())
+    names = [path.stem for path in sorted((root / "a").iterdir())]
+    rows = {"i": names, "y": np.arange(len(names)) % 2, "day": np.arange(len(names))}
+    examples = read_images(rows, 4, images="i", root=root, target="y", time="day")
+    assert examples.groups is None
+    assert examples.warnings[-1] == f"1 of {len(names)} images are copies of an earlier image."
+
+
 def test_groups_join_through_others():
     assert joined_groups(np.array([0, 1, 2, 3, 4]), np.array([0, 0, 1, 2, 1])).tolist() == [0, 0, 1, 2, 1]
     assert joined_groups(np.array([0, 1, 1, 2]), np.array([3, 3, 4, 4])).tolist() == [0, 0, 0, 0]

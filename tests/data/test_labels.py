@@ -78,6 +78,8 @@ def test_merged_classes_can_be_held_against_the_rest():
         ([1, 2, 3], {"one_vs_rest": 9}, TargetError, "There are: 1, 2, 3"),
         (["cat", "dog", "cow"], {"merge_rare": ["cat", "dot"]}, TargetError, "Did you mean 'dog'"),
         ([1, 2, 3], {"merge_rare": [1]}, OptionError, "at least two"),
+        (["A", "B", "C"], {"merge_rare": "AB"}, TargetError, "'AB' is not a class"),
+        (["A", "B", "AB"], {"merge_rare": "AB"}, OptionError, "contains 1 class"),
         ([1, 2], {"merge_rare": [1, 2]}, TargetError, "merges all classes"),
     ],
 )

@@ -89,6 +89,16 @@ def test_groups_of_any_type_become_codes(groups):
     assert codes[0] == codes[2] != codes[1]
 
 
+@pytest.mark.parametrize("form", [list, tuple, pd.Series, pa.array, lambda groups: [[group] for group in groups]])
+@pytest.mark.parametrize("missing", [None, float("nan")])
+def test_rows_without_a_group_or_unit_are_refused_in_any_form(form, missing):
+    table, gap = {"a": [1.5, 2.0, 3.0]}, None if form is pa.array else missing
+    for name in ("groups",) if form is tuple else ("groups", "unit"):  # a tuple of units names columns
+        with pytest.raises(ColumnError, match=f"{name}= has no value in row 2"):
+            read(table, y=[0, 1, 0], **{name: form(["p", gap, "nan"])})
+    assert read(table, y=[0, 1, 0], groups=form(["p", "nan", "p"])).groups.tolist() == [1, 0, 1]
+
+
 def test_times_sort_as_written():
     order = [1, 0, 2]
     for time in (np.array(["2024-02-01", "2023-12-31", "2024-10-01"], dtype="M8[D]"), [2, 1, 10], [0.2, 0.1, 1.0]):
@@ -185,6 +195,8 @@ def test_a_leak_is_named():
 def test_labels_are_named_once():
     with pytest.raises(OptionError, match="--target"):
         read(TABLE)
+    with pytest.raises(TargetError, match="merge_rare 'AB' is not a class"):
+        read({"a": [1.5, 2.5, 3.5]}, y=["A", "B", "C"], merge_rare="AB")
     with pytest.raises(OptionError, match="twice"):
         read(TABLE, "y", y=[0] * 6)
     with pytest.raises(OptionError, match="arrays"):

@@ -9,7 +9,8 @@ import pytest
 
 from counterpoise.core.errors import OptionError, SplitError
 from counterpoise.core.examples import Examples
-from counterpoise.data.given_split import Split
+from counterpoise.core.units import Units
+from counterpoise.data.given_split import Split, given_fold
 from counterpoise.data.split import check_counts, hold_out, make_folds
 
 
@@ -129,6 +130,38 @@ def test_time_with_one_value_or_repeats_is_refused():
         make_folds(examples([50, 50], time=np.arange(100), groups=np.arange(100)), 3)
 
 
+def test_most_rows_at_the_first_time_leave_the_later_ones_to_hold_out():
+    time = np.repeat([0.0, 1.0, 2.0], [85, 10, 5])
+    train, held = hold_out(examples([50, 50], time=time), 0.2)
+    assert time[train].max() == 0
+    assert time[held].min() == 1
+    with pytest.raises(SplitError, match="All training rows have the same time"):
+        hold_out(examples([50, 50], time=np.zeros(100)), 0.2)
+
+
+def test_groups_are_never_divided_in_time_order():
+    both = {"time": np.arange(100.0), "groups": np.arange(100) % 10}
+    with pytest.raises(OptionError, match="groups= and time= cannot be combined"):
+        hold_out(examples([50, 50], **both))
+    split = np.repeat([0, 2], [80, 20]).astype(np.int8)
+    both["groups"] = np.where(split == 2, 10, both["groups"])
+    with pytest.raises(OptionError, match="groups= and time= cannot be combined"):
+        given_fold(examples([50, 50], split=split, **both))
+    split[70:80] = 1
+    both["groups"] = split.astype(int)
+    given_fold(examples([50, 50], split=split, **both))  # both are checked, and nothing is divided
+
+
+def test_arguments_that_duplicates_group_does_not_go_with_are_named():
+    copies = np.arange(100) // 2
+    with pytest.raises(OptionError, match="duplicates='group' and time= cannot be combined"):
+        make_folds(examples([50, 50], time=np.arange(100), duplicate_ids=copies), 3, duplicates="group")
+    for more, name in (({}, "groups="), ({"units": Units(np.arange(100), ("patient",))}, "unit=")):
+        data = examples([50, 50], groups=np.arange(100), duplicate_ids=copies, **more)
+        with pytest.raises(OptionError, match=f"^{name} and duplicates='group' cannot be combined"):
+            make_folds(data, 3, duplicates="group")
+
+
 def test_duplicates_group_drop_error():
     duplicate_ids = np.arange(120)
     duplicate_ids[60:90] = duplicate_ids[:30]
@@ -141,6 +174,14 @@ def test_duplicates_group_drop_error():
         make_folds(data, 3, duplicates="error")
     with pytest.raises(OptionError, match="duplicates= is 'merge'"):
         make_folds(data, 3, duplicates="merge")
+
+
+@pytest.mark.parametrize("roles", [[0, 2], [0, 1, 2]])
+@pytest.mark.parametrize("share", [20, 1, 0, -0.2])
+def test_a_share_out_of_range_is_refused_with_a_split_too(roles, share):
+    data = examples([90, 30], split=np.resize(roles, 120).astype(np.int8))
+    with pytest.raises(OptionError, match=f"validation= is {share}. Expected a share between 0 and 1"):
+        given_fold(data, share)
 
 
 @pytest.mark.parametrize(("how", "words"), [({"folds": 1}, "folds= is 1"), ({"repeats": 0}, "repeats= is 0")])

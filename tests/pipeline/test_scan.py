@@ -75,6 +75,25 @@ def test_the_sample_may_be_small(path, monkeypatch):
     assert not set(rows.sample) & set(rows.holdout.held)
 
 
+def test_a_class_that_the_sample_lacks_is_added_to_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(scans, "MOST_SAMPLED", 30)
+    kinds = np.array(["a"] * 600 + ["b"] * 596 + ["c"] * 4)
+    for classes, rare in ((("a", "b", "c"), "c"), (("a", "c"), "c")):
+        rows = table().with_columns(ill=pl.Series(kinds)).filter(pl.col("ill").is_in(classes))
+        rows.write_parquet(tmp_path / "t.parquet")
+        more = rows.group_by("ill", maintain_order=True).head(3)
+        made = scans.read_scan(scan(tmp_path / "t.parquet", "ill"), more, 0)
+        assert set(made.examples.classes) == set(classes)
+        code = made.examples.classes.index(rare)
+        assert (made.examples.y[made.sample] == code).sum() == 2
+
+
+def test_a_wrong_share_is_refused_for_long_tables_too(path, monkeypatch):
+    monkeypatch.setattr(scans, "MOST_HELD", 100)
+    with pytest.raises(OptionError, match=r"validation= is 5\. Expected a share between 0 and 1"):
+        scans.read_scan(scan(path, "ill"), 5, 0)
+
+
 @pytest.mark.parametrize("strategy", ["smote", "drw", "mixup", "crt"])
 def test_strategies_that_need_rows_in_memory_are_refused(path, strategy):
     with pytest.raises(OptionError, match=f"Strategy '{strategy}' needs rows in memory"):

@@ -95,6 +95,7 @@ def test_a_patient_with_both_classes_counts_in_both():
     [
         (lambda: plans.per_group([0, 1], ["a"]), "do not match"),
         (lambda: plans.per_group([0, 1], [1.0, np.nan]), "missing in 1 rows"),
+        (lambda: plans.per_group([0, 1, 1], ["a", np.nan, "b"]), "missing in 1 rows"),
         (lambda: plans.per_group([0, 1], [[1], [2]]), "one group per row"),
         (lambda: plans.per_group([0, 1], [1, 2], "equal"), "balance is 'equal'"),
         (lambda: plans.per_group([0, 1], [1, 2], how="all"), "how is 'all'"),
