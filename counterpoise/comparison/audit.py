@@ -21,6 +21,7 @@ from counterpoise.core.examples import IMAGE, TEST, Examples
 from counterpoise.core.fold_result import FoldResult
 from counterpoise.core.json_values import jsonable
 from counterpoise.core.rule import Rule
+from counterpoise.core.seeds import generator
 from counterpoise.core.structure import subset as rows_of
 from counterpoise.data.levels import level_text
 from counterpoise.decide.review import review_by_alpha, reviewed
@@ -171,11 +172,17 @@ def _importance_of_columns(
         models = [(best, examples.rows_with_role(TEST))]
     try:
         check_importance(examples)
-        # The models share the rows, so that they use at most MOST_ROWS together.
-        of_models = [_model_importance(clf, rows[: IMPORTANCE_ROWS // len(models)], examples) for clf, rows in models]
+        # The models share the rows, so that they use at most IMPORTANCE_ROWS together.
+        most = IMPORTANCE_ROWS // max(1, len(models))
+        of_models = [_model_importance(clf, _drawn_rows(rows, most), examples) for clf, rows in models]
     except OptionError:
         return None
     return mean_importance(of_models) if of_models else None
+
+
+def _drawn_rows(rows: Array, most: int) -> Array:
+    """Return at most `most` of some rows, drawn at random, because files may be sorted by label."""
+    return rows if len(rows) <= most else np.sort(generator(0, "importance rows").permutation(rows)[:most])
 
 
 def _model_importance(clf: Classifier, rows: Array, examples: Examples) -> dict[str, Any]:

@@ -93,7 +93,7 @@ def _fold_draws(result: FoldResult, examples: Examples, seed: int, resamples: in
     """Return draws of every score of one fold, metric key -> float64 (B,), without the mean over the folds."""
     blocks, state = _resampling_units(result.rows, examples), integer(seed, "blocks", result.fold)
     problems = target_of(examples).problems(examples.scored_labels(result.rows), examples.classes)
-    own = examples.element_weights(result.rows)
+    own = examples.scored_weights(result.rows)
     each = [_problem_draws(p, result, blocks, own, state, resamples) for p in problems if len(p.rows)]
     draws = {key: np.mean([draws[key] for draws in each], axis=0) for key in each[0]}
     if result.cost is not None:
@@ -108,11 +108,13 @@ def _problem_draws(
 
     Rows that take no part weigh 0, so that the same groups are drawn for every problem.
 
-    `own` are the weights of sampled elements, None without sampling. Of more than two classes, each
+    `own` are the weights of rows or of sampled elements, None if all are equal. Of more than two classes, each
     score is the mean over the classes, and there is no log loss.
     """
     y, proba, weights = problem.over_all_rows(result.proba)
-    blocks, weights = problem.of_whole(blocks), weights if own is None else problem.of_whole(own)
+    if own is not None:
+        weights = problem.of_whole(own) * (1.0 if weights is None else weights)
+    blocks = problem.of_whole(blocks)
     how: dict[str, Any] = {"resamples": resamples, "seed": seed, "sample_weight": weights}
     if len(problem.classes) == 2:
         return cluster_draws(y, proba, blocks, **how)

@@ -104,8 +104,8 @@ def compare(
         tune: Number of trials per strategy and fold to tune the values of `Strategy.hyperparameters` on training rows.
             0 means no tuning. Needs Optuna.
         limit: Maximum optimizer steps of all networks together, or seconds as in "600s". Strategies with a worse loss
-            on the early-stopping rows are stopped early. With seconds, results depend on the machine. The refit and
-            external models are not counted.
+            on the early-stopping rows are stopped early. Of a blend, the networks decide. With seconds, results
+            depend on the machine. The refit, trees, and external models are not counted.
         store: A folder that keeps every finished fit. The same call on the same folder resumes an interrupted
             comparison. If you add strategies or repeats, only new fits are trained. Other data, settings or versions
             raise an error.
@@ -198,7 +198,9 @@ def compare_examples(
     learners, strategies, refused = models_of(model, strategies, examples, verbose=verbose, **(network_options or {}))
     models = {key: learner.model for key, learner in learners.items()}
     settings = settings.resolved_for(models, rows_to_learn(examples), EPOCHS, extend=True)
-    trainer = Trainer(examples, learners, settings, executor or run)
+    # In tuning, nested folds and confidence intervals, duplicates stay together too, as in the folds.
+    grouped = replace(examples, groups=examples.duplicate_ids) if duplicates == "group" else examples
+    trainer = Trainer(grouped, learners, settings, executor or run)
     if (network := trainer.network) and settings.init_bias and (note := network.output_bias.note()):
         network.warn_once(note)
     diagnosis = before_comparison(examples, max(2, n_folds), duplicates, leaks).to_dict()

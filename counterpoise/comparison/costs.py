@@ -249,7 +249,8 @@ def with_row_costs(result: FoldResult, examples: Examples, costs: AnyCosts) -> F
     the rows with a label, summed over the labels.
     """
     n = len(result.rows)
-    total, own = np.zeros(n), examples.element_weights(result.rows)
+    # The user's weights are left out here, because the means over rows are weighted by them.
+    total, own = np.zeros(n), None if examples.sample is None else examples.sample.weights[result.rows]
     amount = None if examples.amount is None else examples.amount[result.rows]
     for p in target_of(examples).problems(examples.scored_labels(result.rows), examples.classes):
         if len(p.rows):
@@ -260,9 +261,10 @@ def with_row_costs(result: FoldResult, examples: Examples, costs: AnyCosts) -> F
     return replace(result, cost=total)
 
 
-def pooled_cost(results: Sequence[FoldResult]) -> float:
-    """Return the cost per `PER` rows, over the rows of all results together; rows count alike."""
-    return PER * float(np.concatenate([result.cost for result in results if result.cost is not None]).mean())
+def pooled_cost(results: Sequence[FoldResult], examples: Examples) -> float:
+    """Return the cost per `PER` rows, over the rows of all results together, weighted by the user's weights."""
+    rows, cost = (np.concatenate([getattr(result, name) for result in results]) for name in ("rows", "cost"))
+    return PER * float(np.average(cost, weights=examples.weights_of(rows)))
 
 
 def mean_cost(result: FoldResult, weight: Array | None) -> float:

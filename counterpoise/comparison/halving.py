@@ -27,6 +27,7 @@ from counterpoise.pipeline.jobs import FoldKey, jobs_by_fold, leave_out_failed
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.stages import train_in_stages
 from counterpoise.pipeline.trainer import Trainer
+from counterpoise.strategies.ensemble import Ensemble
 from counterpoise.strategies.select import Strategy
 
 
@@ -99,19 +100,22 @@ def run_rungs(strategies: Sequence[Strategy], trainer: Trainer, limit: Limit, fo
     """Run all rungs before the last one; return the strategies that are left, and the settings of the last rung.
 
     The caller trains the last rung. The executor should be a `RememberingExecutor`, because that rung may repeat jobs.
-    Only networks take steps, so strategies with another model continue without rungs.
+    Only networks take steps. Strategies without a network therefore continue without rungs, and blends of networks and
+    trees continue or stop by the scores of their networks.
     """
     settings = trainer.settings
-    networks_only = [s for s in strategies if all(isinstance(trainer.models[one.model], Network) for one in s.singles)]
-    if not networks_only:
+    networks = [part for s in strategies if (part := _network_part(s, trainer)) is not None]
+    if not networks:
         return Rungs(list(strategies), settings)
-    jobs, _ = jobs_by_fold(networks_only, trainer, folds)
+    jobs, _ = jobs_by_fold(networks, trainer, folds)
     most = max(job.limits.steps for group in jobs.values() for job in group)
     # Each rung halves the strategies but the baseline, so their logarithm is the number of rungs.
-    rung_count = max(1, math.floor(math.log2(max(1, len(networks_only) - 1))) + 1)
-    remaining, budget_left = Rungs(list(networks_only), settings), limit.amount
+    rung_count = max(1, math.floor(math.log2(max(1, len(networks) - 1))) + 1)
+    remaining, budget_left = Rungs(networks, settings), limit.amount
     for rung in range(rung_count):
         per_job = _steps_per_network(remaining, jobs, budget_left, rung_count - rung, most, limit)
+        if rung == 0 and per_job >= most and not limit.seconds:
+            return Rungs(list(strategies), settings)  # the limit is never reached
         remaining.settings = replace(settings, most_steps=per_job)
         if rung == rung_count - 1 or per_job >= most:
             break
@@ -126,6 +130,16 @@ def run_rungs(strategies: Sequence[Strategy], trainer: Trainer, limit: Limit, fo
     remaining.cut = remaining.cut or (remaining.settings.most_steps or most) < most
     remaining.strategies = [s for s in strategies if s.name not in remaining.stopped]
     return remaining
+
+
+def _network_part(strategy: Strategy, trainer: Trainer) -> Strategy | None:
+    """Return the strategy without the members of an ensemble that are no networks; None if no network is left."""
+    networks = [isinstance(trainer.models[single.model], Network) for single in strategy.singles]
+    if all(networks) or not any(networks):
+        return strategy if all(networks) else None
+    assert isinstance(strategy, Ensemble)  # only the members of a blend have different models
+    parts = [part for member in strategy.members if (part := _network_part(member, trainer)) is not None]
+    return replace(strategy, members=tuple(parts), weights=None)
 
 
 def _steps_per_network(

@@ -39,7 +39,7 @@ from counterpoise.comparison.significance import (
     significantly_better,
 )
 from counterpoise.comparison.verdict import Interval, Judgment, Verdict, VsNone
-from counterpoise.core.errors import OptionError, did_you_mean
+from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.titles import BASELINE
 from counterpoise.metrics.catalog import METRICS
 
@@ -90,6 +90,7 @@ def assess(
 
     Raises:
         OptionError: Unknown metric, arrays of the wrong length, or no strategy with a score.
+        ModelError: Only external models have a score.
 
     Example:
         >>> none, better = [0.50, 0.52, 0.48, 0.51, 0.49], [0.60, 0.63, 0.59, 0.60, 0.58]
@@ -204,6 +205,11 @@ def _verdict_with_external(
     among the `unfinished`. Otherwise the comparison with the best external model is added to the evidence.
     """
     ours, theirs = ([n for n in ranking if (n in external) == outside] for outside in (False, True))
+    if not ours:
+        raise ModelError(
+            f"Only external models have a score for {metric!r}, so there is no model to save or to compare them with. "
+            "Check the errors of the other strategies; their training may have diverged."
+        )
     verdict = _own_verdict(evidence, metric, tuple(ours), unfinished)
     if not theirs:
         return verdict

@@ -86,13 +86,13 @@ def _verdict_with_effect(
     becomes "inconclusive" and gives the reason.
     """
     matrices = {name: of_rule[""].sum(axis=0) for name, of_rule in counts.items() if of_rule}
-    prices = {} if costs is None else {name: pooled_cost(results) for name, results in by_name.items()}
+    prices = {} if costs is None else {name: pooled_cost(results, examples) for name, results in by_name.items()}
     alone: Sequence[FoldResult] = ()
     if THRESHOLD_ALONE not in matrices and "none" in matrices and (costs or matrices["none"].shape == (2, 2)):
         alone = with_threshold_or_costs(by_name["none"], examples, costs)
     if alone:
         matrices[THRESHOLD_ALONE] = tally.fold_counts(alone, examples)[""].sum(axis=0)
-        prices |= {} if costs is None else {THRESHOLD_ALONE: pooled_cost(alone)}
+        prices |= {} if costs is None else {THRESHOLD_ALONE: pooled_cost(alone, examples)}
     cases = "pixels or steps" if target_of(examples).per_element else "cases"
     verdict = with_effect(verdict, matrices, prices, examples.classes, examples.positive, cases)
     if reason := outcome.failures.get("none"):

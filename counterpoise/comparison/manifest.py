@@ -18,10 +18,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from counterpoise.comparison.code_hash import code_hash, is_user_code, plain_text
+from counterpoise.core.code_hash import code_hash, is_user_code, plain_text
 from counterpoise.core.examples import Examples
 from counterpoise.core.sources import Source
-from counterpoise.core.version import version
+from counterpoise.core.version import installed_versions, version
 from counterpoise.networks.network import Network
 from counterpoise.networks.weights import fresh_state
 from counterpoise.pipeline.trainer import Trainer
@@ -40,6 +40,8 @@ def manifest_of(examples: Examples, trainer: Trainer, folds: int, duplicates: st
         "version": version(),
         "keras": keras.__version__,
         "backend": _backend_text(),
+        # Trees and external models may join a run later, so that the versions are kept in any case.
+        **installed_versions(("scikit-learn", "lightgbm")),
         **_data_entries(examples),
         **{name: value for key, network in networks.items() for name, value in _network_entries(network, key).items()},
         # Tuning and the extension of the budget need more fits and change none.
@@ -82,11 +84,12 @@ def _data_entries(examples: Examples) -> dict[str, Any]:
 
 
 def _feature_hashes(examples: Examples) -> dict[str, Any]:
-    """Return a hash of every column of a table, by name, or of every array of another input."""
+    """Return a hash of every column of a table, by name, and of every array of another input, such as images."""
     schema, x = examples.schema, examples.x
     if schema is None:
         return {f"values of {name}": _content_hash(array) for name, array in _named_arrays(x, "the features")}
-    hashes: dict[str, Any] = {}
+    images = {key: part for key, part in x.items() if key not in ("numeric", "categorical")}
+    hashes = {f"values of {name}": _content_hash(array) for name, array in _named_arrays(images, "")}
     for part, columns in (("numeric", schema.numeric), ("categorical", schema.categorical)):
         for index, column in enumerate(columns):
             levels = repr(column.levels).encode()

@@ -6,7 +6,7 @@ The inner comparisons see only training rows of an outer fold. The outer results
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
 from counterpoise.core.folds import Fold
 from counterpoise.core.json_values import finite_or_none
+from counterpoise.core.seeds import integer
 from counterpoise.data.given_split import Split
 from counterpoise.metrics.catalog import METRICS
 from counterpoise.metrics.intervals import fold_interval
@@ -75,7 +76,11 @@ def nested_score(
     for fold in folds:
         rows = fold.all_training().train
         inner = examples.subset(rows)
-        outcome = cross_validate(trainer.of_rows(rows), strategies, split.of(inner))
+        # Rows are numbered from 0 in each outer fold. A seed of its own keeps its jobs apart from those of other folds.
+        seed = integer(trainer.settings.seed, "nested", fold.index)
+        inner_trainer = trainer.of_rows(rows)
+        inner_trainer = replace(inner_trainer, settings=replace(inner_trainer.settings, seed=seed))
+        outcome = cross_validate(inner_trainer, strategies, split.of(inner))
         of_units = inner.units is not None
         results, inner = (outcome.unit_results, inner.as_units()) if of_units else (outcome.fold_results, inner)
         chosen.append(_inner_winner(strategies, with_costs(results, strategies, inner, costs), inner, metric))

@@ -49,14 +49,18 @@ def fold_scores(results: Sequence[FoldResult], examples: Examples) -> dict[str, 
 def fold_counts(results: Sequence[FoldResult], examples: Examples) -> dict[str, Array]:
     """Return suffix (see `DECISION_SUFFIXES`) -> confusion matrices (R K, C, C), [true, decided], one per result.
 
-    The dict is empty if there are several problems (labels), because their tables do not add up.
+    The user's weights are scaled to a mean of 1, so that the counts of all results together are numbers of rows. The
+    dict is empty if there are several problems (labels), because their tables do not add up.
     """
+    own = examples.sample_weight
+    scale = 1.0 if own is None else float(np.mean(np.concatenate([own[r.rows] for r in results])))
     out: dict[str, list[Array]] = {suffix: [] for suffix in DECISION_SUFFIXES}
     for result in results:
         problem, *others = _problems_with_rows(examples, result.rows)
         if others:
             return {}
-        weights = problem.of_rows(examples.element_weights(result.rows))
+        weights = problem.of_rows(examples.scored_weights(result.rows))
+        weights = None if weights is None else weights / scale
         # 1 is the positive class, here as everywhere with two classes.
         default = (default_decision(problem.proba(p), 1) for p in (result.proba, result.raw))
         for suffix, decision in zip(DECISION_SUFFIXES, (problem.decision(result.decision), *default), strict=True):
@@ -98,7 +102,7 @@ def strategy_row(
         "seconds": sum(c.seconds for c in results),
         "seconds_shared": sum(c.seconds_shared for c in results),
         "memory_mb": max(c.memory for c in results) / 2**20,
-        "cost": None if costs is None else pooled_cost(results),
+        "cost": None if costs is None else pooled_cost(results, examples),
         "largest_cost_share": None if costs is None else _largest_cost_share(results),
         "thresholds": fold_thresholds(results),
         "scores": judged["scores"],
@@ -171,7 +175,7 @@ def duplicate_free_score(results: Sequence[FoldResult], examples: Examples) -> d
         if result.duplicate_free is None:
             return None
         free = result.rows[result.duplicate_free]
-        problems, weights = _problems_with_rows(examples, free), examples.element_weights(free)
+        problems, weights = _problems_with_rows(examples, free), examples.scored_weights(free)
         if problems and all(len(np.unique(p.y)) == len(p.classes) for p in problems):
             alone = result.proba[result.duplicate_free]
             each = [average_precision(p.y, p.proba(alone), sample_weight=p.of_rows(weights)) for p in problems]
@@ -183,7 +187,8 @@ def duplicate_free_score(results: Sequence[FoldResult], examples: Examples) -> d
 def report_curves(results: Sequence[FoldResult], examples: Examples) -> dict[str, Any]:
     """Return the curves that the report draws for a strategy, of the test rows of the first repeat, each scored once.
 
-    Weighted elements are replaced by a sample drawn in proportion to their weights, because the curves count cases.
+    Weighted rows or elements are replaced by a sample drawn in proportion to their weights, because the curves count
+    cases.
     """
     first = [c for c in results if c.repeat == 0]
     rows = np.concatenate([c.rows for c in first])
@@ -192,16 +197,20 @@ def report_curves(results: Sequence[FoldResult], examples: Examples) -> dict[str
     labels = [str(c) for c in examples.classes]
     problems = _problems_with_rows(examples, rows)
     parts = [(p.y, p.proba(raw), p.proba(proba), p.decision(decision)) for p in problems]
-    weights = problems[0].of_rows(examples.element_weights(rows))
+    weights = examples.scored_weights(rows)
     if weights is not None:
-        cases = drawn_by_weight(weights)
-        parts = [tuple(values[cases] for values in parts[0])]
-        groups = problems[0].of_whole(rows if groups is None else groups)[cases]
-    if problems[0].index is None:
-        block = curves_of(*parts[0], labels, examples.positive, groups=groups)
+        drawn = [_drawn_cases(p.y, np.asarray(p.of_rows(weights))) for p in problems]
+        parts = [tuple(values[cases] for values in part) for part, cases in zip(parts, drawn, strict=True)]
+        whole = rows if groups is None else groups
+        groups_of = [np.asarray(p.of_rows(whole))[cases] for p, cases in zip(problems, drawn, strict=True)]
     else:
-        label_groups = None if groups is None else {p.name: groups[p.rows] for p in problems}
-        block = curves_of_labels({p.name: part for p, part in zip(problems, parts, strict=True)}, label_groups)
+        groups_of = [p.of_rows(groups) for p in problems]
+    if problems[0].index is None:
+        block = curves_of(*parts[0], labels, examples.positive, groups=groups_of[0])
+    else:
+        named = [p.name for p in problems]
+        label_groups = None if groups_of[0] is None else dict(zip(named, groups_of, strict=True))
+        block = curves_of_labels(dict(zip(named, parts, strict=True)), label_groups)
     regions = [c.regions for c in first if c.regions is not None]
     block |= region_curves(regions, labels) if regions else {}
     histories = [h for h in first[0].history if h.get("stop_loss")]
@@ -220,6 +229,13 @@ def drawn_by_weight(weights: Array) -> Array:
     """
     upto = np.cumsum(weights)
     return np.searchsorted(upto, (np.arange(len(weights)) + 0.5) * (upto[-1] / len(weights)))
+
+
+def _drawn_cases(y: Array, weights: Array) -> Array:
+    """Return the numbers of `drawn_by_weight`, and one case of each class that weighs too little to be drawn."""
+    cases = drawn_by_weight(weights)
+    lost = np.setdiff1d(y, y[cases])
+    return np.sort(np.concatenate([cases, [np.flatnonzero(y == code)[0] for code in lost]]).astype(np.int64))
 
 
 def _history_curves(histories: Sequence[Mapping[str, list[float]]], labels: Mapping[int, str]) -> dict[str, Any]:
@@ -277,34 +293,41 @@ def class_scores(results: Sequence[FoldResult], examples: Examples) -> list[dict
     rows, decision, proba = (np.concatenate([getattr(c, f) for c in results]) for f in ("rows", "decision", "proba"))
     problems = _problems_with_rows(examples, rows)
     if problems[0].index is None:
-        weights = problems[0].of_rows(examples.element_weights(rows))
-        decided = problems[0].decision(decision)
-        recall, precision, support = per_class(problems[0].y, decided, len(examples.classes), sample_weight=weights)
+        (problem,), sample, n = problems, examples.sample, len(examples.classes)
+        weights = problem.of_rows(examples.scored_weights(rows))
+        recall, precision, _ = per_class(problem.y, problem.decision(decision), n, sample_weight=weights)
+        # Rows are counted without the user's weights, as in the other tables.
+        counted = None if sample is None else problem.of_rows(sample.weights[rows])
+        support = np.bincount(problem.y, counted, n)
         table = zip(examples.classes, recall, precision, support, strict=True)
         return [
             {"label": str(label), "recall": finite_or_none(r), "precision": finite_or_none(p), "support": int(s)}
             for label, r, p, s in table
         ]
-    return [_label_row(p, proba, decision, results) for p in problems]
+    weights = examples.scored_weights(rows)
+    return [_label_row(p, proba, decision, results, p.of_rows(weights)) for p in problems]
 
 
-def _label_row(problem: Problem, proba: Array, decision: Array, results: Sequence[FoldResult]) -> dict[str, Any]:
+def _label_row(
+    problem: Problem, proba: Array, decision: Array, results: Sequence[FoldResult], weights: Array | None
+) -> dict[str, Any]:
     """Return the entry of one label in `class_scores`, over all test rows where it is known.
 
-    "known" is the number of these rows, "share" that of positives among them. "threshold" is the median over the folds,
-    or None if no fold has a rule.
+    "known" is the number of these rows, "share" that of positives among them, both without weights. "threshold" is the
+    median over the folds, or None if no fold has a rule.
     """
-    recall, precision, support = per_class(problem.y, problem.decision(decision), 2)
+    recall, precision, _ = per_class(problem.y, problem.decision(decision), 2, sample_weight=weights)
+    own = problem.proba(proba)
     cuts = [result.rule.problem_rules[problem.index or 0].threshold for result in results if result.rule is not None]
     return {
         "label": problem.name,
         "recall": finite_or_none(recall[1]),
         "precision": finite_or_none(precision[1]),
-        "support": int(support[1]),
+        "support": int(problem.y.sum()),
         "known": len(problem.rows),
         "share": float(np.mean(problem.y)),
-        "average_precision": finite_or_none(average_precision(problem.y, problem.proba(proba))),
-        "roc_auc": finite_or_none(roc_auc(problem.y, problem.proba(proba))),
+        "average_precision": finite_or_none(average_precision(problem.y, own, sample_weight=weights)),
+        "roc_auc": finite_or_none(roc_auc(problem.y, own, sample_weight=weights)),
         "threshold": float(np.median([cut for cut in cuts if cut is not None])) if cuts else None,
     }
 

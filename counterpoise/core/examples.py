@@ -221,10 +221,6 @@ class Examples:
         own = self.sample.weights[rows]
         return own if self.sample_weight is None else own * self.sample_weight[rows, None]
 
-    def element_weights(self, rows: Array) -> Array | None:
-        """Return the weights of sampled elements (n, k), or None if elements have no classes."""
-        return None if self.sample is None else self.scored_weights(rows)
-
     def scored_outputs(self, outputs: Array, rows: Array) -> Array:
         """Select from the outputs for these rows those that belong to `scored_labels`."""
         return outputs if self.sample is None else self.sample.of_outputs(outputs, rows)

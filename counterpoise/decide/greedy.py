@@ -26,7 +26,7 @@ def greedy_weights(
     The selection starts with no member. In each step, it adds the member that gives the soft mean the best average
     precision (with more than two classes, the mean over each class against all others). Among equal members, it adds
     the member with the lower log loss, then the earlier member. The result is the ensemble with the best score of all
-    steps.
+    steps. Members with the same scores, such as the models of several folds, share their weight equally.
 
     Args:
         lps: M arrays float64 (N, C), out of fold.
@@ -45,7 +45,10 @@ def greedy_weights(
 
     Source: Caruana, Niculescu-Mizil, Crew and Ksikes (2004), "Ensemble Selection from Libraries of Models".
     """
-    probas = [np.exp(lp) for lp in lps]
+    # Of each member, the number of the first member with the same scores, which stands for all of them.
+    first = [next(j for j, other in enumerate(lps) if np.array_equal(lp, other)) for lp in lps]
+    distinct, copies = np.unique(first, return_inverse=True)
+    probas = [np.exp(lps[j]) for j in distinct]
 
     def score(proba: Array) -> tuple[float, float]:
         """Return what is maximized: average precision, then minus the log loss."""
@@ -60,4 +63,5 @@ def greedy_weights(
         total = total + probas[path[-1]]
         if scores[path[-1]] > best[0]:
             best = scores[path[-1]], len(path)
-    return np.bincount(path[: best[1]], minlength=len(probas)) / best[1]
+    chosen = np.bincount(path[: best[1]], minlength=len(probas)) / best[1]
+    return (chosen / np.bincount(copies))[copies]

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core import seeds
+from counterpoise.core.code_hash import code_hash, is_user_code
 from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Examples
 from counterpoise.core.fork_guard import use
@@ -42,7 +43,7 @@ def plain_settings(value: Any) -> Any:
     """Return the settings of an estimator or a parameter as plain values, whose `repr` is the same on every machine.
 
     It enters the id of each job: another form of the same settings would train stored fits again. Parameters that do
-    not change the fit (`NOT_IN_CONTENT`) are left out.
+    not change the fit (`NOT_IN_CONTENT`) are left out. The code of the user's classes and functions counts as a hash.
 
     Example:
         >>> from sklearn.naive_bayes import GaussianNB
@@ -57,8 +58,15 @@ def plain_settings(value: Any) -> Any:
         return value.dtype.str, value.shape, value.tobytes()
     if hasattr(value, "get_params") and not isinstance(value, type):
         own = {name: item for name, item in value.get_params(deep=False).items() if name not in NOT_IN_CONTENT}
-        return _qualified_name(type(value)), plain_settings(own)
-    return _qualified_name(value) if isinstance(value, type) or inspect.isroutine(value) else repr(value)
+        return _qualified_name(type(value)), plain_settings(own), *_code_of_user(type(value))
+    if isinstance(value, type) or inspect.isroutine(value):
+        return " ".join([_qualified_name(value), *_code_of_user(value)])
+    return repr(value)
+
+
+def _code_of_user(value: Any) -> list[str]:
+    """Return the hash of the code of a class or function in a list, empty if it is from an installed package."""
+    return [code_hash(value)] if is_user_code(value) else []
 
 
 def _qualified_name(value: Any) -> str:

@@ -110,8 +110,9 @@ def with_judging_rows(clf: Classifier, kept: Examples, what: str) -> Classifier:
 
 def _faults_for_guarantees(kept: Examples) -> list[str]:
     """Return why these rows do not fit the assumptions of a guarantee, as ends of a sentence; empty if they fit."""
-    faults = {"come in time order": kept.time, "have weights": kept.sample_weight}
-    return [fault for fault, values in faults.items() if values is not None]
+    weighted = kept.sample_weight is not None and np.ptp(kept.sample_weight) > 0
+    faults = {"come in time order": kept.time is not None, "have weights": weighted}
+    return [fault for fault, present in faults.items() if present]
 
 
 def card_entries(

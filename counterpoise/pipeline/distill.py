@@ -20,6 +20,8 @@ from counterpoise.core.examples import Examples
 from counterpoise.core.folds import Holdout
 from counterpoise.core.logits import SMALLEST
 from counterpoise.core.progress import progress_bar
+from counterpoise.core.rule import Rule
+from counterpoise.data.loading import dataset_kind, load_without_y
 from counterpoise.data.split import hold_out
 from counterpoise.decide.aim import Aim
 from counterpoise.decide.prior import to_prior
@@ -99,6 +101,8 @@ def distill(
     check_classifier(teacher, "distill")
     if not isinstance(truth, (int, float)) or not 0 <= truth <= 1:
         raise OptionError(f"truth= is {truth!r}. Expected a share from 0 to 1.")
+    if dataset_kind(data):  # read once, because a second pass of a dataset that shuffles has another order
+        data, y, sample_weight = load_without_y(data, y, sample_weight)
     examples = read_for(model, data, y, groups=groups, time=time, sample_weight=sample_weight)
     if list(examples.classes) != teacher.classes_.tolist():
         raise OptionError(
@@ -107,6 +111,11 @@ def distill(
         )
     if (target := target_of(examples)).many_per_row:
         raise OptionError(f"distill takes one class per row, but these rows have {target.what}. Use fit instead.")
+    if (column := teacher.rule.cost_column) is not None and examples.schema is None:
+        raise OptionError(
+            f"The teacher decides by the costs in column {column.name!r}, but the rows are not a table. Pass a table, "
+            "or pass teacher.decide(f1=True) as the teacher."
+        )
     log_p = np.log(np.maximum(teacher.predict_proba(data), SMALLEST))
     taught_p = np.exp(to_prior(log_p, teacher.rule.prior, _class_shares(examples)))
     soft = (1 - truth) * taught_p + truth * np.eye(len(examples.classes))[examples.y]
@@ -145,12 +154,16 @@ def _student_strategy(teacher: Classifier) -> Strategy:
 def _with_aim_of_teacher(clf: Classifier, teacher: Classifier) -> Classifier:
     """Return the student with a threshold for the aim of the teacher.
 
-    A threshold that was set by hand is copied. If the student cannot reach the aim, it keeps its own threshold, and the
-    log has a warning.
+    A threshold that was set by hand, and costs, are copied. If the student cannot reach the aim, it keeps its own
+    threshold, and the log has a warning.
     """
     aim = Aim.parse(teacher.rule.aim)
     if aim.name == "given":
         return clf.decide(threshold=teacher.rule.threshold)
+    if (column := teacher.rule.cost_column) is not None:
+        return clf.decide(cost_column=column.name, cost_fp=column.cost_fp)
+    if isinstance(teacher.rule, Rule) and teacher.rule.costs is not None:
+        return clf.decide(costs=teacher.rule.costs)
     if str(aim) == clf.rule.aim:
         return clf
     asked: dict[str, Any] = {aim.name: aim.values or True}

@@ -81,9 +81,10 @@ def fit(
             A class for each pixel or step: masks (N, H, W), one-hot masks, sequences (N, T), or `cp.elements(...)`.
         strategy: A name (see `counterpoise strategies`), a `Strategy`, or `cp.ensemble([...])`.
         validation: Share of rows held out for early stopping and for the decision rule (the model card states both
-            uses). Or your own validation rows: (x, y), (x, y, weight), a dataset of these, a folder of `cp.images`, or
-            a table with the target column. Your own rows, with their weights, determine when training stops, and their
-            probabilities are checked. The encoder, columns and categories are learned from the training rows only.
+            uses). A blend of up to 5,000 rows uses 5 folds instead, unless you pass a share other than 0.2. Or your own
+            validation rows: (x, y), (x, y, weight), a dataset of these, a folder of `cp.images`, or a table with the
+            target column. Your own rows, with their weights, determine when training stops, and their probabilities are
+            checked. The encoder, columns and categories are learned from the training rows only.
         tune_threshold: Whether the threshold is tuned on the held-out rows. None: it is tuned on rows that `fit` held
             out, but not on your own validation rows. Without tuning, the threshold is 0.5, or the most probable class
             is predicted.
@@ -162,7 +163,7 @@ def fit(
         and division.examples.split is None
     ):
         # The weights of a blend come from inner folds of the rows; of too few rows, the members weigh alike.
-        inner = blend_folds(division.examples, division.holdout, seed)
+        inner = blend_folds(division.examples, division.holdout, seed, chosen_share=validation != STOP_SHARE)
         if inner is None:
             model = replace(model, pooling="equal")
         else:
@@ -225,15 +226,15 @@ def check_cost_column(examples: Examples) -> None:
         )
 
 
-def blend_folds(examples: Examples, rows: Holdout, seed: int) -> tuple[Fold, ...] | None:
+def blend_folds(examples: Examples, rows: Holdout, seed: int, chosen_share: bool = False) -> tuple[Fold, ...] | None:
     """Return the folds whose test rows determine the weights of a blend.
 
-    Up to `BLEND_ROWS` rows, these are `BLEND_FOLDS` folds of all rows. Of more rows, it is one fold: the held-out rows
-    are its test rows, and its stopping rows are taken from the training rows. None if there are too few rows, groups
-    or times for a split.
+    Up to `BLEND_ROWS` rows, these are `BLEND_FOLDS` folds of all rows. Of more rows, or if the user chose the share of
+    the held-out rows (`chosen_share`), it is one fold: the held-out rows are its test rows, and its stopping rows are
+    taken from the training rows. None if there are too few rows, groups or times for a split.
     """
     try:
-        if len(examples) <= BLEND_ROWS:
+        if len(examples) <= BLEND_ROWS and not chosen_share:
             return Split(folds=BLEND_FOLDS, seed=seed).of(examples)
         share = STOP_SHARE / 2 if len(examples) > KEPT_ROWS else STOP_SHARE
         train, stop = hold_out(examples.subset(rows.train), share, integer(seed, "blend"))

@@ -136,7 +136,8 @@ class CompareOptions(Rows, Training, total=False):
         label_delay: With `time`: number of days until the label of a row is known (a fraud is reported weeks later). If
             `time` is a number, the delay is in the same unit. In each fold, rows train only if they are older than the
             test rows by this delay. Default 0.
-        duplicates: "warn" (default), "group", "drop" or "error" for rows with equal features.
+        duplicates: "warn" (default), "group", "drop" or "error" for rows with equal features. "group" keeps these rows
+            on one side of each split, and "drop" keeps only the first of them.
         leaks: "warn" (default), or "error" to stop before training if the rows may leak. Leaks are a column that
             reveals the label, many repeated rows, and nearly equal images or texts (see `Diagnosis.check`).
         cost_column: For tables with two classes: the column with the cost of missing each row (an amount). It replaces
@@ -229,7 +230,7 @@ def options_of(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[s
         given: The arguments by name.
 
     Raises:
-        OptionError: an argument that the function does not take.
+        OptionError: an argument that the function does not take, or an old name beside the new one.
 
     Example:
         >>> def fit(model, **options): pass
@@ -237,6 +238,11 @@ def options_of(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[s
         (3, 'auto')
     """
     if "weights" in given:
+        if "initial_weights" in given:
+            raise OptionError(
+                "weights= and initial_weights= were both passed, but weights= is the old name of initial_weights=. "
+                "Remove weights=."
+            )
         warnings.warn(
             "The argument weights= is now called initial_weights=. Use the new name.", DeprecationWarning, stacklevel=3
         )

@@ -251,7 +251,7 @@ def cross_validate(
 def refit(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune_threshold: bool = True) -> Classifier:
     """Return the classifier of a strategy trained on all rows, for the median best step of the folds.
 
-    Its rule is fitted on all out-of-fold scores.
+    Its rule is fitted on all out-of-fold scores. All rows are those of the folds.
 
     If the rows have a split of their own (`Examples.split`), it is the classifier that was judged, and test rows train
     nothing.
@@ -261,15 +261,16 @@ def refit(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune_thresh
     examples = trainer.examples
     if examples.split is not None:
         return _classifier_of_given_split(strategy, trainer, outcome)
-    strategy = tuned_on_all(strategy, trainer).strategy
-    everything = np.arange(len(examples))
+    # Rows that duplicates="drop" leaves out are in no fold.
+    everything = np.unique(np.concatenate([part for f in outcome.folds for part in (f.train, f.stop, f.test)]))
+    strategy = tuned_on_all(strategy, trainer, everything).strategy
     nothing = np.empty(0, np.int64)
     whole = Fold(0, ALL_ROWS_FOLD, everything, nothing, nothing)
     jobs = jobs_for_steps(strategy, trainer, whole, outcome.best_steps[strategy.name])
     trained = _train_on_fold(strategy, jobs, trainer)
     log_p, rows = stacked_scores(outcome.log_p[strategy.name])
     scored = scores_note(strategy, tune_threshold, f"{len(rows):,} out-of-fold predictions")
-    note = f"trained on all {len(examples):,} rows; {scored}"
+    note = f"trained on all {len(everything):,} rows; {scored}"
     outputs, length = outcome.member_outputs.get(strategy.name), outcome.training[strategy.name]
     lesions = outcome.lesions[strategy.name]
     return _classifier(strategy, trainer, trained, length, log_p, rows, note, outputs, tune_threshold, lesions=lesions)

@@ -30,6 +30,7 @@ from counterpoise.targets.kinds import target_of
 #: Share of a fold's training rows that score the trials.
 INNER_SHARE = 0.25
 Values = dict[str, float]
+Array = np.ndarray
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,12 @@ def tuned_by_fold(
     return {key: study.best() for key, study in studies.items()}
 
 
-def tuned_on_all(strategy: Strategy, trainer: Trainer) -> Tuned:
-    """Tune a strategy on all rows, for its final training; unchanged without trials."""
+def tuned_on_all(strategy: Strategy, trainer: Trainer, everything: Array) -> Tuned:
+    """Tune a strategy on all rows (numbers `everything`), for its final training; unchanged without trials."""
     if not (isinstance(strategy, Single) and strategy.hyperparameters and trainer.settings.tune):
         return Tuned(strategy, {})
-    rows, stop = hold_out(trainer.examples, 0.2, integer(trainer.settings.seed, "tune on all"))
-    whole = Fold(0, ALL_ROWS_FOLD, rows, stop, np.empty(0, np.int64))
+    rows, stop = hold_out(trainer.examples.subset(everything), 0.2, integer(trainer.settings.seed, "tune on all"))
+    whole = Fold(0, ALL_ROWS_FOLD, everything[rows], everything[stop], np.empty(0, np.int64))
     return tuned_by_fold([strategy], trainer, [whole])[strategy.name, 0]
 
 

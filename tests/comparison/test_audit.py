@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import recall_score
 
 import counterpoise as cp
+from counterpoise.comparison import audit
 from counterpoise.comparison.audit import REVIEW_ALPHAS
 from counterpoise.core.errors import CounterpoiseError, OptionError
 
@@ -130,3 +131,12 @@ def test_refusals():
             cp.compare("mlp", rows.with_columns(same=pl.lit("x")), "ill", by=by, **HOW)
     with pytest.raises(CounterpoiseError, match="arrays without columns"):
         cp.compare("cnn", np.zeros((6, 2, 2, 1)), np.arange(6) % 2, by="sex", **HOW)
+
+
+def test_importance_of_many_sorted_rows(monkeypatch):
+    monkeypatch.setattr(audit, "IMPORTANCE_ROWS", 100)
+    rows = people(400).drop("site").sort("ill")
+    comparison = cp.compare("mlp", rows, "ill", folds=2, importance=True, refit=False, **HOW)
+    importance = comparison.record["audit"]["importance"]
+    assert importance["rows"] == 100
+    assert importance["average_precision"] > 0.2

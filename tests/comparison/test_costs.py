@@ -7,7 +7,15 @@ import polars as pl
 import pytest
 
 import counterpoise as cp
-from counterpoise.comparison.costs import CostMatrix, Costs, costs_of, with_costs
+from counterpoise.comparison.costs import (
+    CostMatrix,
+    Costs,
+    costs_of,
+    mean_cost,
+    pooled_cost,
+    with_costs,
+    with_row_costs,
+)
 from counterpoise.core.errors import ColumnError, CounterpoiseError, OptionError
 from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
@@ -168,3 +176,17 @@ def test_only_what_tunes_a_threshold_is_decided_again():
     assert (tuned.decision.tolist(), tuned.cost.tolist()) == ([1, 1], [0.0, 1.0])
     assert tuned.rule.threshold == pytest.approx(0.1)
     assert with_costs(results, strategies, examples, None) == tuple(results)
+
+
+def test_weights_count_once_in_the_costs_of_masks_and_in_the_pooled_cost():
+    y = np.arange(40).reshape(4, 10) % 2
+    weight = np.array([1.0, 2.0, 3.0, 4.0])
+    examples = Examples(None, y, (0, 1), kind="elements", sample_weight=weight)
+    proba = np.full((4, 10, 2), 0.5)
+    decision = np.zeros((4, 10), np.int32)
+    decision[0] = 1  # 5 false positives in the first row, otherwise 5 missed cases
+    result = FoldResult("none", 0, 0, np.arange(4), proba, proba, decision)
+    paid = with_row_costs(result, examples, Costs(1, 2))
+    assert paid.cost == pytest.approx([0.5, 1.0, 1.0, 1.0])
+    assert mean_cost(paid, weight) == pytest.approx(0.95)
+    assert pooled_cost([paid], examples) == pytest.approx(9_500)

@@ -132,6 +132,22 @@ def test_groups_are_drawn_whole_and_for_all_alike():
     assert np.std(drawn["a"]["average_precision"]) == pytest.approx(np.std(slow), rel=0.2)
 
 
+def test_weights_count_in_the_draws():
+    y, proba, groups = sample()
+    weight = np.where(RNG.random(len(y)) < 0.3, 3.0, 1.0)
+    whole = FoldResult("it", 0, 0, np.arange(len(y)), proba, proba, y)
+    rows = np.repeat(np.arange(len(y)), weight.astype(int))
+    copied = FoldResult("it", 0, 0, np.arange(len(rows)), proba[rows], proba[rows], y[rows])
+    examples = Examples(None, y, (0, 1), groups=groups, sample_weight=weight)
+    copies = Examples(None, y[rows], (0, 1), groups=groups[rows])
+    zero = {key: np.zeros(1) for key in ("average_precision", "roc_auc", "log_loss")}
+    drawn, of_copies = (
+        paired_draws({"a": [result]}, {"a": zero}, data, resamples=20)["a"]
+        for result, data in ((whole, examples), (copied, copies))
+    )
+    assert drawn["average_precision"] == pytest.approx(of_copies["average_precision"])
+
+
 def test_few_groups_and_independent_rows_are_not_drawn():
     y, proba, groups = sample()
     results, nothing = cells_of(y, proba), {"a": {}}

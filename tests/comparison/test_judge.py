@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from counterpoise.comparison.judge import assess
-from counterpoise.core.errors import OptionError
+from counterpoise.core.errors import ModelError, OptionError
 from counterpoise.metrics.bootstrap import cluster_draws
 from counterpoise.metrics.intervals import f1_interval, fold_interval
 
@@ -286,6 +286,12 @@ def test_repeated_hold_out_needs_its_ratio() -> None:
 def test_bad_input(words: str, scores: dict, metric: str) -> None:
     with pytest.raises(OptionError, match=words):
         assess(scores, folds=5, metric=metric)
+
+
+def test_external_models_alone_are_not_compared() -> None:
+    scores = {"external:nb": {"roc_auc": [0.6, 0.7]}, "none": {"roc_auc": [np.nan, np.nan]}}
+    with pytest.raises(ModelError, match="Only external models have a score for 'roc_auc'"):
+        assess(scores, folds=2, metric="roc_auc", external=["external:nb"])
 
 
 def test_nothing_is_better_than_what_was_cut_off():

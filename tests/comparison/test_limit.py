@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,12 +14,16 @@ from trainers import trainer_of
 import counterpoise as cp
 from counterpoise.comparison import halving
 from counterpoise.comparison.halving import Limit, RememberingExecutor, run_rungs
+from counterpoise.comparison.nested import INNER_FOLDS
 from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Examples
 from counterpoise.core.job import Member
 from counterpoise.data.split import make_folds
+from counterpoise.engines.run import run
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.settings import Settings
+from counterpoise.pipeline.trainer import Learner, Trainer
+from counterpoise.strategies.blend import Blend
 from counterpoise.strategies.select import find
 
 RNG = np.random.default_rng(2)
@@ -81,6 +86,23 @@ def test_a_limit_that_is_wide_enough_changes_nothing(network):
     executor = Scores()
     heat = run_heats(network, 10**6, executor)
     assert (len(heat.strategies), heat.stopped, heat.cut, executor.jobs) == (len(NAMES), {}, False, [])
+    assert heat.settings.most_steps is None, "networks may still train on their early-stopping rows"
+
+
+def test_the_networks_of_blends_take_the_steps(network):
+    """Trees take no steps, and a strategy of trees alone is never stopped."""
+    executor, forest = Scores(), cp.trees("forest", n_estimators=2)
+    learners = {"a": Learner(network, EXAMPLES), "b": Learner(forest, EXAMPLES)}
+    settings = Settings(epochs=40, batch_size=16)
+    blends = [Blend(("mlp", forest)).under(find(name), ["a", "b"]) for name in NAMES]
+    alone = replace(find("smote").with_model("b"), name="alone")
+    trainer = Trainer(EXAMPLES, learners, settings, executor)
+    rungs = run_rungs([*blends, alone], trainer, Limit.of(900), make_folds(EXAMPLES, 2))
+    assert rungs.strategies[0] is blends[0]
+    assert rungs.strategies[-1] is alone
+    assert "focal" in rungs.stopped
+    assert {job.model for job in executor.jobs} == {"a"}
+    assert sum(job.limits.steps for job in {job.id: job for job in executor.jobs}.values()) <= 900
 
 
 def test_seconds_end_the_comparison_where_they_run_out(network, monkeypatch):
@@ -132,3 +154,44 @@ def test_a_limited_and_nested_comparison_says_what_it_did():
 def test_what_does_not_go_with_nested_folds_is_refused():
     with pytest.raises(OptionError, match="nested=True and repeats=2"):
         cp.compare("mlp", X, Y, nested=True, repeats=2, verbose=0)
+
+
+def test_each_job_of_a_nested_comparison_has_its_own_rows():
+    """With sorted labels, the inner folds of all outer folds have the same numbers."""
+    rows = {}
+
+    def executor(jobs, examples, model, **how):
+        jobs = list(jobs)
+        for job in jobs:
+            rows.setdefault(job.id, set()).add(examples.x["numeric"][job.train].tobytes())
+        return run(jobs, examples, model, **how)
+
+    order, forest = np.argsort(Y), cp.trees("forest", n_estimators=2)
+    how = {"strategies": "none", "folds": 2, "nested": True, "refit": False, "verbose": 0, "executor": executor}
+    cp.compare(forest, X[order], Y[order], **how)
+    assert len(rows) == 2 + 2 * INNER_FOLDS
+    assert all(len(of_job) == 1 for of_job in rows.values())
+
+
+@pytest.mark.parametrize("duplicates", ["group", "drop"])
+def test_duplicates_stay_together_in_every_training(duplicates):
+    pytest.importorskip("optuna")
+    seen = []
+
+    def executor(jobs, examples, model, **how):
+        jobs, ids = list(jobs), examples.duplicate_ids
+        for job in jobs:
+            seen.append(job)
+            assert not np.isin(ids[job.score], ids[job.train]).any()
+            assert duplicates == "group" or len(np.unique(ids[job.train])) == len(job.train)
+        return run(jobs, examples, model, **how)
+
+    more = {"strategies": "oversample", "tune": 1} if duplicates == "drop" else {"strategies": "none", "nested": True}
+    rows = np.arange(0, 200) // 2
+    comparison = cp.compare(
+        cp.trees("forest", n_estimators=2), X[rows], Y[rows], folds=2, duplicates=duplicates, verbose=0,
+        executor=executor, **more,
+    )  # fmt: skip
+    assert len(seen) > 4
+    count = 200 if duplicates == "group" else 100
+    assert comparison.best.card["rule"].startswith(f"trained on all {count} rows")

@@ -14,7 +14,7 @@ from trainers import trainer_of
 
 import counterpoise as cp
 from counterpoise.comparison import compare as compare_module
-from counterpoise.comparison.manifest import manifest_differences, manifest_of
+from counterpoise.comparison.manifest import _data_entries, manifest_differences, manifest_of
 from counterpoise.comparison.store import SMALL_WEIGHTS, Store
 from counterpoise.comparison.store_file import FILE
 from counterpoise.core.errors import ArtifactError
@@ -118,6 +118,7 @@ def manifest(x=X, y=Y, model="mlp", folds=2, duplicates="warn", optimizer=None, 
 def test_equal_runs_have_equal_manifests_and_every_difference_is_named():
     before = manifest()
     assert manifest_differences(before, manifest(X.copy(), Y.copy())) == []
+    assert {"scikit-learn", "lightgbm"} <= set(before), "the versions of packages that split and fit trees"
 
     def compiled(spec, n_classes):
         model = two_layers()(spec, n_classes)
@@ -279,3 +280,12 @@ def test_the_command_says_what_is_kept_how_to_go_on_and_what_was_done(tmp_path, 
     assert done.err.startswith("resuming: 1 of 2 fits are done\n")
     check_refusal(run_command(*command, "--seed", 1), "contains another run", "seed was 0 and is 1")
     assert run_command(*command, "--seed", 1, "--restart").code == 0
+
+
+def test_images_that_come_with_columns_count():
+    examples = read_for("mlp", X, Y)
+    before, after = (
+        _data_entries(dataclasses.replace(examples, x={**examples.x, "image": np.full((len(Y), 2, 2, 1), value)}))
+        for value in (1.0, 2.0)
+    )
+    assert manifest_differences(before, after) == ["values of input 'image' changed"]

@@ -70,6 +70,28 @@ def test_sample_weights_are_copies_of_a_row(results, examples):
         assert weighted[key][0] == pytest.approx(copied[key][0])
 
 
+def test_tables_count_weights_as_copies_of_a_row(results, examples):
+    weight = np.ones(12, np.float32)
+    weight[3] = 2
+    weighted = dataclasses.replace(examples, sample_weight=weight)
+    first = results["none"][0]
+    rows = np.append(np.arange(6), 3)
+    fields = ("rows", "raw", "proba", "decision")
+    copied = dataclasses.replace(first, **{name: getattr(first, name)[rows] for name in fields})
+    counts, of_copies = tally.fold_counts([first], weighted)[""], tally.fold_counts([copied], examples)[""]
+    assert counts.sum() == pytest.approx(6), "numbers of rows"
+    assert counts / counts.sum() == pytest.approx(of_copies / of_copies.sum())
+    table, table_of_copies = tally.class_scores([first], weighted), tally.class_scores([copied], examples)
+    assert [(c["recall"], c["precision"]) for c in table] == [(c["recall"], c["precision"]) for c in table_of_copies]
+    assert sum(c["support"] for c in table) == 6
+    drawn = tally.report_curves([dataclasses.replace(first, history=())], weighted)
+    assert np.sum(drawn["confusion"]["matrix"]) == 6
+
+
+def test_curves_keep_a_class_that_weighs_little():
+    assert tally._drawn_cases(np.array([1, 0, 0]), np.array([1e-6, 1.0, 1.0])).tolist() == [0, 1, 1, 2]
+
+
 def test_a_row_adds_up_its_cells(results, examples):
     scores = {name: tally.fold_scores(group, examples) for name, group in results.items()}
     judgment = assess(

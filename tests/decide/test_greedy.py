@@ -71,7 +71,7 @@ def test_laws():
     weight = RNG.integers(1, 3, len(y))
     doubled = greedy_weights([np.repeat(p, weight, axis=0) for p in lps], np.repeat(y, weight), np.ones(weight.sum()))
     assert greedy_weights(lps, y, weight) == pytest.approx(doubled)
-    assert greedy_weights([lps[0]] * 3, y, np.ones(len(y))).tolist() == [1, 0, 0], "of equal members the first"
+    assert greedy_weights([lps[0]] * 3, y, np.ones(len(y))) == pytest.approx(1 / 3), "equal members share"
     noise = [log_softmax(RNG.normal(size=(len(y), 2))) for _ in range(2)]
     sure = log_softmax(9 * np.eye(2)[y])
     assert greedy_weights([*noise, sure], y, np.ones(len(y))).tolist() == [0, 0, 1]
@@ -84,3 +84,9 @@ def test_the_rule_votes_softly_with_them():
     assert rule.vote == "greedy"
     with pytest.raises(OptionError, match="numbers, 'learned', 'greedy', or None"):
         fit_rule_from_log_p(lps, y, [np.zeros(2)] * 3, weights="grabby")
+
+
+def test_the_copies_of_a_bag_share_the_weight_of_their_member():
+    lps, y = library(2)
+    alone = greedy_weights(lps, y, np.ones(len(y)))
+    assert greedy_weights(lps * 3, y, np.ones(len(y))) == pytest.approx(np.tile(alone / 3, 3))

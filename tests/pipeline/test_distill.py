@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import polars as pl
 import pytest
+import tensorflow as tf
 
 import counterpoise as cp
 from counterpoise.core.errors import OptionError
@@ -116,6 +117,26 @@ def test_truth_alone_is_an_ordinary_training(teacher):
     learned = cp.distill(of_table, "mlp", frame, "y", truth=1.0, epochs=2, batch_size=64, verbose=0)
     plain = cp.fit("mlp", frame, "y", epochs=2, batch_size=64, verbose=0)
     assert learned.predict_proba(frame) == pytest.approx(plain.predict_proba(frame), abs=0.02)
+
+
+def test_a_dataset_that_shuffles_is_read_once(teacher, monkeypatch):
+    dataset = tf.data.Dataset.from_tensor_slices((X, Y)).shuffle(400, seed=1).batch(50)
+
+    def checked(examples, soft, rows, held):
+        assert soft == pytest.approx(teacher.predict_proba(examples.x["numeric"]), abs=0.02)
+        return _soft_labeled(examples, soft, rows, held)
+
+    monkeypatch.setattr("counterpoise.pipeline.distill._soft_labeled", checked)
+    assert cp.distill(teacher, "mlp", dataset, epochs=1, verbose=0).card["rows"] == 400
+
+
+def test_costs_of_the_teacher_are_those_of_the_student(teacher):
+    costs = [[0, 1], [20, 0]]
+    student = cp.distill(teacher.decide(costs=costs), "mlp", X, Y, epochs=1, verbose=0)
+    assert student.rule.costs.tolist() == costs
+    frame = pl.DataFrame({"a": X[:, 0], "amount": np.arange(400.0), "y": Y})
+    of_table = cp.fit("mlp", frame, "y", epochs=1, verbose=0, cost_column="amount", cost_fp=5)
+    assert cp.distill(of_table, "mlp", frame, "y", epochs=1, verbose=0).rule.cost_column == of_table.rule.cost_column
 
 
 def test_bad_requests(teacher):

@@ -84,6 +84,12 @@ def test_a_blend_is_one_file_whose_weights_no_stopping_row_has_chosen(tmp_path):
     assert cp.load(tmp_path / "m.keras").predict_proba(X) == pytest.approx(clf.predict_proba(X), abs=1e-9)
 
 
+def test_a_share_that_the_user_chose_is_held_out_for_a_blend():
+    pair = cp.blend([cp.trees(name, n_estimators=2) for name in ("forest", "extra_trees")])
+    clf = cp.fit(pair, X, Y, validation=0.4, verbose=0)
+    assert len(clf.scores["y"]) == pytest.approx(0.4 * len(Y), abs=2)
+
+
 def test_a_blend_is_a_row_of_the_leaderboard_and_shares_its_trainings():
     trained = []
 

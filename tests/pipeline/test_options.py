@@ -58,6 +58,11 @@ def test_the_former_name_of_initial_weights_still_works():
         assert options_of(cp.fit, {"weights": "fresh"})["initial_weights"] == "fresh"
 
 
+def test_an_old_name_beside_the_new_one_is_refused():
+    with pytest.raises(OptionError, match="weights= and initial_weights= were both passed"):
+        cp.fit("mlp", np.zeros((4, 1)), [0, 1, 0, 1], initial_weights="fresh", weights="keep")
+
+
 @pytest.fixture(name="scans")
 def _scans(tmp_path):
     """36 pictures: 20 ill, 10 well, 6 odd."""

@@ -89,7 +89,7 @@ def test_nothing_is_tuned_unless_asked(network):
     bare = dataclasses.replace(SETTINGS, tune=0)
     trainer = trainer_of(EXAMPLES, bare, network)
     assert tuned_by_fold([find("oversample")], trainer, FOLDS) == {}
-    assert tuned_on_all(find("oversample"), trainer).strategy is find("oversample")
+    assert tuned_on_all(find("oversample"), trainer, np.arange(240)).strategy is find("oversample")
     assert values_by_fold({}) == {}
 
 

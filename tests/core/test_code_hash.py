@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import types
 from functools import partial
 
 import keras
 import numpy as np
 import pytest
 
-from counterpoise.comparison.code_hash import code_hash, is_user_code
+from counterpoise.core.code_hash import code_hash, is_user_code
 
 SCALE = 2.0
 
@@ -74,10 +75,32 @@ def test_code_of_packages_counts_by_name(part):
 def test_the_hash_is_the_same_in_another_process(tmp_path):
     text = "def loss(y, p):\n    names = {'a', 'b', 'c', 'd'}\n    return (y - p) if str(y) in names else p\n"
     (tmp_path / "mine.py").write_text(text)
-    code = "import mine; from counterpoise.comparison.code_hash import code_hash; print(code_hash(mine.loss))"
+    code = "import mine; from counterpoise.core.code_hash import code_hash; print(code_hash(mine.loss))"
     texts = set()
     for seed in ("1", "2"):
         env = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path]), "PYTHONHASHSEED": seed}
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
         texts.add(done.stdout)
     assert len(texts) == 1
+
+
+EDITS = {
+    "a default that equals another": "def f(y, p, a=1, b=2, c={}): return a * y + b * p + c",
+    "a constant of a class": "class f:\n  G = {}\n  def call(self, a): return a * self.G",
+    "a static method": "class f:\n  @staticmethod\n  def s(a): return a * {}",
+    "a class method": "class f:\n  @classmethod\n  def s(cls, a): return a * {}",
+    "a property": "class f:\n  @property\n  def s(self): return {}",
+    "a global of an inner function": "G = {}\ndef f(a):\n  def inner(c): return c * G\n  return inner(a)",
+    "a function in a dict": "def u(a): return a * {}\nD = dict(u=[u])\ndef f(a): return D['u'][0](a)",
+}
+
+
+@pytest.mark.parametrize("source", EDITS.values(), ids=EDITS)
+def test_each_edit_counts(source, monkeypatch):
+    def hash_with(value):
+        module = types.ModuleType("edited")
+        monkeypatch.setitem(sys.modules, "edited", module)
+        exec(source.replace("{}", str(value)), module.__dict__)
+        return code_hash(module.f)
+
+    assert hash_with(1) == hash_with(1) != hash_with(2)
