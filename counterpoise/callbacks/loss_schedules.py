@@ -160,6 +160,8 @@ class GammaDecay(keras.callbacks.Callback):
         super().__init__()
         self.start = None if start is None else check_range(start, "start", low=0.0)
         self.end = check_range(end, "end", low=0.0)
+        # The loss and its variable. They are kept between trainings, because a traced step reads this variable.
+        self._variables: dict[int, tuple[Any, keras.Variable]] = {}
 
     def value(self, epoch: int, epochs: int) -> float:
         """Return the gamma of an epoch, counted from 0. If there is only one, it is `end`."""
@@ -173,7 +175,11 @@ class GammaDecay(keras.callbacks.Callback):
         if self.start is None:
             self.start = float(self._losses[0].gamma)
         for loss in self._losses:
-            loss.gamma = keras.Variable(self.start, trainable=False, dtype="float32", name="gamma")
+            if id(loss) not in self._variables:
+                new = keras.Variable(self.start, trainable=False, dtype="float32", name="gamma")
+                self._variables[id(loss)] = loss, new
+            loss.gamma = self._variables[id(loss)][1]
+            loss.gamma.assign(self.start)
         # A step traced before would have gamma as a constant.
         _trace_again(self.model)
 

@@ -19,6 +19,8 @@ from counterpoise.metrics.decision_scores import confusion, decision_scores, def
 from counterpoise.metrics.proba_scores import log_loss
 from counterpoise.metrics.rank_scores import average_precision
 from counterpoise.networks.cloning import last_activation
+from counterpoise.networks.output import PROBABILITY_ACTIVATIONS, emits_probabilities
+from counterpoise.networks.user_loss import single
 from counterpoise.plans.elements import Elements, read_elements
 from counterpoise.plans.weight_table import codes_among
 
@@ -39,7 +41,7 @@ class PerClass(keras.callbacks.Callback):
         x: Validation inputs. y: their labels: codes (N,), (N, 1), (N, T) ..., or one-hot.
         sample_weight: Weight of each element. 0 leaves the element out. None: all weights are 1.
         labels: Names of the classes in code order; None: 0, 1, ...
-        output: "logits", "probabilities", or "auto" (the last activation).
+        output: "logits", "probabilities", or "auto" (the last activation, or the loss if there is none).
         ignore: One or several codes whose elements are ignored.
         prefix: Prefix of the logged names.
         show: Whether to print the table.
@@ -135,7 +137,7 @@ class PerClass(keras.callbacks.Callback):
             out: Outputs of the model (N, ..., units). One unit becomes two columns. Rows are scaled to the sum 1.
 
         Raises:
-            ModelError: The outputs and the labels differ in shape.
+            ModelError: The outputs and the labels differ in shape, or it is unclear whether outputs are logits.
         """
         if out.shape[:-1] != self._shape:
             raise ModelError(
@@ -143,13 +145,26 @@ class PerClass(keras.callbacks.Callback):
                 "output per label."
             )
         z = out.reshape(-1, out.shape[-1])[self._counted].astype(np.float64)
-        logits = self.output == "logits" or (self.output == "auto" and last_activation(self.model) == "linear")
+        logits = self._model_returns_logits()
         if z.shape[1] == 1:
             p = 1 / (1 + np.exp(-np.clip(z, -700, 700))) if logits else z
             return np.concatenate([1 - p, p], axis=1)
         if logits:
             z = np.exp(z - z.max(axis=1, keepdims=True))
         return z / z.sum(axis=1, keepdims=True)
+
+    def _model_returns_logits(self) -> bool:
+        """Return whether the outputs are logits: as `output` says, else by the last activation, else by the loss.
+
+        Raises:
+            ModelError: `output` is "auto", and neither the activation nor the loss shows it.
+        """
+        if self.output != "auto":
+            return self.output == "logits"
+        activation = last_activation(self.model)
+        if activation in ("linear", *PROBABILITY_ACTIVATIONS):
+            return activation == "linear"
+        return not emits_probabilities(self.model, "auto", single(self.model.loss) if self.model.compiled else None)
 
     def _track_best(self, epoch: int, scores: dict[str, float]) -> None:
         """Keep the weights of the best epoch, or end training after `patience` worse epochs.

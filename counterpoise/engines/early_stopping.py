@@ -144,7 +144,7 @@ class Stopper:
 
         Call it before `improved`, which reads `steps`.
         """
-        self.steps = steps
+        self.steps, self.first_stage_ended = steps, False
         self.history["step"].append(float(steps))
         self.history["loss"].append(float(loss))
 
@@ -173,14 +173,23 @@ class Stopper:
         self.first_stage_ended = bool(self._first_stage_limit) and (spent or self.steps >= self._first_stage_limit)
         self.over = spent and not self.first_stage_ended
         if self.first_stage_ended:
-            self.best, self._first_stage_limit = None, 0
-            self._recent_scores.clear()
-            self._late_from_step = self.steps + (1.0 - LATE_SHARE) * (self.limits.steps - self.steps)
-            self._losses_before_late = self._latest_losses = None
+            self.end_first_stage()
         plateau, since = self.limits.plateau, max(self.best_step, self._slowed_at)
         if plateau is not None and not better and self.steps - since >= plateau:
             self._halvings, self._slowed_at = self._halvings + 1, self.steps
         return better
+
+    @property
+    def in_first_stage(self) -> bool:
+        """Whether the next round belongs to the first of two stages."""
+        return self.steps < self._first_stage_limit
+
+    def end_first_stage(self) -> None:
+        """End the first stage with this round, and forget the best score, because only later rounds count."""
+        self.first_stage_ended, self.best, self._first_stage_limit = True, None, 0
+        self._recent_scores.clear()
+        self._late_from_step = self.steps + (1.0 - LATE_SHARE) * (self.limits.steps - self.steps)
+        self._losses_before_late = self._latest_losses = None
 
     def _smoothed_score(self, logits: Array) -> Score:
         """Return the mean score of the last `smoothing` rounds, this one included.

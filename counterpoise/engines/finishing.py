@@ -82,12 +82,14 @@ def crt(member: Member, job: Job, examples: Examples, network: Network) -> Membe
     epochs = max(1, round(member.steps / 5 / -(-balanced // batch)))
     seed = seeds.integer(job.seed, "second stage", *job.counters)
     x = rows_at_once(examples.x, job.train, "crt")
-    change = retrain_head(model, x, y, epochs=epochs, batch_size=batch, seed=seed)
+    weights = examples.weights_of(job.train)
+    change = retrain_head(model, x, y, epochs=epochs, batch_size=batch, seed=seed, sample_weight=weights)
     return replace(
         _with_new_logits(member, model, job, examples),
         log_shift=np.asarray(change.log_shift),
         steps=member.steps + change.steps,
         rows_seen=member.rows_seen + epochs * balanced,
+        gamma=0.0,  # whatever trained the network, the new head is trained with cross-entropy
     )
 
 

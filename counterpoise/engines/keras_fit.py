@@ -197,6 +197,10 @@ class FitEngine:
             batches.start = watch.before = stopper.steps
             rounds, rest = divmod(limits.steps - stopper.steps, limits.round_steps)
             model.fit(batches, epochs=max(1, rounds), steps_per_epoch=limits.round_steps if rounds else rest, **how)
+            if model.stop_training and stopper.in_first_stage:
+                # A callback that stops the first stage does not end the training before its last stage.
+                stopper.end_first_stage()
+                watch.average.restart()
             if stopper.first_stage_ended:
                 # Keras draws batches ahead: only between two calls is it sure what comes next.
                 batches.order.start_last_stage(stopper.steps)

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.core.errors import OptionError, did_you_mean
+from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.job import Job
 from counterpoise.engines.mixing import MIXES
 from counterpoise.networks.batch_ensemble import BatchEnsembleLoss
+from counterpoise.networks.user_loss import returns_one_number
 from counterpoise.plans.plan import Plan
 from counterpoise.targets.kinds import target_of
 
@@ -30,6 +31,22 @@ def focal_gamma(loss: tuple[str, Mapping[str, Any]]) -> float:
     """
     name, constants = loss
     return float(constants.get("gamma", 2.0)) if name == "focal" else 0.0
+
+
+def check_weights(job: Job, network: Any) -> None:
+    """Raise a ModelError if a job weights rows, but its loss is the model's, which returns one number per batch.
+
+    The weights would multiply the whole batch, and do nothing. A training step of the model's own may use them.
+    """
+    if job.loss[0] != "model" or network.custom_train_step or network.user_loss is None:
+        return
+    weighted = any(not np.allclose(weights, weights.flat[0]) for weights in (p.weights() for p in job.plan.stages))
+    if weighted and returns_one_number(network.user_loss, network.elements):
+        raise ModelError(
+            f"The model's loss{network.loss_label} returns one number per batch, but rows have weights, from the "
+            "strategy or from sample_weight=. Expected one value per row. Remove the mean from the loss, or choose a "
+            "strategy that draws rows, for example oversample."
+        )
 
 
 class Objective:

@@ -20,7 +20,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from counterpoise.engines.program_rules import inner_optimizer, learning_rate_variable
+from counterpoise.engines.program_rules import inner_optimizer, learning_rate_variable, operations_of
 
 #: Most programs that are kept, and most values of their variables together.
 MAX_PROGRAMS, MAX_VALUES = 8, 8_000_000
@@ -72,7 +72,7 @@ def trace_key(model: keras.Model, *more: Any) -> str | None:
         model: Inputs to logits, compiled.
         *more: Whatever else decides the trace, with a faithful `repr`.
     """
-    if not all(map(_is_described, [*_operations(model), *_optimizers(model)])):
+    if not all(map(_is_described, [*operations_of(model), *_optimizers(model)])):
         return None
     try:
         configs = model.get_config(), keras.saving.serialize_keras_object(model.optimizer)
@@ -86,15 +86,6 @@ def trace_key(model: keras.Model, *more: Any) -> str | None:
 def _n_values(program: Any) -> int:
     """Return how many numbers the variables of a program hold."""
     return sum(int(np.prod(v.shape)) for v in program.variables)
-
-
-def _operations(model: Any) -> Iterator[Any]:
-    """Yield a model, its layers, and the operations inside of these that are not layers."""
-    for layer in [model, *model._flatten_layers(include_self=False)]:
-        yield layer
-        yield from (
-            operation for operation in getattr(layer, "operations", ()) if not isinstance(operation, keras.Layer)
-        )
 
 
 def _optimizers(model: Any) -> Iterator[Any]:

@@ -7,7 +7,7 @@ alike. The functions about layers and optimizers are what the rules and the prog
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,13 @@ ROW_WISE = frozenset(
     AveragePooling1D AveragePooling2D GlobalAveragePooling1D GlobalAveragePooling2D GlobalMaxPooling1D
     GlobalMaxPooling2D UpSampling1D UpSampling2D TableEncoder PixelRange ProbabilityToLogit MemberDense MemberHead
     PoolMembers""".split()
+)
+
+#: The same for operations of `keras.ops` in a functional model. Others may look at the whole batch (`mean`, `sort`).
+ROW_WISE_OPERATIONS = frozenset(
+    """Absolute Add Subtract Multiply Divide TrueDivide Power Negative Maximum Minimum Clip Exp Expm1 Log Log1p Sqrt
+    Square Reciprocal Sin Cos Tanh Sign Cast ExpandDims Relu Relu6 LeakyRelu Elu Selu Gelu Silu Sigmoid HardSigmoid
+    LogSigmoid Softplus Softsign""".split()
 )
 
 #: Layers that XLA makes faster on a CPU, those of batch ensembles too (`tabular`, batches of 256: 11 ms a step without
@@ -96,8 +103,8 @@ def compile_mode(model: keras.Model, loss: Any, limits: Sequence[Limits]) -> Com
     """Return how the program runs jobs of one network and loss family; `compile_modes` keeps the result.
 
     `limits` are those of all its jobs. XLA needs enough steps, float32 layers of `DENSE`, no function of a user, no
-    random numbers in the loop, and a plain loss. Padding needs a plain loss, and layers of `ROW_WISE` without activity
-    regularizers.
+    random numbers in the loop, and a plain loss. Padding needs a plain loss, layers of `ROW_WISE` without activity
+    regularizers, and operations of `ROW_WISE_OPERATIONS`.
     """
     layers = opened_layers(model)
     kinds = {_layer_kind(layer) for layer in layers}
@@ -105,11 +112,13 @@ def compile_mode(model: keras.Model, loss: Any, limits: Sequence[Limits]) -> Com
     known = kinds <= DENSE and not any(map(_has_foreign_function, layers)) and not draws_in_loop(model)
     xla = repays_xla(model, limits) and known and full and plain_loss(loss)
     active = any(getattr(layer, "activity_regularizer", None) is not None for layer in layers)
-    return CompileMode(xla=xla, pad=kinds <= ROW_WISE and not active and plain_loss(loss))
+    operations = {_layer_kind(one) for one in operations_of(model) if not isinstance(one, keras.Layer)}
+    row_wise = kinds <= ROW_WISE and operations <= ROW_WISE_OPERATIONS and not active
+    return CompileMode(xla=xla, pad=row_wise and plain_loss(loss))
 
 
 def _layer_kind(layer: Any) -> str:
-    """Return the class name of a layer of Keras or of ours.
+    """Return the class name of a layer or operation of Keras or of ours.
 
     A user's class gets " of a user" at its end, so that it equals no name in `DENSE` and `ROW_WISE`.
     """
@@ -182,6 +191,15 @@ def opened_layers(model: Any) -> list[Any]:
     ):
         return [model]
     return [inner for layer in model.layers for inner in opened_layers(layer)]
+
+
+def operations_of(model: Any) -> Iterator[Any]:
+    """Yield a model, its layers, and the operations inside of these that are not layers."""
+    for layer in [model, *model._flatten_layers(include_self=False)]:
+        yield layer
+        yield from (
+            operation for operation in getattr(layer, "operations", ()) if not isinstance(operation, keras.Layer)
+        )
 
 
 def full_batch_rows(batch_size: int, drawn: int) -> int:

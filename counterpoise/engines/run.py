@@ -15,6 +15,7 @@ from counterpoise.core.examples import Examples
 from counterpoise.core.job import Job, Member
 from counterpoise.engines.failed_members import with_divergence_error
 from counterpoise.engines.keras_fit import FitEngine, Progress
+from counterpoise.engines.objective import check_weights
 from counterpoise.engines.program_rules import learning_rate_variable, why_not_program
 from counterpoise.engines.sklearn_fit import train_estimator
 from counterpoise.engines.synthetic_rows import with_synthetic_rows
@@ -58,6 +59,7 @@ def run(
         threads: Jobs that the program trains at the same time; None is 2. Results do not depend on it.
 
     Raises:
+        ModelError: the model's own loss cannot weight rows (see `check_weights`).
         OptionError: an unknown engine, a plateau together with a learning-rate schedule, or engine="program" where the
             program cannot train this.
     """
@@ -86,6 +88,8 @@ def _train_networks(
     Members of trainings that diverged have an `error`.
     """
     _check_rate_can_change(distinct, network)
+    for job in distinct:
+        check_weights(job, network)
     compiled, by_fit = _split_by_engine(distinct, engine)
     program = _make_program(compiled, examples, network, callbacks, must=engine == "program") if compiled else None
     if program is None:

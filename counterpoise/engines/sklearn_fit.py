@@ -193,7 +193,8 @@ def _weight_arguments(estimator: Any, job: Job, drawn: Array) -> dict[str, Array
 
 def _takes_levels(estimator: Any) -> bool:
     """Return whether an estimator handles categorical columns itself."""
-    by_dtype = estimator.get_params(deep=False).get("categorical_features", "") == "from_dtype"
+    given = estimator.get_params(deep=False).get("categorical_features")  # perhaps an array
+    by_dtype = isinstance(given, str) and given == "from_dtype"
     return by_dtype or "categorical_feature" in inspect.signature(estimator.fit).parameters
 
 

@@ -26,7 +26,7 @@ def with_synthetic_rows(jobs: Iterable[Job], examples: Examples) -> tuple[list[J
 
     Returns:
         The jobs in the same order under the same ids, and the examples: the very same where no plan made rows,
-        otherwise a copy with the synthetic rows behind the real ones (labels and features alone).
+        otherwise a copy with the synthetic rows behind the real ones (features, labels, and weights of 1).
 
     Example:
         >>> from counterpoise.core.job import Limits
@@ -51,7 +51,10 @@ def with_synthetic_rows(jobs: Iterable[Job], examples: Examples) -> tuple[list[J
         ready.append(job)
     if total == len(examples):
         return ready, examples
-    x, y = join(features), np.concatenate(labels)
+    x, y, weights = join(features), np.concatenate(labels), examples.sample_weight
+    if weights is not None:
+        # Early stopping weights real rows. The weights of synthetic rows while they train are those of their plan.
+        weights = np.concatenate([weights, np.ones(total - len(examples), weights.dtype)])
     return ready, replace(
-        examples, x=x, y=y, groups=None, time=None, sample_weight=None, duplicate_ids=None, names=None, units=None
+        examples, x=x, y=y, groups=None, time=None, sample_weight=weights, duplicate_ids=None, names=None, units=None
     )

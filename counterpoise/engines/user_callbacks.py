@@ -95,8 +95,10 @@ class UserCallbacks(keras.callbacks.Callback):
 
     def start_stage(self) -> None:
         """Begin the last stage of a deferred plan: `EarlyStopping` looks for the best round among its own rounds."""
+        self.shown.stop_training = False
         for stopper in self.stoppers:
             stopper.on_train_begin()
+            stopper.best = None  # as in `on_train_begin`
 
     def finish(self) -> None:
         """Call the users' hooks for the end of the whole training, if it has begun."""

@@ -116,29 +116,58 @@ def custom_train_step(model: keras.Model) -> str | None:
     return None
 
 
+#: Layers that a search for the last activation passes, because they only arrange or keep the output before them.
+_PASSED = (keras.layers.Flatten, keras.layers.Reshape, keras.layers.Identity, keras.layers.Dropout)
+
+
 def last_activation(model: keras.Model) -> str | None:
-    """Return the name of the activation of the last layer, or None if it cannot be seen."""
-    layers = getattr(model, "layers", [])
-    if not layers:
-        return None
-    layer = layers[-1]
-    if isinstance(layer, keras.Model):
-        return last_activation(layer)
-    if isinstance(layer, keras.layers.Softmax):
+    """Return the name of the activation that the model ends in, or None if it cannot be seen.
+
+    `keras.ops.sigmoid` and `keras.ops.softmax` count too. Layers of `_PASSED` behind the activation do not.
+    """
+    outputs, last = getattr(model, "outputs", None), _last_operation(model)
+    made = outputs[0]._keras_history if outputs else None
+    while made is not None and isinstance(last, _PASSED):
+        made = last._inbound_nodes[made.node_index].input_tensors[0]._keras_history
+        last = made.operation
+    return activation_of(last)
+
+
+def activation_of(operation: Any) -> str | None:
+    """Return the name of the activation of a layer, a model, or an operation of Keras; None if it has none."""
+    if isinstance(operation, keras.Model):
+        return last_activation(operation)
+    if isinstance(operation, keras.layers.TimeDistributed):
+        return activation_of(operation.layer)
+    if isinstance(operation, keras.layers.Softmax):
         return "softmax"
-    return getattr(getattr(layer, "activation", None), "__name__", None)
+    kind = type(operation)
+    if kind.__name__ in ("Sigmoid", "Softmax") and kind.__module__.startswith("keras."):
+        return kind.__name__.lower()
+    return getattr(getattr(operation, "activation", None), "__name__", None)
+
+
+def _last_operation(model: keras.Model) -> Any:
+    """Return the layer or operation that makes the (first) output, or None if the model has no layers yet.
+
+    Of a subclassed model, that is the layer that was made last.
+    """
+    outputs, layers = getattr(model, "outputs", None), getattr(model, "layers", [])
+    if outputs:
+        return outputs[0]._keras_history.operation
+    return layers[-1] if layers else None
 
 
 def without_activation(model: keras.Model) -> keras.Model | None:
     """Return a model of the same layers without the last activation.
 
     The layers are shared with `model`; only the last one is a copy. None if the model is not built of visible layers,
-    or if its last layer is a model.
+    or if its last layer is not one with an activation that can be left out.
     """
-    if not plain(model):
-        return None
-    last = model.layers[-1]
-    if isinstance(last, keras.Model):
+    last = _last_operation(model)
+    # An activation "linear" is no activation: such a model is taken for one of logits.
+    plain_end = isinstance(last, keras.layers.Layer) and not isinstance(last, (keras.Model, keras.layers.Wrapper))
+    if not (plain(model) and plain_end and activation_of(last) in ("softmax", "sigmoid", "linear")):
         return None
 
     def bare_if_last(layer: keras.layers.Layer) -> keras.layers.Layer:

@@ -16,7 +16,7 @@ from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.per_class import in_class_order, in_unit_order
 from counterpoise.losses.base import Loss
 from counterpoise.losses.weighted import ClassWeighted, LabelWeighted
-from counterpoise.networks.cloning import keras_text, last_activation, plain
+from counterpoise.networks.cloning import activation_of, keras_text, last_activation, plain
 from counterpoise.networks.head import init_output_bias
 from counterpoise.plans.weight_table import weights_from_counts
 
@@ -241,7 +241,7 @@ def _is_logits(tensor: Any, output: str) -> bool:
     if output != "auto":
         return output == "logits"
     layer = tensor._keras_history.operation
-    activation = _model_activation(layer, tensor) if isinstance(layer, keras.Model) else _layer_activation(layer)
+    activation = _model_activation(layer, tensor) if isinstance(layer, keras.Model) else activation_of(layer)
     if activation in ("softmax", "sigmoid"):
         return False
     if activation == "linear":
@@ -261,11 +261,3 @@ def _model_activation(model: keras.Model, tensor: Any) -> str | None:
         return last_activation(model)
     last, alone = model.layers[-1] if model.layers else None, len(model._inbound_nodes[-1].outputs) == 1
     return last_activation(model) if alone and getattr(last, "units", None) == tensor.shape[-1] else None
-
-
-def _layer_activation(layer: Any) -> str | None:
-    """Return the name of a layer's activation, or None; look inside `TimeDistributed`."""
-    if isinstance(layer, keras.layers.Softmax):
-        return "softmax"
-    inner = layer.layer if isinstance(layer, keras.layers.TimeDistributed) else layer
-    return getattr(getattr(inner, "activation", None), "__name__", None)

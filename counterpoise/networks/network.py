@@ -44,7 +44,7 @@ from counterpoise.networks.encoder import (
 )
 from counterpoise.networks.input_names import by_name, input_names
 from counterpoise.networks.input_spec import InputSpec, spec_of
-from counterpoise.networks.optimizers import checked_optimizer
+from counterpoise.networks.optimizers import checked_optimizer, fresh_optimizer
 from counterpoise.networks.output import PROBABILITY_ACTIVATIONS, ProbabilityToLogit, check_units, emits_probabilities
 from counterpoise.networks.output_bias import OutputBias, find_output_bias
 from counterpoise.networks.placement import check_one_device, check_text, check_undistributed
@@ -307,6 +307,9 @@ class Network:
         """Return a new optimizer of the wanted kind, in its initial state.
 
         It is that of `optimizer=`, else of the built-in network, else of the compiled model, else Adam(1e-3).
+
+        Raises:
+            OptionError: The optimizer cannot be made again (see `fresh_optimizer`).
         """
         wanted = self._optimizer
         if wanted is None and isinstance(self.model, BuiltIn):
@@ -315,7 +318,7 @@ class Network:
             wanted = self.model.optimizer
         if wanted is None:
             return keras.optimizers.Adam(1e-3)
-        return type(wanted).from_config(wanted.get_config())
+        return fresh_optimizer(wanted)
 
     def initial_state(
         self, seed: int, x: Any, rows: Array, member_shifts: Array | None = None, bias: Array | None = None

@@ -78,6 +78,32 @@ def schedule_ends_near_zero(optimizer: keras.optimizers.Optimizer, steps: int) -
     return rates[-1] < AT_REST * max(rates)
 
 
+def fresh_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """Return a new optimizer with the same settings, in its initial state.
+
+    Variables that `exclude_from_weight_decay(var_names=...)` names keep their exception, which is not in the
+    configuration.
+
+    Raises:
+        OptionError: Variables are excluded by `var_list=`. They are those of another network.
+
+    Example:
+        >>> optimizer = keras.optimizers.AdamW(0.1)
+        >>> optimizer.exclude_from_weight_decay(var_names=["bias"])
+        >>> fresh_optimizer(optimizer)._exclude_from_weight_decay_pattern.pattern
+        'bias'
+    """
+    new = type(optimizer).from_config(optimizer.get_config())
+    old, inner = (getattr(one, "inner_optimizer", one) for one in (optimizer, new))
+    if getattr(old, "_exclude_from_weight_decay", None):
+        raise OptionError(
+            "The optimizer excludes variables of one model from weight decay (var_list=), but each network has "
+            'variables of its own. Name the variables, for example exclude_from_weight_decay(var_names=["bias"]).'
+        )
+    inner._exclude_from_weight_decay_pattern = getattr(old, "_exclude_from_weight_decay_pattern", None)
+    return new
+
+
 def checked_optimizer(optimizer: Any) -> Any:
     """Return an optimizer unchanged, make one from its name, or return None for None.
 

@@ -83,6 +83,7 @@ def retrain_head(
     batch_size: int = 256,
     learning_rate: float = 1e-2,
     seed: int = 0,
+    sample_weight: Any = None,
 ) -> HeadChange:
     """Train a new head on class-balanced rows, with frozen features (cRT).
 
@@ -99,6 +100,7 @@ def retrain_head(
         batch_size: Rows per step.
         learning_rate: Learning rate of Adam.
         seed: Seed of the new weights of the head and of the order of the rows.
+        sample_weight: Your own weights (N,). None: all weights are 1.
 
     Returns:
         HeadChange, with the shift of the balanced rows.
@@ -114,7 +116,7 @@ def retrain_head(
         ('top', [-0.549, 0.549])
     """
     head = dense_head(model, layer)
-    plan = oversample(y, classes=range(max(2, int(head.units))))
+    plan = oversample(y, classes=range(max(2, int(head.units))), sample_weight=sample_weight)
     if scale_only and head.units < 2:
         raise _one_unit_error(head, "Learnable scaling")
     kernel, *bias = head.get_weights()
@@ -197,13 +199,14 @@ def _train_head(
     return epochs * steps
 
 
-def _plan_batches(features: Array, y: Array, plan: Plan, batch_size: int, seed: int) -> Iterator[tuple[Array, Array]]:
-    """Yield (features, labels) of each batch of the plan, epoch after epoch, without end."""
+def _plan_batches(features: Array, y: Array, plan: Plan, batch_size: int, seed: int) -> Iterator[tuple[Array, ...]]:
+    """Yield (features, labels) or (features, labels, weights) of each batch of the plan, epoch after epoch."""
+    columns = (features, y) if plan.sample_weight is None else (features, y, plan.weights())
     for epoch in itertools.count():
         rows = plan.rows(epoch, seed)
         for first in range(0, len(rows), batch_size):
             batch = rows[first : first + batch_size]
-            yield features[batch], y[batch]
+            yield tuple(column[batch] for column in columns)
 
 
 def dense_head(model: keras.Model, layer: str | None = None) -> Any:

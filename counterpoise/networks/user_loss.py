@@ -136,6 +136,16 @@ class ElementModelLoss(ModelLoss):
         return shaped(y, self.form, self.units)
 
 
+def returns_one_number(loss: Any, elements: tuple[int, ...] = ()) -> bool:
+    """Return whether a loss of this module returns one number for a whole batch, in which no row can have a weight.
+
+    It is tried on a few rows. `elements` is the shape of the elements of a row; (): the row has one output.
+    """
+    shape = (loss.units,) if loss.form == "labels" else elements
+    labels = ops.zeros((loss.units + 2, *shape), "int32")
+    return tuple(loss.call(labels, ops.zeros((loss.units + 2, *elements, loss.units))).shape) == ()
+
+
 class FunctionLoss(keras.losses.Loss):
     """A function (y_true, y_pred) of a user as a Keras loss, reduced as `compile` reduces it."""
 

@@ -16,7 +16,7 @@ from counterpoise.core.model import Model
 from counterpoise.core.seeds import integer
 from counterpoise.core.structure import rows_at_once
 from counterpoise.engines.mixing import check_mixable
-from counterpoise.engines.objective import Objective
+from counterpoise.engines.objective import Objective, check_weights
 from counterpoise.networks.cropped import cropped
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.settings import Settings
@@ -90,11 +90,12 @@ def jobs_by_fold(
 
 
 def _check_network_jobs(jobs: Sequence[Job], models: Mapping[str, Model]) -> None:
-    """Raise the errors of the losses and crops of network jobs before any training."""
+    """Raise the errors of the losses, weights, and crops of network jobs before any training."""
     for job in jobs:
         model = models[job.model]
         if isinstance(model, Network):
             Objective(job).loss(model)
+            check_weights(job, model)
             if job.plan.crops:
                 cropped(model.spare(keep=True))  # raises an error if the network takes no smaller inputs
 

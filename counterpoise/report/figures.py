@@ -30,7 +30,7 @@ from counterpoise.report.marks import (
     rounded,
     tooltip,
 )
-from counterpoise.report.series import Spec, block_of, class_shares, drawn, folds_of, prevalence, styles
+from counterpoise.report.series import Spec, block_of, class_shares, drawn, prevalence, styles
 from counterpoise.report.tables import ranked
 
 #: Height of one strategy in `folds_spec`, in pixels.
@@ -208,7 +208,12 @@ def folds_spec(record: Record, strategies: Names = None) -> Spec:
         for t, s in scores
         if words.finite(s.get("mean"))
     ]
-    points = [{"strategy": t, "fold": i + 1, "value": rounded(v)} for t, s in scores for i, v in enumerate(folds_of(s))]
+    points = [
+        {"strategy": t, "fold": number, "value": rounded(v)}
+        for t, s in scores
+        for number, v in enumerate(s.get("folds") or [], start=1)
+        if words.finite(v)
+    ]
     y = {
         "field": "strategy",
         "type": "nominal",

@@ -64,6 +64,20 @@ def test_gamma_decay_reaches_cross_entropy_even_in_a_model_that_was_traced():
     assert model.loss.get_config()["gamma"] == 0.0
 
 
+def test_gamma_decay_keeps_its_variable_because_a_traced_step_of_the_next_training_reads_it():
+    model, decay = still(cp.losses.Focal(2.0)), cp.callbacks.GammaDecay()
+    decay.set_model(model)
+    variables = []
+    for _ in range(2):
+        decay.on_train_begin()
+        variables.append(model.loss.gamma)
+        assert float(model.loss.gamma.value) == 2.0
+        decay.on_epoch_begin(0)
+        decay.on_train_end()
+        assert model.loss.gamma == 0.0
+    assert variables[0] is variables[1]
+
+
 @pytest.mark.parametrize("callback", [cp.callbacks.Deferred(), cp.callbacks.GammaDecay()])
 def test_a_loss_that_cannot_change_is_an_error(callback):
     with pytest.raises(ModelError, match="needs a compiled loss with"):
@@ -117,6 +131,33 @@ def test_steps_of_sequences_with_padding():
     model.fit(np.ones((2, 3, 2)), y, callbacks=[scores], verbose=0)
     assert scores.history[0]["support_0"] == 3
     assert scores.history[0]["support_1"] == 2
+
+
+@pytest.mark.parametrize(
+    ("end", "loss", "logits"),
+    [
+        (lambda h: keras.layers.TimeDistributed(keras.layers.Dense(3))(h), None, True),
+        (lambda h: keras.ops.softmax(keras.layers.Dense(3)(h)), None, False),
+        (lambda h: keras.layers.Dense(3)(h) * 2.0, cp.losses.CrossEntropy(), True),
+        (lambda h: keras.layers.Dense(3)(h) * 2.0, None, None),
+    ],
+)
+def test_auto_output_is_known_by_activation_or_loss_or_refused(end, loss, logits):
+    inputs = keras.Input((3, 2))
+    model = keras.Model(inputs, end(inputs))
+    if loss is not None:
+        model.compile("sgd", loss)
+
+    def scores(output):
+        callback = cp.callbacks.PerClass(np.ones((2, 3, 2)), np.array([[0, 1, 2], [1, 2, 0]]), output=output)
+        callback.set_model(model)
+        return callback.scores()[0]
+
+    if logits is None:
+        with pytest.raises(ModelError, match='Pass output="logits" or output="probabilities"'):
+            scores("auto")
+    else:
+        assert scores("auto") == scores("logits" if logits else "probabilities")
 
 
 def test_misuse_is_named():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -175,3 +177,16 @@ def test_tau_norm_brings_the_class_weights_to_like_lengths():
     assert spread[1] < spread[0]
     assert after.needs_calibration
     assert np.all(next(w for w in after.weights if w.ndim == 1) == 0)
+
+
+def test_a_head_retrained_after_focal_loss_has_no_gamma_and_uses_the_weights_of_rows():
+    x, y = blobs([0.8, 0.2], rows=60)
+    data, rows = read(x, y=y, table=False), np.arange(60)
+    network, settings = Network(linear, data, optimizer="adam"), Settings(epochs=1, early_stopping=False)
+    job = jobs_of(find("focal"), data, Fold(0, 0, rows[:50], rows[:0], rows[50:]), settings)[0]
+    before = train_all([job], data, network, settings)[job.id]
+    assert apply_finish("", before, job, data, network).gamma == 2.0
+    after = apply_finish("crt", before, job, data, network)
+    assert after.gamma == 0.0
+    weighted = apply_finish("crt", before, job, replace(data, sample_weight=1.0 + (x[:, 0] > 0)), network)
+    assert not np.array_equal(weighted.logits, after.logits)

@@ -6,6 +6,7 @@ import dataclasses
 import pickle
 
 import keras
+import pytest
 from small_networks import EXACT, L, examples, net
 from trainers import jobs_of
 
@@ -14,6 +15,7 @@ from counterpoise.data.split import make_folds
 from counterpoise.engines import program_rules
 from counterpoise.engines.compile_modes import decide_compile_modes
 from counterpoise.engines.program_engine import ProgramEngine
+from counterpoise.losses import CrossEntropy
 from counterpoise.networks.network import Network
 from counterpoise.strategies.select import find
 
@@ -61,3 +63,18 @@ def test_a_way_is_decided_once_by_all_jobs_and_goes_with_the_network(monkeypatch
         key: compile_modes[key] for key in engine.programs
     }
     assert [program.mode.xla for program in engine.programs.values()] == [True]
+
+
+@pytest.mark.parametrize(
+    ("change", "pad"),
+    [
+        (lambda h: h + 1.0, True),
+        (lambda h: keras.ops.sigmoid(h), True),
+        (lambda h: h - keras.ops.mean(h, axis=0, keepdims=True), False),
+    ],
+)
+def test_short_batches_are_padded_only_if_operations_look_at_each_row_alone(change, pad):
+    inner = keras.Sequential([net(lambda: change)(Network("mlp", examples()).raw_spec, 2)])
+    model = Network(inner, examples(), output="logits").fresh(0)
+    limits = Limits(steps=10, round_steps=5, patience=None, batch_size=32)
+    assert program_rules.compile_mode(model, CrossEntropy(), [limits]).pad is pad

@@ -21,7 +21,7 @@ import counterpoise as cp
 from counterpoise.core.errors import DataError, OptionError
 from counterpoise.core.examples import Examples
 from counterpoise.core.folds import Fold
-from counterpoise.engines.sklearn_fit import ExternalModel, plain_settings, train_estimator
+from counterpoise.engines.sklearn_fit import ExternalModel, _takes_levels, plain_settings, train_estimator
 from counterpoise.forests.rows import FlatRows
 from counterpoise.pipeline.jobs import job_of
 from counterpoise.pipeline.settings import Settings
@@ -199,3 +199,9 @@ def test_what_it_raises_and_odd_scores_are_its_own_errors():
     broken = train(RandomForestClassifier(0))
     assert broken.error.startswith("InvalidParameterError: ")
     assert broken.logits.shape == (0, 2)
+
+
+def test_categorical_features_may_be_an_array():
+    given = (np.array([0, 1]), np.array(["from_dtype"]), "from_dtype", None)
+    boosted = (HistGradientBoostingClassifier(categorical_features=columns) for columns in given)
+    assert [_takes_levels(one) for one in boosted] == [False, False, True, False]

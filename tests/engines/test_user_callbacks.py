@@ -117,6 +117,14 @@ def test_the_round_that_early_stopping_restores_is_the_one_that_is_kept(compiled
     assert proba.mean() == pytest.approx(clf.history[0]["val_share"][0], abs=1e-5)
 
 
+def test_a_callback_that_stops_the_first_stage_of_a_deferred_strategy_leaves_the_last_one(compiled):
+    stop = C.EarlyStopping("mine", mode="max", patience=1, restore_best_weights=True)  # the second round stops a stage
+    clf = fit(compiled, Own(), stop, strategy="drw", epochs=20)
+    history = clf.history[0]
+    assert len(history["step"]) == 4
+    assert clf.card["steps"] == [history["step"][2]], "the best round of the last stage"
+
+
 def test_a_checkpoint_is_a_classifier_of_the_better_rounds(compiled, tmp_path):
     best = C.ModelCheckpoint(tmp_path / "best.keras", "val_loss", save_best_only=True)
     every = C.ModelCheckpoint(str(tmp_path / "{epoch}-{val_prc:.3f}.keras"))

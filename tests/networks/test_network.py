@@ -217,6 +217,32 @@ def test_the_optimizer_is_a_copy_in_its_first_state():
     assert isinstance(Network("mlp", examples(), optimizer="sgd").optimizer(), keras.optimizers.SGD)
 
 
+def ended(units, end, shape=(4,)):
+    inputs = keras.Input(shape)
+    return keras.Model(inputs, end(L.Dense(units)(inputs)))
+
+
+@pytest.mark.parametrize(
+    ("make", "activation"),
+    [
+        (lambda: ended(1, keras.ops.sigmoid), "sigmoid"),
+        (lambda: ended(2, keras.activations.softmax), "softmax"),
+        (lambda: keras.Sequential([keras.Input((4,)), L.Dense(1, "sigmoid"), L.Flatten(), L.Dropout(0.5)]), "sigmoid"),
+        (lambda: ended(1, lambda z: 0.1 + 0.8 * keras.ops.sigmoid(z)), None),  # only the loss shows what this is
+    ],
+    ids=["operation", "activation function", "layers behind", "other operation"],
+)
+def test_probabilities_are_recognized_at_operations_and_behind_layers_without_activation(make, activation):
+    model, data = make(), examples()
+    assert last_activation(model) == activation
+    if activation:
+        assert Network(lambda spec, classes: make(), data).probabilities
+    else:
+        model.compile(loss="binary_crossentropy")
+    z, out = (np.asarray(one(data.x)) for one in (Network(model, data).fresh(0), model))
+    assert np.allclose(z, np.log(out) if activation == "softmax" else np.log(out / (1 - out)), atol=1e-4)
+
+
 def test_last_activation_looks_into_nested_models():
     inner = sequential(2, "softmax")
     assert last_activation(keras.Sequential([keras.Input((4,)), inner])) == "softmax"

@@ -8,7 +8,7 @@ import pytest
 
 import counterpoise as cp
 from counterpoise.core.errors import OptionError
-from counterpoise.networks.optimizers import check_callbacks, check_rate
+from counterpoise.networks.optimizers import check_callbacks, check_rate, fresh_optimizer
 
 Y = (np.arange(200) % 8 == 0).astype(int)
 X = (np.random.default_rng(0).normal(size=(200, 3)) + 1.5 * Y[:, None]).astype("float32")
@@ -99,3 +99,19 @@ def test_schedules_train_and_plain_rates_may_be_halved():
     assert check_callbacks(()) == ()
     clf = fit((), optimizer=keras.optimizers.SGD(SCHEDULE), engine="fit")
     assert clf.history[0]["loss"][-1] < clf.history[0]["loss"][0]
+
+
+def test_a_new_optimizer_excludes_the_same_names_from_weight_decay():
+    def excluding(**what):
+        optimizer = keras.optimizers.AdamW(0.1)
+        optimizer.exclude_from_weight_decay(**what)
+        return optimizer
+
+    given = excluding(var_names=["bias"])
+    for optimizer in (given, keras.optimizers.LossScaleOptimizer(given)):
+        new = fresh_optimizer(optimizer)
+        new = getattr(new, "inner_optimizer", new)
+        assert new is not given
+        assert [new._use_weight_decay(keras.Variable([0.0], name=name)) for name in ("bias", "kernel")] == [False, True]
+    with pytest.raises(OptionError, match=r"var_list=.* Name the variables, for example"):
+        fresh_optimizer(excluding(var_list=[keras.Variable([0.0])]))

@@ -57,6 +57,17 @@ def test_a_retrained_head_finds_the_rare_class_and_leaves_the_features():
     np.testing.assert_allclose(change.log_shift, cp.plans.oversample(y).log_shift)
 
 
+def test_a_retrained_head_uses_the_weights_of_rows():
+    """Both kinds of rows are in both classes alike, but the first kind of class 1 weighs almost nothing."""
+    x, y = np.tile(np.repeat([[0.0], [1.0]], 20, axis=0), (2, 1)), np.repeat([0, 1], 40)
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, name="top")])
+    weight = np.where((y == 1) & (x[:, 0] == 0), 0.01, 1.0)
+    change = retrain_head(model, x, y, epochs=40, learning_rate=0.2, sample_weight=weight)
+    first, second = np.asarray(model(np.array([[0.0], [1.0]])))[:, 0]
+    assert first < -1 < second
+    np.testing.assert_allclose(change.log_shift, cp.plans.oversample(y, sample_weight=weight).log_shift)
+
+
 def test_same_seed_same_head():
     x, y = long_tail()
     model = functional()

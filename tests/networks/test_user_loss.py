@@ -134,3 +134,18 @@ def test_plans_keep_it_and_strategies_with_a_loss_replace_it_and_say_so(caplog):
 def test_a_loss_that_keras_does_not_know_is_named(use):
     with pytest.raises(ModelError, match="the loss 'crossentropie', which is not a Keras loss"):
         use("crossentropie")
+
+
+def test_a_loss_that_returns_one_number_per_batch_cannot_weight_rows():
+    def one_number(y, p):
+        return ops.mean(ops.square(y - p))
+
+    model = model_of(one_number)
+    cmp = cp.compare(
+        model, X, Y, strategies="class_weight,oversample", folds=2, epochs=1, batch_size=64, verbose=0, refit=False
+    )
+    failed = {row["strategy"]: row["error"] for row in cmp.leaderboard if row["status"] != "ok"}
+    assert list(failed) == ["class_weight"]
+    assert "loss 'one_number' returns one number per batch, but rows have weights" in failed["class_weight"]
+    with pytest.raises(ModelError, match=r"Expected one value per row\. Remove the mean from the loss"):
+        cp.fit(model, X, Y, sample_weight=1.0 + Y, strategy="oversample", epochs=1, verbose=0)

@@ -63,6 +63,14 @@ def test_made_rows_stand_behind_the_real_ones_and_belong_to_one_job(name):
     assert np.bincount(both.y[ready[-1].train]).tolist() == ready[-1].plan.drawn.tolist()
 
 
+def test_made_rows_leave_the_weights_of_the_real_rows():
+    examples = replace(numbers(), sample_weight=np.linspace(0.5, 2, len(numbers())).astype("float32"))
+    both = with_synthetic_rows(jobs(examples, "none", "smote"), examples)[1]
+    assert np.array_equal(both.sample_weight[: len(examples)], examples.sample_weight)
+    assert len(both.sample_weight) == len(both)
+    assert np.all(both.sample_weight[len(examples) :] == 1)
+
+
 def test_without_made_rows_the_examples_are_the_same():
     examples = numbers()
     assert with_synthetic_rows(jobs(examples, "none", "oversample"), examples)[1] is examples

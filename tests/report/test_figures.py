@@ -98,3 +98,10 @@ def _luminance(color: str) -> float:
     channels = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_points_of_folds_keep_their_numbers_behind_a_fold_without_a_score():
+    score = {"mean": 0.5, "low": 0.4, "high": 0.6, "folds": [float("nan"), 0.4, 0.6]}
+    record = {"metric": "f1", "data": {}, "rows": [{"strategy": "none", "rank": 1, "scores": {"f1": score}}]}
+    points = figures.folds_spec(record)["layer"][2]["data"]["values"]
+    assert [(point["fold"], point["value"]) for point in points] == [(2, 0.4), (3, 0.6)]
