@@ -140,7 +140,7 @@ def job_of(single: Single, trainer: Trainer, fold: Fold | Holdout, member: int =
     counts = target.counts(y, n)
     if single.mix:
         check_mixable(examples, single.name)
-    plan = single.make_plan(target, y, n, examples.weights_of(fold.train))
+    plan = single.make_plan(target, y, examples.classes, examples.weights_of(fold.train))
     if plan.deferred and model.kind != "network":
         raise ModelError(
             f"Strategy {single.name!r} changes the weights of the rows during training, but {model.label} needs fixed "

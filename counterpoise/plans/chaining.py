@@ -14,6 +14,7 @@ import numpy as np
 
 from counterpoise.core import seeds
 from counterpoise.core.errors import OptionError
+from counterpoise.core.per_class import by_code
 from counterpoise.core.structure import join
 from counterpoise.plans.class_plans import Plan, uniform
 from counterpoise.plans.realized import Realized, StepRows, Unrealized, check_feature_rows, realized_plan
@@ -58,7 +59,7 @@ class Chain(Unrealized):
     def _plan_of_step(self, make: Maker, rows: StepRows) -> Plan:
         """Return the plan of one step for its rows; raise an OptionError if it is deferred."""
         labels = np.arange(len(self.classes))
-        plan = make(rows.codes, sample_weight=rows.weight, classes=labels)
+        plan = with_codes(make, self.classes)(rows.codes, sample_weight=rows.weight, classes=labels)
         if plan.deferred:
             raise OptionError(
                 f"The chain contains the deferred plan {plan.name!r}. "
@@ -116,6 +117,25 @@ def chain(*makers: Maker) -> ChainMaker:
             )
     flat = [step for make in makers for step in (make.makers if isinstance(make, ChainMaker) else (make,))]
     return ChainMaker(tuple(flat))
+
+
+def with_codes(make: Maker, classes: Sequence[Any]) -> Maker:
+    """Return a plan function for class codes: its bound options by label become options by code.
+
+    Args:
+        make: A plan function, alone, in `functools.partial`, or in a chain.
+        classes: The labels of the codes.
+
+    Example:
+        >>> from counterpoise.plans import class_weight
+        >>> with_codes(partial(class_weight, scheme={"ill": 9, "ok": 1}), classes=("ok", "ill")).keywords
+        {'scheme': {0: 1, 1: 9}}
+    """
+    if isinstance(make, partial):
+        return partial(with_codes(make.func, classes), *make.args, **by_code(make.keywords, classes))
+    if isinstance(make, ChainMaker):
+        return ChainMaker(tuple(with_codes(step, classes) for step in make.makers))
+    return make
 
 
 def _with_new_rows(rows: StepRows, made: Any, codes: Array, first: int) -> StepRows:

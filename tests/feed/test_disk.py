@@ -125,6 +125,14 @@ def test_fit_trains_from_a_stream(stored):
     assert int(finite.cardinality()) == sum(1 for _ in finite) == 2 * stream.num_batches
 
 
+def test_dicts_of_a_plan_are_by_label(tmp_path):
+    pl.DataFrame({"a": range(8), "y": [0, 0, 1, 1, 1, 1, 1, 1]}).write_csv(tmp_path / "rows.csv")
+    rows = scan(tmp_path / "rows.csv", "y")
+    assert rows.classes == (1, 0)
+    plan = rows.plan(plans.class_weight, scheme={0: 9.0, 1: 1.0})
+    assert plan.class_weights.tolist() == [1.0, 9.0]
+
+
 def test_sorted_files_are_warned_of(tmp_path):
     frame(3000).sort("y").write_parquet(tmp_path / "rows.parquet")
     rows = scan(tmp_path / "rows.parquet", "y")
