@@ -18,7 +18,6 @@ from counterpoise.core.label_names import find_label
 from counterpoise.core.label_sources import library_of
 from counterpoise.core.label_values import plain_label
 
-
 #: Options of plans that take numbers by label.
 _BY_LABEL = ("scheme", "rows", "prior", "costs")
 
