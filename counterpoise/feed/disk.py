@@ -115,6 +115,11 @@ class Scan:
                 f"Plan {plan.name!r} needs the features of all rows, but a stream keeps only a window of rows in "
                 f"memory. Choose another plan."
             )
+        if plan.batch_size is not None:
+            raise OptionError(
+                f"Plan {plan.name!r} fills batches of {plan.batch_size} rows with a quota of each class, but a stream "
+                "shuffles rows within a window. Choose another plan, or use cp.batches with rows in memory."
+            )
         check_single(plan)
         if len(plan.codes) != len(self):
             raise DataError(

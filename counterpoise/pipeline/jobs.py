@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from counterpoise.core.errors import ModelError, error_text
+from counterpoise.core.errors import ModelError, OptionError, error_text
 from counterpoise.core.folds import Fold, Holdout
 from counterpoise.core.job import Job, Limits, Member
 from counterpoise.core.model import Model
@@ -127,6 +127,7 @@ def job_of(single: Single, trainer: Trainer, fold: Fold | Holdout, member: int =
 
     Raises:
         ModelError: The plan changes weights during training, and the model is not a network.
+        OptionError: The plan has a quota for batches of another size.
     """
     settings, learner = trainer.settings, trainer.learners[single.model]
     model = learner.model
@@ -154,6 +155,11 @@ def job_of(single: Single, trainer: Trainer, fold: Fold | Holdout, member: int =
     if plan.needs_features:
         plan = plan.realize(
             rows_at_once(learner.examples.x, fold.train, single.name), integer(settings.seed, "synthesis", *counters)
+        )
+    if model.kind == "network" and plan.batch_size not in (None, limits.batch_size):
+        raise OptionError(
+            f"The plan of strategy {single.name!r} fills batches of {plan.batch_size} rows, but batch_size= is "
+            f"{limits.batch_size}. Pass batch_size={plan.batch_size}, or choose a plan without a quota."
         )
     return Job.of(
         plan=plan,

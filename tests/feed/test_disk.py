@@ -190,6 +190,7 @@ def test_nothing_is_left_of_a_file_that_could_not_be_written(tmp_path, monkeypat
         (lambda p: resample_file(p / "rows.parquet", "y", p / "no" / "o.csv"), OptionError, "does not exist"),
         (lambda p: resample_file(p / "rows.parquet", "y", p / "o.csv", "smote"), OptionError, "plan is 'smote'"),
         (lambda p: _rows(p).batches(plans.uniform([0, 1])), DataError, "made for 2 rows"),
+        (lambda p: _rows(p).batches(_rows(p).plan(plans.quota)), OptionError, "with a quota of each class"),
         (lambda p: _rows(p).batches(plans.synthesize(_rows(p).y)), OptionError, "only a window"),
     ],
 )

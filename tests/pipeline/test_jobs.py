@@ -174,3 +174,10 @@ def test_dicts_of_a_strategy_are_by_label_and_not_by_class_code(make, option, lo
         Strategy("few", plan=make, options={option: {classes[1]: high}}).make_plan(
             target_of(labeled), examples.y[rows], classes
         )
+
+
+def test_a_quota_needs_batches_of_its_size(examples, folds):
+    single = Strategy("own", plan=plans.quota, options={"rows": {0: 12, 1: 4}})
+    assert job_of(single, examples, folds[0], SETTINGS).plan.batch_size == SETTINGS.batch_size == 16
+    with pytest.raises(OptionError, match=r"'own' fills batches of 16 rows, but batch_size= is 8\. Pass batch_size=16"):
+        job_of(single, examples, folds[0], dataclasses.replace(SETTINGS, batch_size=8))
