@@ -52,7 +52,9 @@ class Chain(Unrealized):
                 new.append(codes)
             if step < len(self.makers) - 1:
                 # A step in the middle leaves each row at most once: repeats would only be memorized by the next step.
-                rows = rows.taken(np.unique(plan.rows(0, word)))
+                kept = np.unique(plan.rows(0, word))
+                _check_unweighted(plan, kept, rows.weight)
+                rows = rows.taken(kept)
         new_x = join(fresh) if fresh else None
         return realized_plan(self.name, self, plan, StepRows(None, rows.codes, rows.origin), new_x, np.concatenate(new))
 
@@ -95,7 +97,8 @@ def chain(*makers: Maker) -> ChainMaker:
         A function from labels to a plan. `realize(x)` applies the plan to features.
 
     Raises:
-        OptionError: There is no plan function, or an argument is none.
+        OptionError: There is no plan function, or an argument is none. `realize` raises it for a plan that weights rows
+            and is not the last one.
 
     Example:
         >>> from counterpoise.plans import clean, synthesize, undersample
@@ -136,6 +139,20 @@ def with_codes(make: Maker, classes: Sequence[Any]) -> Maker:
     if isinstance(make, ChainMaker):
         return ChainMaker(tuple(with_codes(step, classes) for step in make.makers))
     return make
+
+
+def _check_unweighted(plan: Plan, rows: Array, user: Array | None) -> None:
+    """Raise an OptionError if a step in the middle weights its rows, because only the last step weights the loss.
+
+    The weights of the user (n,) are no weights of the step.
+    """
+    weights = plan.weights()[rows]
+    weights = weights if user is None else weights[user[rows] > 0] / user[rows][user[rows] > 0]
+    if not np.allclose(weights, weights[0], rtol=1e-4):
+        raise OptionError(
+            f"The chain contains the plan {plan.name!r}, which weights rows, before its last step. Only the weights of "
+            "the last step are used. Make this plan the last one of the chain."
+        )
 
 
 def _with_new_rows(rows: StepRows, made: Any, codes: Array, first: int) -> StepRows:
