@@ -141,7 +141,7 @@ def select(wanted: str | Strategy | Iterable[str | Strategy], kind: str = "one_o
     }
     wanted = [each for item in wanted for each in (sets.get(item, (item,)) if isinstance(item, str) else (item,))]
     chosen: dict[str, Strategy] = {}
-    # A name may be repeated, also that of an external model, which is made anew for each `find`.
+    # A name may be repeated, also that of an external model, which `find` makes again each time.
     named = dict.fromkeys(item for item in ("none", *wanted) if isinstance(item, str))
     for strategy in (*map(find, named), *(find(item) for item in wanted if not isinstance(item, str))):
         if chosen.setdefault(strategy.name, strategy) is not strategy:
