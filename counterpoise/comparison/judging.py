@@ -24,7 +24,7 @@ from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
 from counterpoise.pipeline.order import Outcome
 from counterpoise.strategies.external import External
-from counterpoise.strategies.select import Strategy, select
+from counterpoise.strategies.select import Strategy, simplest_first
 from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
@@ -66,7 +66,8 @@ def judge_results(
     # Elements of a row are not independent, so their counts must not be pooled for intervals.
     independent = {} if target_of(examples).per_element else counts
     judgment = assess(
-        scores, folds=len(folds) // repeats, repeats=repeats, metric=metric, simplicity=[s.name for s in select(ran)],
+        scores, folds=len(folds) // repeats, repeats=repeats, metric=metric,
+        simplicity=[s.name for s in simplest_first(ran)],
         counts={name: tables for name, tables in independent.items() if tables and tables[""].shape[1:] == (2, 2)},
         external=[s.name for s in ran if isinstance(s, External)],
         draws=paired_draws(by_name, scores, examples, seed, metric=metric),

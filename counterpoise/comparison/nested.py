@@ -25,7 +25,7 @@ from counterpoise.metrics.intervals import fold_interval
 from counterpoise.pipeline.order import cross_validate
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.external import External
-from counterpoise.strategies.select import Strategy, select
+from counterpoise.strategies.select import Strategy, simplest_first
 
 #: Folds of the inner comparison.
 INNER_FOLDS = 3
@@ -101,6 +101,6 @@ def _inner_winner(
     ran = [s for s in strategies if s.name in by_name]
     scores = {name: tally.fold_scores(own, examples) for name, own in by_name.items()}
     return assess(
-        scores, folds=INNER_FOLDS, metric=metric, simplicity=[s.name for s in select(ran)],
+        scores, folds=INNER_FOLDS, metric=metric, simplicity=[s.name for s in simplest_first(ran)],
         external=[s.name for s in ran if isinstance(s, External)],
     ).verdict.winner  # fmt: skip

@@ -15,7 +15,7 @@ import numpy as np
 from counterpoise.core.errors import OptionError, TargetError
 from counterpoise.core.label_names import find_label
 from counterpoise.core.label_sources import LabelSource, label_source
-from counterpoise.core.label_values import plain_label
+from counterpoise.core.label_values import ignored_levels, plain_label
 from counterpoise.core.labels import Labels, count_codes, read_labels
 
 Array = np.ndarray
@@ -128,7 +128,7 @@ def read_element_labels(target: Any, ignore: tuple[Any, ...] = VOID) -> Labels:
     hot = _labels_of_one_hot(source)
     if hot is not None:
         return hot
-    ignored = [code for code, level in enumerate(source.levels) if plain_label(level) in ignore]
+    ignored = ignored_levels(source.levels, ignore)
     counted = ~np.isin(source.codes, ignored) if ignored else None  # bool, False where a label is ignored
     read = read_labels(source, "The target", counted, missing=True)
     return replace(read, kind="elements", columns=None)

@@ -1,6 +1,6 @@
 """One distinct value of a label: the plain Python value that it is, or why it is not a class.
 
-All readers of labels share these two functions (`core.labels`, `core.element_labels`, `core.label_columns`, plans,
+All readers of labels share these functions (`core.labels`, `core.element_labels`, `core.label_columns`, plans,
 feeds). What they return are the classes that model files contain.
 """
 
@@ -10,9 +10,12 @@ import datetime
 import decimal
 import enum
 import numbers
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+
+from counterpoise.core.errors import OptionError
 
 #: Types of dates and times, which are not classes; and the advice for values that are not.
 _TEMPORAL = (np.datetime64, np.timedelta64, datetime.date, datetime.timedelta, datetime.time)
@@ -48,6 +51,25 @@ def plain_label(level: Any) -> Any:
             return int(number)
         return None if number != number else number
     return value if label_fault(value) else str(value)
+
+
+def ignored_levels(levels: Iterable[Any], ignore: tuple[Any, ...]) -> list[int]:
+    """Return the positions of the distinct values that `ignore` names.
+
+    Raises:
+        OptionError: A value is a number, and `ignore` has this number as text.
+
+    Example:
+        >>> ignored_levels([0, 1, 255.0], (255,))
+        [2]
+    """
+    plain = [plain_label(level) for level in levels]
+    for level in plain:
+        if not isinstance(level, str) and str(level) in [mark for mark in ignore if isinstance(mark, str)]:
+            raise OptionError(
+                f"ignore= names the text {str(level)!r}, but the labels are numbers. Pass the number: ignore={level}."
+            )
+    return [code for code, level in enumerate(plain) if level in ignore]
 
 
 def label_fault(level: Any) -> tuple[str, str] | None:

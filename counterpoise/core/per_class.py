@@ -18,6 +18,9 @@ from counterpoise.core.label_names import find_label
 from counterpoise.core.label_sources import library_of
 from counterpoise.core.label_values import plain_label
 
+#: Options of plans that take numbers by label.
+_BY_LABEL = ("scheme", "rows", "prior", "costs")
+
 
 def in_class_order(values: Any, name: str, classes: Sequence[Any] | None = None, fill: float | None = None) -> Any:
     """Return numbers per class as an array in the order of the classes.
@@ -54,6 +57,30 @@ def in_class_order(values: Any, name: str, classes: Sequence[Any] | None = None,
             label = code if classes is None else classes[code]
             raise OptionError(f"{name} has no number for class {label!r}. Pass one number for each class.")
     return np.array([numbers.get(code, fill) for code in range(size)])
+
+
+def by_code(options: Mapping[str, Any], classes: Sequence[Any]) -> dict[str, Any]:
+    """Return options of a plan whose dicts by label are dicts by class code.
+
+    The plans of a run get class codes as labels. An option of `_BY_LABEL` may be anything that names its labels, and
+    needs a number for each class. Any other dict is translated if all of its keys are labels.
+
+    Raises:
+        OptionError: As in `in_class_order`.
+
+    Example:
+        >>> by_code({"scheme": {"ill": 9, "ok": 1}, "bins": 5}, classes=("ok", "ill"))
+        {'scheme': {0: 1, 1: 9}, 'bins': 5}
+    """
+    return {name: _with_codes_as_keys(name, value, classes) for name, value in options.items()}
+
+
+def _with_codes_as_keys(name: str, value: Any, classes: Sequence[Any]) -> Any:
+    """Return the value of an option by class code if it is by label, otherwise unchanged (see `by_code`)."""
+    if name in _BY_LABEL and label_number_pairs(value) is not None:
+        return dict(enumerate(in_class_order(value, name, classes).tolist()))
+    codes = [find_label(key, classes) for key in value] if isinstance(value, Mapping) else [None]
+    return value if None in codes else dict(zip(codes, value.values(), strict=True))
 
 
 def in_unit_order(values: Any, name: str) -> Any:

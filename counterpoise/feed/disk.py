@@ -10,6 +10,7 @@ import os
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from counterpoise.data.row_metadata import weights
 from counterpoise.data.stored import Stored, stored
 from counterpoise.feed.disk_stream import Stream, drawn_chunks
 from counterpoise.plans import class_plans as plans
+from counterpoise.plans.chaining import with_codes
 from counterpoise.plans.class_plans import Plan
 from counterpoise.plans.schedule import check_single
 
@@ -79,8 +81,12 @@ class Scan:
         return pl.concat([chunk for _, chunk in drawn_chunks(self.table, self.features, times)])
 
     def plan(self, make: Callable[..., Plan] = plans.undersample, **options: Any) -> Plan:
-        """Make a plan for these rows: `scan.plan(cp.plans.oversample, ratio=0.5)`."""
-        return make(self.y, sample_weight=self.weights, classes=range(len(self.classes)), **options)
+        """Make a plan for these rows: `scan.plan(cp.plans.oversample, ratio=0.5)`.
+
+        Options that are dicts are by label. Lists are in the order of `classes`.
+        """
+        make = with_codes(partial(make, **options), self.classes)
+        return make(self.y, sample_weight=self.weights, classes=range(len(self.classes)))
 
     def batches(
         self,
@@ -108,6 +114,11 @@ class Scan:
             raise OptionError(
                 f"Plan {plan.name!r} needs the features of all rows, but a stream keeps only a window of rows in "
                 f"memory. Choose another plan."
+            )
+        if plan.batch_size is not None:
+            raise OptionError(
+                f"Plan {plan.name!r} fills batches of {plan.batch_size} rows with a quota of each class, but a stream "
+                "shuffles rows within a window. Choose another plan, or use cp.batches with rows in memory."
             )
         check_single(plan)
         if len(plan.codes) != len(self):

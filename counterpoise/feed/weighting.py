@@ -222,7 +222,7 @@ def _empty_tallies(names: list[Any] | None, y: Any, options: Mapping[str, Any]) 
     if names is None:
         return {None: Tally(**options)}
     own = {word: per_output(value, names, y, word) for word, value in options.items()}
-    return {k: Tally(own["kind"][k] or "auto", own["ignore"][k] or (), own["classes"][k]) for k in names}
+    return {k: Tally(own["kind"][k] or "auto", own["ignore"][k], own["classes"][k]) for k in names}
 
 
 def _by_output(weights: Any, keys: Iterable[Any]) -> Any:

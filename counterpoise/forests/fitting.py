@@ -43,7 +43,7 @@ def check_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
         options: The user's parameters by name or alias. "n_estimators" keeps its name.
 
     Raises:
-        OptionError: The library lacks a parameter, it is set here, or it is given twice.
+        OptionError: The library lacks a parameter, it is set here, or it is given twice; or boosting would be a forest.
     """
     aliases = _boosted_names() if name == "boosted" else {one: one for one in _new_forest(name, {}).get_params()}
     named: dict[str, Any] = {}
@@ -55,6 +55,8 @@ def check_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
         main = option if option == "n_estimators" else aliases.get(option, option)
         if main in RESERVED:
             raise OptionError(f"{option} cannot be set, because {RESERVED[main]}.")
+        if main == "boosting" and value in ("rf", "random_forest"):
+            raise OptionError(f'{option}={value!r} grows a forest instead of boosted trees. Use cp.trees("forest").')
         if main in named:
             raise OptionError(f"{option} is another name of {main}, which is given too. Pass one of them.")
         named[main] = value

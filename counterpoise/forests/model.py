@@ -152,8 +152,9 @@ class TreeModel:
             raws = [b.predict(x, raw_score=True, num_iteration=grown.rounds) for b in grown.model]
             return np.stack(raws, axis=1) * self.options.get("sigmoid", 1.0)
         if self.stops_early:
-            raw = grown.model.predict(x, raw_score=True) * self.options.get("sigmoid", 1.0)
-            return np.asarray(raw, np.float64).reshape(len(x), -1)
+            raw = np.asarray(grown.model.predict(x, raw_score=True), np.float64)
+            # With more than two classes, LightGBM has a softmax, which ignores the parameter "sigmoid".
+            return raw[:, None] * self.options.get("sigmoid", 1.0) if raw.ndim == 1 else raw
         trees = len(grown.model.estimators_)
         p = np.clip((trees * grown.model.predict_proba(x) + prior) / (trees + 1), FLOOR, 1 - FLOOR)
         return np.log(p[:, 1:]) - np.log(1 - p[:, 1:]) if len(prior) == 2 else np.log(p)

@@ -102,7 +102,12 @@ class Reweighted(ClassLoss):
             raise OptionError(
                 f"loss={inner!r} is not supported. Expected a loss of counterpoise.losses with one value per element."
             )
-        # Options of the wrapped loss hold, unless others are given.
+        # Options of the wrapped loss hold, unless others are given: then it is made again with these, because it reads
+        # the outputs. `ignore_class=None` is none given.
+        options = {name: value for name, value in options.items() if name != "ignore_class" or value is not None}
+        pushed = {name: options[name] for name in ("from_logits", "dtype") if options.get(name) is not None}
+        if any(getattr(inner, name) != value for name, value in pushed.items()):
+            inner = inner.from_config({**inner.get_config(), **pushed})
         kept = {name: getattr(inner, name) for name in ("dtype", "from_logits", "ignore_class", "reduction")}
         super().__init__(**{**kept, **options})
         self.loss = inner

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from counterpoise.core.errors import ModelError, error_text
+from counterpoise.core.errors import ModelError, OptionError, error_text
 from counterpoise.core.folds import Fold, Holdout
 from counterpoise.core.job import Job, Limits, Member
 from counterpoise.core.model import Model
@@ -128,6 +128,7 @@ def job_of(single: Single, trainer: Trainer, fold: Fold | Holdout, member: int =
 
     Raises:
         ModelError: The plan changes weights during training, and the model is not a network.
+        OptionError: The plan has a quota for batches of another size.
     """
     settings, learner = trainer.settings, trainer.learners[single.model]
     model = learner.model
@@ -141,7 +142,7 @@ def job_of(single: Single, trainer: Trainer, fold: Fold | Holdout, member: int =
     counts = target.counts(y, n)
     if single.mix:
         check_mixable(examples, single.name)
-    plan = single.make_plan(target, y, n, examples.weights_of(fold.train))
+    plan = single.make_plan(target, y, examples.classes, examples.weights_of(fold.train))
     if plan.deferred and model.kind != "network":
         raise ModelError(
             f"Strategy {single.name!r} changes the weights of the rows during training, but {model.label} needs fixed "
@@ -155,6 +156,11 @@ def job_of(single: Single, trainer: Trainer, fold: Fold | Holdout, member: int =
     if plan.needs_features:
         plan = plan.realize(
             rows_at_once(learner.examples.x, fold.train, single.name), integer(settings.seed, "synthesis", *counters)
+        )
+    if model.kind == "network" and plan.batch_size not in (None, limits.batch_size):
+        raise OptionError(
+            f"The plan of strategy {single.name!r} fills batches of {plan.batch_size} rows, but batch_size= is "
+            f"{limits.batch_size}. Pass batch_size={plan.batch_size}, or choose a plan without a quota."
         )
     return Job.of(
         plan=plan,

@@ -63,10 +63,9 @@ class Scanned:
         """Raise an `OptionError` for a strategy that needs all features at once, or that changes during training."""
         for single in strategy.singles:
             rows, examples = self.holdout.train, self.examples
-            plan = single.make_plan(
-                target_of(examples), examples.y[rows], len(examples.classes), examples.weights_of(rows)
-            )
-            if single.mix or strategy.n_stages > 1 or single.finish == "crt" or plan.needs_features or plan.deferred:
+            plan = single.make_plan(target_of(examples), examples.y[rows], examples.classes, examples.weights_of(rows))
+            in_memory = plan.needs_features or plan.deferred or plan.batch_size is not None
+            if single.mix or strategy.n_stages > 1 or single.finish == "crt" or in_memory:
                 raise OptionError(
                     f"Strategy {single.name!r} needs rows in memory, but the rows of a scan stay on disk. Choose "
                     "another strategy, for example 'oversample', 'class_weight', or 'logit_adjusted'."

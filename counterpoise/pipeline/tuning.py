@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from counterpoise.pipeline.jobs import ALL_ROWS_FOLD, jobs_of
 from counterpoise.pipeline.scoring import scores_of
 from counterpoise.pipeline.stages import trained_members
 from counterpoise.pipeline.trainer import Trainer
+from counterpoise.plans.class_plans import oversample
 from counterpoise.strategies.strategy import Single, Strategy
 from counterpoise.targets.kinds import target_of
 
@@ -58,7 +59,7 @@ def tuned_by_fold(
     studies = {
         (s.name, f): Study(s, trainer, fold)
         for s in strategies
-        if isinstance(s, Single) and s.hyperparameters and trials
+        if trials and _can_be_tuned(s, trainer)
         for f, fold in enumerate(folds)
     }
     for _ in range(trials if studies else 0):
@@ -71,11 +72,18 @@ def tuned_by_fold(
 
 def tuned_on_all(strategy: Strategy, trainer: Trainer, everything: Array) -> Tuned:
     """Tune a strategy on all rows (numbers `everything`), for its final training; unchanged without trials."""
-    if not (isinstance(strategy, Single) and strategy.hyperparameters and trainer.settings.tune):
+    if not (trainer.settings.tune and _can_be_tuned(strategy, trainer)):
         return Tuned(strategy, {})
     rows, stop = hold_out(trainer.examples.subset(everything), 0.2, integer(trainer.settings.seed, "tune on all"))
     whole = Fold(0, ALL_ROWS_FOLD, everything[rows], everything[stop], np.empty(0, np.int64))
     return tuned_by_fold([strategy], trainer, [whole])[strategy.name, 0]
+
+
+def _can_be_tuned(strategy: Strategy, trainer: Trainer) -> TypeGuard[Single]:
+    """Return whether a strategy has hyperparameters; oversampling of several labels per row has none."""
+    if not (isinstance(strategy, Single) and strategy.hyperparameters):
+        return False
+    return strategy.plan is not oversample or not target_of(trainer.examples).independent
 
 
 class Study:

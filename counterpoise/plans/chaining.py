@@ -14,6 +14,7 @@ import numpy as np
 
 from counterpoise.core import seeds
 from counterpoise.core.errors import OptionError
+from counterpoise.core.per_class import by_code
 from counterpoise.core.structure import join
 from counterpoise.plans.class_plans import Plan, uniform
 from counterpoise.plans.realized import Realized, StepRows, Unrealized, check_feature_rows, realized_plan
@@ -51,14 +52,16 @@ class Chain(Unrealized):
                 new.append(codes)
             if step < len(self.makers) - 1:
                 # A step in the middle leaves each row at most once: repeats would only be memorized by the next step.
-                rows = rows.taken(np.unique(plan.rows(0, word)))
+                kept = np.unique(plan.rows(0, word))
+                _check_unweighted(plan, kept, rows.weight)
+                rows = rows.taken(kept)
         new_x = join(fresh) if fresh else None
         return realized_plan(self.name, self, plan, StepRows(None, rows.codes, rows.origin), new_x, np.concatenate(new))
 
     def _plan_of_step(self, make: Maker, rows: StepRows) -> Plan:
         """Return the plan of one step for its rows; raise an OptionError if it is deferred."""
         labels = np.arange(len(self.classes))
-        plan = make(rows.codes, sample_weight=rows.weight, classes=labels)
+        plan = with_codes(make, self.classes)(rows.codes, sample_weight=rows.weight, classes=labels)
         if plan.deferred:
             raise OptionError(
                 f"The chain contains the deferred plan {plan.name!r}. "
@@ -94,7 +97,8 @@ def chain(*makers: Maker) -> ChainMaker:
         A function from labels to a plan. `realize(x)` applies the plan to features.
 
     Raises:
-        OptionError: There is no plan function, or an argument is none.
+        OptionError: There is no plan function, or an argument is none. `realize` raises it for a plan that weights rows
+            and is not the last one.
 
     Example:
         >>> from counterpoise.plans import clean, synthesize, undersample
@@ -116,6 +120,39 @@ def chain(*makers: Maker) -> ChainMaker:
             )
     flat = [step for make in makers for step in (make.makers if isinstance(make, ChainMaker) else (make,))]
     return ChainMaker(tuple(flat))
+
+
+def with_codes(make: Maker, classes: Sequence[Any]) -> Maker:
+    """Return a plan function for class codes: its bound options by label become options by code.
+
+    Args:
+        make: A plan function, alone, in `functools.partial`, or in a chain.
+        classes: The labels of the codes.
+
+    Example:
+        >>> from counterpoise.plans import class_weight
+        >>> with_codes(partial(class_weight, scheme={"ill": 9, "ok": 1}), classes=("ok", "ill")).keywords
+        {'scheme': {0: 1, 1: 9}}
+    """
+    if isinstance(make, partial):
+        return partial(with_codes(make.func, classes), *make.args, **by_code(make.keywords, classes))
+    if isinstance(make, ChainMaker):
+        return ChainMaker(tuple(with_codes(step, classes) for step in make.makers))
+    return make
+
+
+def _check_unweighted(plan: Plan, rows: Array, user: Array | None) -> None:
+    """Raise an OptionError if a step in the middle weights its rows, because only the last step weights the loss.
+
+    The weights of the user (n,) are no weights of the step.
+    """
+    weights = plan.weights()[rows]
+    weights = weights if user is None else weights[user[rows] > 0] / user[rows][user[rows] > 0]
+    if not np.allclose(weights, weights[0], rtol=1e-4):
+        raise OptionError(
+            f"The chain contains the plan {plan.name!r}, which weights rows, before its last step. Only the weights of "
+            "the last step are used. Make this plan the last one of the chain."
+        )
 
 
 def _with_new_rows(rows: StepRows, made: Any, codes: Array, first: int) -> StepRows:

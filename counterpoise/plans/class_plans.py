@@ -14,7 +14,7 @@ import numpy as np
 from counterpoise.core.checks import check_no_class_lost
 from counterpoise.core.errors import OptionError, TargetError
 from counterpoise.core.labels import count_codes
-from counterpoise.core.per_class import in_class_order
+from counterpoise.core.per_class import in_class_order, label_number_pairs
 from counterpoise.plans import multiplicities
 from counterpoise.plans.labels import codes_of, user_weights
 from counterpoise.plans.plan import Plan as Plan
@@ -179,12 +179,12 @@ def class_weight(
         >>> class_weight([0, 0, 0, 1]).weights()
         array([0.6666667, 0.6666667, 0.6666667, 2.       ], dtype=float32)
     """
-    labels = codes_of(y, classes)[1]
-    if not isinstance(scheme, Mapping) and scheme != "balanced":
+    labels, named = codes_of(y, classes)[1], label_number_pairs(scheme)
+    if named is None and not (isinstance(scheme, str) and scheme == "balanced"):
         raise OptionError(f'scheme is {scheme!r}. Use "balanced", or a dict with one weight for each label.')
 
     def make(n: Array) -> Array:
-        return multiplicities.by_label(n, labels, scheme) if isinstance(scheme, Mapping) else multiplicities.balanced(n)
+        return multiplicities.balanced(n) if named is None else multiplicities.by_label(n, labels, dict(named))
 
     return from_multiplicity(y, make, name="class_weight", as_rows=False, sample_weight=sample_weight, classes=classes)
 
@@ -230,7 +230,8 @@ def effective_number(
 def to_prior(y: Any, prior: Any, *, sample_weight: Any = None, classes: Sequence[Any] | None = None) -> Plan:
     """Weight classes so that the class proportions in training are `prior`.
 
-    Pass the proportions in the order of the sorted labels, or as a dict by label.
+    Pass the proportions as a dict by label, or in the order of the sorted labels (of `classes`, if these are given).
+    In a strategy, a list is in the order of the classes, where the rarer of two classes is last.
 
     Example:
         >>> to_prior([0, 0, 0, 1], [0.6, 0.4]).prior
@@ -250,7 +251,8 @@ def to_prior(y: Any, prior: Any, *, sample_weight: Any = None, classes: Sequence
 def cost(y: Any, costs: Any, *, sample_weight: Any = None, classes: Sequence[Any] | None = None) -> Plan:
     """Weight classes by costs (Elkan 2001).
 
-    Pass a cost for each class (C,), in order or as a dict by label, or a matrix (C, C) with true classes as rows.
+    Pass a cost for each class (C,), as a dict by label or in order (see `to_prior`), or a matrix (C, C) with true
+    classes as rows.
 
     Example:
         >>> cost([0, 0, 0, 1], [1, 5]).weights().round(2).tolist()

@@ -19,7 +19,7 @@ import numpy as np
 from counterpoise.core.checks import check_choice, check_finite, rows_text
 from counterpoise.core.errors import DataError, TargetError
 from counterpoise.core.label_sources import LabelSource, label_source
-from counterpoise.core.label_values import plain_label
+from counterpoise.core.label_values import ignored_levels, plain_label
 from counterpoise.core.labels import Labels, read_labels, zeros_and_ones
 from counterpoise.core.masked import unmasked
 
@@ -139,8 +139,7 @@ def _read_as_kind(kind: str, source: LabelSource, weight: Array, ignore: tuple[A
             )
         return _read_one_hot(source, weight)
     if ignore:
-        left_out = [code for code, level in enumerate(source.levels) if plain_label(level) in ignore]
-        weight = np.where(np.isin(source.codes, left_out), 0.0, weight)
+        weight = np.where(np.isin(source.codes, ignored_levels(source.levels, ignore)), 0.0, weight)
     labels = read_labels(source, "the target", weight > 0, advice=_MASK_ADVICE)
     if kind == "codes":
         return Elements(kind, labels.codes, labels.classes, weight, squeezed)

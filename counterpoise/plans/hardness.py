@@ -50,7 +50,7 @@ def self_paced(
         classes: All labels, if `y` lacks some of them.
 
     Raises:
-        OptionError: The probabilities have another shape, or are from too many members.
+        OptionError: The probabilities have another shape, or are from too many members; or `bins` is below 1.
 
     Example:
         >>> y, p = [0] * 8 + [1] * 2, [0.1] * 6 + [0.8, 0.9] + [0.9] * 2
@@ -62,6 +62,7 @@ def self_paced(
     """
     base = uniform(y, sample_weight=sample_weight, classes=classes)
     scores = _member_probabilities(before, base, check_int(members, "members"))
+    check_int(bins, "bins")
     if not len(scores):
         return undersample(y, redraw=redraw, sample_weight=sample_weight, classes=classes)
     hardness = _hardness(base.codes, _mean_over_members(scores))

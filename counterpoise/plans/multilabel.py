@@ -187,7 +187,7 @@ def weigh_labels(
             "this label out."
         )
     wanted = np.maximum(before, target) if np.ndim(target) == 0 else np.asarray(target, dtype=float)
-    if wanted.shape != before.shape or np.any((wanted <= 0) | (wanted >= 1)):
+    if wanted.shape != before.shape or not np.all((wanted > 0) & (wanted < 1)):
         raise OptionError(
             f"target is {target!r:.80}. Expected one share for all labels, or {len(before)} shares (one per label), "
             "above 0 and below 1."

@@ -41,6 +41,12 @@ class OverRows(Plan):
         return self.origin[drawn].astype(drawn.dtype), weights
 
     @property
+    def batch_size(self) -> int | None:
+        """Rows of a batch if `inner` determines it, otherwise None."""
+        assert self.inner is not None
+        return self.inner.batch_size
+
+    @property
     def _weights_are_fixed(self) -> bool:
         """True: the weights of the user are in `inner`, too."""
         return True

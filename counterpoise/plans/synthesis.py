@@ -143,6 +143,11 @@ class Cleaning(Unrealized):
         _set_seed(sampler, seed)
         # Only `sample_indices_` is needed, which this call sets.
         _fit_resample(sampler, layout_of(x).pack(x), self.codes, self.name)
+        if not hasattr(sampler, "sample_indices_"):
+            raise OptionError(
+                f"The sampler {self.name} has no sample_indices_ after its fit, because it makes rows. Use a sampler "
+                "that only removes rows, such as 'tomek'."
+            )
         rows = np.sort(np.asarray(sampler.sample_indices_, np.int64))
         left = count_codes(self.codes[rows], len(self.classes))
         if np.any(left == 0):

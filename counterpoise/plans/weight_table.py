@@ -131,9 +131,8 @@ class Tally:
 
     def __init__(self, kind: str = "auto", ignore: Any = (), classes: Any = None) -> None:
         self.kind, self.ignore = kind, _as_tuple(ignore)
-        self.classes = (
-            tuple(range(classes)) if isinstance(classes, int) else None if classes is None else tuple(classes)
-        )
+        classes = range(classes) if isinstance(classes, (int, np.integer)) else classes
+        self.classes = None if classes is None else tuple(classes)
         self.mass: dict[Any, float] = {}  # class -> weight of its elements
         self.row_mass: dict[Any, float] = {}  # class -> weight of the rows that contain it; {} if rows are one element
         self.pairs: Array | None = None  # (L, 2), weight of absent and present labels

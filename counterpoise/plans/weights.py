@@ -197,7 +197,7 @@ def _for_each_output(
     if names is None:
         tally = Tally(kind, ignore, classes)
         tally.add(y, mask, existing)
-        if existing is not None and mask is None and not ignore and tally.kind == "codes":
+        if existing is not None and mask is None and not tally.ignore and tally.kind == "codes":
             _check_classes_kept(y, existing)
         return make(tally.table(scheme), y, mask, existing)
     if not isinstance(y, Mapping):
@@ -220,7 +220,7 @@ def _for_each_output(
         if own["scheme"] is None or y[name] is None:
             out[name] = None
             continue
-        kind, ignore = own["kind"] or "auto", own["ignore"] or ()
+        kind, ignore = own["kind"] or "auto", own["ignore"]
         out[name] = _for_named_output(
             name, make, y[name], own["scheme"], own["mask"], kind, ignore, own["classes"], own["sample_weight"]
         )

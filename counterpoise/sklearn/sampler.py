@@ -16,6 +16,7 @@ from sklearn.utils import _safe_indexing, check_random_state
 from counterpoise.core.checks import check_choice
 from counterpoise.core.label_names import warn_look_alikes
 from counterpoise.plans import class_plans as plans
+from counterpoise.plans.chaining import with_codes
 from counterpoise.sklearn.targets import one_hot_array, plain_labels
 
 #: Name of a plan -> the function that makes it from class codes.
@@ -93,7 +94,7 @@ class PlanSampler(BaseSampler):
         """
         labels = np.unique(y)
         # `labels` is sorted, so the position of a label is its code.
-        plan = self._make_plan(np.searchsorted(labels, y))
+        plan = self._make_plan(np.searchsorted(labels, y), labels.tolist())
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         self.plan_ = plan
         sizes = zip(labels.tolist(), plan.drawn.tolist(), plan.counts.tolist(), strict=True)
@@ -101,10 +102,10 @@ class PlanSampler(BaseSampler):
         self.sample_indices_ = plan.rows(0, seed).astype(np.int64)
         return _safe_indexing(X, self.sample_indices_), _safe_indexing(y, self.sample_indices_)
 
-    def _make_plan(self, codes: Any) -> plans.Plan:
-        """Return the plan for class codes (N,); raise an OptionError for an unknown name."""
+    def _make_plan(self, codes: Any, labels: list[Any]) -> plans.Plan:
+        """Return the plan for codes (N,) of these labels; raise an OptionError for an unknown name."""
         if callable(self.plan):
-            return self.plan(codes)
+            return with_codes(self.plan, labels)(codes)
         make = PLANS[check_choice(self.plan, "plan", PLANS)]
         how = {} if self.plan == "uniform" else {"ratio": self.ratio}
         return make(codes, **how)

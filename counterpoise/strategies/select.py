@@ -7,7 +7,7 @@ is recommended.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -122,7 +122,8 @@ def select(wanted: str | Strategy | Iterable[str | Strategy], kind: str = "one_o
     """Return the wanted strategies, simplest first and each once; `none` is always added.
 
     `wanted` is a name, "default", "all", names as "a,b,c", a strategy, or a list of these. The strategies of the two
-    sets depend on the `kind` of target. External models are last. What is no strategy raises an OptionError.
+    sets depend on the `kind` of target. External models are last. What is no strategy, and two strategies of one name,
+    raise an OptionError.
 
     Example:
         >>> [s.name for s in select("oversample")]
@@ -139,8 +140,28 @@ def select(wanted: str | Strategy | Iterable[str | Strategy], kind: str = "one_o
         "all": strategy_sets.ALL[kind] or names(),
     }
     wanted = [each for item in wanted for each in (sets.get(item, (item,)) if isinstance(item, str) else (item,))]
-    chosen = {s.name: s for s in (find("none"), *map(find, wanted))}
-    return tuple(sorted(chosen.values(), key=lambda s: (isinstance(s, External), simplicity(s.name))))
+    chosen: dict[str, Strategy] = {}
+    # A name may be repeated, also that of an external model, which `find` makes again each time.
+    named = dict.fromkeys(item for item in ("none", *wanted) if isinstance(item, str))
+    for strategy in (*map(find, named), *(find(item) for item in wanted if not isinstance(item, str))):
+        if chosen.setdefault(strategy.name, strategy) is not strategy:
+            _refuse_shared_name(strategy.name)
+    return simplest_first(chosen.values())
+
+
+def simplest_first(strategies: Iterable[Strategy]) -> tuple[Strategy, ...]:
+    """Return strategies in the order of simplicity, and external models last."""
+    return tuple(sorted(strategies, key=lambda s: (isinstance(s, External), simplicity(s.name))))
+
+
+def _refuse_shared_name(name: str) -> NoReturn:
+    """Raise an OptionError: two different strategies have this name."""
+    if name == "none":
+        raise OptionError(
+            "A strategy has the name 'none', which is the name of the baseline. The baseline is always compared. Give "
+            "the strategy another name (name=)."
+        )
+    raise OptionError(f"Two strategies have the name {name!r}. Give each a name of its own (name=).")
 
 
 def simplicity(strategy: str) -> int:

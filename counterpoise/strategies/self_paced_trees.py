@@ -15,6 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from counterpoise.core.checks import check_int
 from counterpoise.plans.hardness import by_hardness
 
 Array = np.ndarray
@@ -50,6 +51,7 @@ class SelfPacedTrees(ClassifierMixin, BaseEstimator):
         `estimators_` contains the trees, which are trained on class codes.
         """
         check_classification_targets(y)
+        check_int(self.bins, "bins")
         x, y = validate_data(self, x, y, ensure_all_finite="allow-nan")
         self.classes_, codes = np.unique(y, return_inverse=True)
         counts, rng = np.bincount(codes), check_random_state(self.random_state)

@@ -7,14 +7,21 @@ separates the outputs of the members again.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
+from counterpoise.core.per_class import by_code
+from counterpoise.core.target import Target
 from counterpoise.networks.network import Network
 from counterpoise.plans import class_plans as plans
+from counterpoise.plans.class_plans import Plan
 from counterpoise.plans.member_plans import MemberPlans, joined_member_plans
 from counterpoise.strategies.ensemble import Ensemble
 from counterpoise.strategies.strategy import Single, Strategy
+
+Array = np.ndarray
 
 #: Plans whose shift follows from the class counts and that can weight rows of a batch which others share.
 CLASS_WISE = (
@@ -59,6 +66,14 @@ class SinglePass(Single):
     @property
     def member_names(self) -> tuple[str, ...]:
         return tuple(single.name for single in self.members)
+
+    def make_plan(self, target: Target, y: Array, classes: Sequence[Any], sample_weight: Array | None = None) -> Plan:
+        """Make the joined plan (see `Single.make_plan`); options of the members are by label."""
+        plan = self.plan
+        assert isinstance(plan, MemberPlansOf)
+        coded = tuple(replace(single, options=by_code(single.options, classes)) for single in plan.strategies)
+        result: Plan = target.plan(replace(plan, strategies=coded), y, len(classes), sample_weight)
+        return result
 
 
 def in_single_pass(strategy: Strategy, network: Network) -> Strategy:
@@ -105,5 +120,7 @@ def _see_different_rows(members: tuple[Single, ...]) -> bool:
     that is drawn once (`redraw=False`) is another one for each member.
     """
     kept = any(single.options.get("redraw") is False for single in members)
-    first = (members[0].plan, dict(members[0].options))
-    return kept or any((single.plan, dict(single.options)) != first for single in members)
+    first, *others = (
+        (single.plan, {k: np.asarray(v).tolist() for k, v in single.options.items()}) for single in members
+    )
+    return kept or any(other != first for other in others)

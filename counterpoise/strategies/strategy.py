@@ -18,6 +18,7 @@ from counterpoise.core.examples import Examples
 from counterpoise.core.job import Job, Member
 from counterpoise.core.target import Target
 from counterpoise.plans import class_plans as plans
+from counterpoise.plans.chaining import with_codes
 from counterpoise.plans.class_plans import Plan
 
 #: (class counts) -> constants of a loss.
@@ -184,8 +185,9 @@ class Single(Strategy):
     """One model with one plan and one loss (made by `cp.Strategy`).
 
     Attributes:
-        plan: Function (labels, sample_weight=, classes=) -> Plan.
-        options: Keyword arguments of the plan.
+        plan: Function (labels, sample_weight=, classes=) -> Plan. In training, the labels are class codes: 0, 1, ...
+        options: Keyword arguments of the plan. A dict is by label. A list is in the order of the classes (sorted, but
+            of two classes the rarer one is last).
         loss: Name of the loss (see `engines.objective`).
         constants: Function from the class counts of the training rows to the constants of the loss.
         finish: Name of a step on the trained network (see `engines.finishing`), or "".
@@ -236,12 +238,17 @@ class Single(Strategy):
                 strategy = hyperparameter.with_value(strategy, values[hyperparameter.name])
         return strategy
 
-    def make_plan(self, target: Target, y: np.ndarray, n: int, sample_weight: np.ndarray | None = None) -> Plan:
-        """Make the plan over labels `y`, codes (N,) or (N, L) of `n` classes or labels.
+    def make_plan(
+        self, target: Target, y: np.ndarray, classes: Sequence[Any], sample_weight: np.ndarray | None = None
+    ) -> Plan:
+        """Make the plan over labels `y`, codes (N,) or (N, L) of these classes or labels.
 
         `sample_weight` (N,) has the weights of the user, or is None.
         """
-        result: Plan = target.plan(partial(self.plan, **self.options), y, n, sample_weight)
+        make: Callable[..., Plan] = partial(self.plan, **self.options)
+        # A plan of several labels per row sees each label by itself, as 0 and 1.
+        make = make if target.independent else with_codes(make, classes)
+        result: Plan = target.plan(make, y, len(classes), sample_weight)
         return result
 
     def make_loss(self, counts: np.ndarray) -> tuple[str, Mapping[str, Any]]:

@@ -108,8 +108,8 @@ class Successive(Strategy):
 
         proba = np.array([_training_row_probabilities(other, members[other.id]) for other in before])
         informed = replace(self.step, options={**self.step.options, "before": proba})
-        classes, weights = len(examples.classes), examples.weights_of(job.train)
-        plan = informed.make_plan(target_of(job), examples.y[job.train], classes, weights)
+        weights = examples.weights_of(job.train)
+        plan = informed.make_plan(target_of(job), examples.y[job.train], examples.classes, weights)
         return job.having(plan=plan, score=np.concatenate([job.score, job.train]))
 
 

@@ -107,10 +107,15 @@ class Labels:
         """Return the plan of `make` over all labels, each with the weights of its own plan.
 
         Raises:
-            OptionError: The plan draws or creates rows by class, and is not oversampling.
+            OptionError: The plan draws or creates rows by class, and is not oversampling; or oversampling has options.
         """
         # Oversampling draws whole rows by all of their labels; any other plan is made label by label.
         if _plan_function(make) is class_plans.oversample:
+            if given := getattr(make, "keywords", None):
+                raise OptionError(
+                    f"{next(iter(given))}= of oversample has no effect on several labels per row, because whole rows "
+                    "are repeated until an epoch has grown by a quarter. Leave it out."
+                )
             drawing = clone_labels((y == 1).astype(np.uint8))
             return label_plan(y, np.ones((n, 2)), name="oversample", drawing=drawing, sample_weight=sample_weight)
         weights = [None if sample_weight is None else sample_weight[p.rows] for p in self.problems(y, range(n))]

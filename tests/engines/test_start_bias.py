@@ -17,7 +17,7 @@ from counterpoise.engines.objective import Objective
 from counterpoise.engines.run import run
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.settings import Settings
-from counterpoise.strategies.select import Strategy, find, names
+from counterpoise.strategies.select import find, names
 from counterpoise.strategies.strategy import Single
 
 TWO, THREE = examples(), examples(classes=3)
@@ -129,7 +129,7 @@ def test_a_users_bias_changes_nothing_unless_asked_for(caplog):
         return build
 
     how = {
-        "strategies": [Strategy("none", aim="argmax"), "oversample"],
+        "strategies": ["none", "oversample"],
         "folds": 2,
         "epochs": 2,
         "refit": False,

@@ -125,6 +125,14 @@ def test_fit_trains_from_a_stream(stored):
     assert int(finite.cardinality()) == sum(1 for _ in finite) == 2 * stream.num_batches
 
 
+def test_dicts_of_a_plan_are_by_label(tmp_path):
+    pl.DataFrame({"a": range(8), "y": [0, 0, 1, 1, 1, 1, 1, 1]}).write_csv(tmp_path / "rows.csv")
+    rows = scan(tmp_path / "rows.csv", "y")
+    assert rows.classes == (1, 0)
+    plan = rows.plan(plans.class_weight, scheme={0: 9.0, 1: 1.0})
+    assert plan.class_weights.tolist() == [1.0, 9.0]
+
+
 def test_sorted_files_are_warned_of(tmp_path):
     frame(3000).sort("y").write_parquet(tmp_path / "rows.parquet")
     rows = scan(tmp_path / "rows.parquet", "y")
@@ -182,6 +190,7 @@ def test_nothing_is_left_of_a_file_that_could_not_be_written(tmp_path, monkeypat
         (lambda p: resample_file(p / "rows.parquet", "y", p / "no" / "o.csv"), OptionError, "does not exist"),
         (lambda p: resample_file(p / "rows.parquet", "y", p / "o.csv", "smote"), OptionError, "plan is 'smote'"),
         (lambda p: _rows(p).batches(plans.uniform([0, 1])), DataError, "made for 2 rows"),
+        (lambda p: _rows(p).batches(_rows(p).plan(plans.quota)), OptionError, "with a quota of each class"),
         (lambda p: _rows(p).batches(plans.synthesize(_rows(p).y)), OptionError, "only a window"),
     ],
 )

@@ -152,6 +152,13 @@ def test_several_outputs_each_with_a_scheme_as_a_list_too():
         np.testing.assert_allclose(got, want)
 
 
+def test_label_0_can_be_ignored_in_one_output_of_a_dataset():
+    y = {"a": np.array([0, 0, 1, 2, 2]), "b": np.array([0, 1, 1, 1, 1])}
+    data = tf.data.Dataset.from_tensor_slices((np.zeros(5), y)).batch(5)
+    weights = next(iter(data.map(cp.weight_map(data, ignore={"a": 0, "b": None}))))[2]
+    np.testing.assert_allclose(weights["a"], cp.sample_weight(y["a"], ignore=0))
+
+
 @pytest.mark.parametrize(
     ("y", "bad", "words"),
     [

@@ -84,8 +84,11 @@ def test_three_classes_are_scored_alike():
     y = np.arange(N) % 3
     rows, stop = Rows(X[:300], y[:300]), Rows(X[300:], y[300:])
     how = {"rounds": 4, "patience": 9, "categorical": [], "monotone": [], "seed": 0}
-    trees = grow_boosted(rows, stop, np.zeros(3), {"learning_rate": 0.1}, **how)
-    assert TreeModel().logits(trees, np.ones(3), X) == pytest.approx(np.asarray(layer_of(trees.model)(X)), abs=1e-5)
+    options = {"learning_rate": 0.1, "sigmoid": 2.0}  # LightGBM ignores "sigmoid" with three classes
+    trees = grow_boosted(rows, stop, np.zeros(3), options, **how)
+    assert TreeModel(options=options).logits(trees, np.ones(3), X) == pytest.approx(
+        np.asarray(layer_of(trees.model)(X)), abs=1e-5
+    )
     assert trees.history["stop_loss"][-1] == pytest.approx(log_loss(y[300:], trees.model.predict(X[300:])), abs=1e-6)
 
 
@@ -126,6 +129,11 @@ def test_stored_trees_that_were_changed_are_refused_before_room_is_made():
         (lambda: cp.trees(n_iter=5), OptionError, "n_iter cannot be set.*Pass n_estimators"),
         (lambda: cp.trees(scale_pos_weight=9.0), OptionError, "prior shift.*class_weight"),
         (lambda: cp.trees("forest", class_weight="balanced"), OptionError, "prior shift.*class_weight"),
+        (
+            lambda: cp.trees(boosting_type="rf", subsample=0.5),
+            OptionError,
+            r"boosting_type='rf' .*cp.trees\(.forest.\)",
+        ),
         (lambda: cp.trees(eta=0.1, learning_rate=0.2), OptionError, "another name of learning_rate|Pass one"),
     ],
 )

@@ -87,3 +87,13 @@ def test_bad_weights_are_refused():
     with pytest.raises(OptionError, match="one value per element"):
         ClassWeighted([1.0, 2.0], keras.losses.BinaryCrossentropy())
     assert ClassWeighted([1.0, 2.0]).loss.__class__ is CrossEntropy
+
+
+def test_options_reach_the_wrapped_loss_and_its_ignored_class_stays():
+    y, p = np.array([2, 0]), np.exp(Z) / np.exp(Z).sum(-1, keepdims=True)
+    want = float(ClassWeighted(W)(y, Z))
+    for loss in (ClassWeighted(W, CrossEntropy(), from_logits=False), ClassWeighted(W, from_logits=False)):
+        assert float(loss(y, p)) == pytest.approx(want, rel=1e-5)
+        assert float(ClassWeighted.from_config(loss.get_config())(y, p)) == pytest.approx(want, rel=1e-5)
+    ignoring = ClassWeighted(W, CrossEntropy(ignore_class=255), ignore_class=None)
+    assert float(ignoring(np.array([2, 255]), Z)) == pytest.approx(float(ClassWeighted(W)(y[:1], Z[:1])), rel=1e-6)

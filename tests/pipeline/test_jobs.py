@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
+from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 from trainers import job_of, jobs_of, trainer_of
 
+from counterpoise import plans
 from counterpoise.core.errors import OptionError, TargetError
 from counterpoise.core.examples import Examples
 from counterpoise.core.folds import Fold
@@ -17,6 +20,7 @@ from counterpoise.networks.network import Network
 from counterpoise.pipeline.jobs import jobs_by_fold, limits_of
 from counterpoise.pipeline.settings import Settings
 from counterpoise.strategies.select import Strategy, ensemble, find, select
+from counterpoise.targets.kinds import target_of
 
 SETTINGS = Settings(epochs=3, batch_size=16)
 
@@ -141,3 +145,39 @@ def test_numpy_whole_numbers_are_numbers(examples, folds):
 def test_what_is_no_whole_number_is_named(name, value):
     with pytest.raises(OptionError, match=f"{name} is .*. Expected a whole number"):
         Settings(**{name: value})
+
+
+@pytest.mark.parametrize("classes", [(1, 0), ("ok", "ill")])
+@pytest.mark.parametrize(
+    ("make", "option", "low", "high"),
+    [
+        (plans.class_weight, "scheme", 1.0, 9.0),
+        (plans.cost, "costs", 1.0, 9.0),
+        (plans.to_prior, "prior", 0.4, 0.6),
+        (plans.quota, "rows", 3, 5),
+    ],
+)
+def test_dicts_of_a_strategy_are_by_label_and_not_by_class_code(make, option, low, high, classes, examples, folds):
+    labeled = dataclasses.replace(examples, classes=classes)
+    rows, weights = folds[0].train, examples.weights_of(folds[0].train)
+    by_label = {option: {classes[1]: high, classes[0]: low}}
+    want = make(examples.y[rows], {0: low, 1: high})
+    for single in (
+        Strategy("own", plan=make, options=by_label),
+        Strategy("bound", plan=partial(make, **by_label)),
+        Strategy("chained", plan=plans.chain(partial(make, **by_label))),
+        Strategy("series", plan=make, options={option: pd.Series(by_label[option])}),
+    ):
+        plan = single.make_plan(target_of(labeled), examples.y[rows], classes, weights).realize(examples.x[rows])
+        assert plan.prior == pytest.approx(want.prior)
+    with pytest.raises(OptionError, match="has no number for class"):
+        Strategy("few", plan=make, options={option: {classes[1]: high}}).make_plan(
+            target_of(labeled), examples.y[rows], classes
+        )
+
+
+def test_a_quota_needs_batches_of_its_size(examples, folds):
+    single = Strategy("own", plan=plans.quota, options={"rows": {0: 12, 1: 4}})
+    assert job_of(single, examples, folds[0], SETTINGS).plan.batch_size == SETTINGS.batch_size == 16
+    with pytest.raises(OptionError, match=r"'own' fills batches of 16 rows, but batch_size= is 8\. Pass batch_size=16"):
+        job_of(single, examples, folds[0], dataclasses.replace(SETTINGS, batch_size=8))

@@ -98,6 +98,8 @@ def test_a_wrong_share_is_refused_for_long_tables_too(path, monkeypatch):
 def test_strategies_that_need_rows_in_memory_are_refused(path, strategy):
     with pytest.raises(OptionError, match=f"Strategy '{strategy}' needs rows in memory"):
         cp.fit("mlp", scan(path, "ill"), strategy=strategy)
+    with pytest.raises(OptionError, match="Strategy 'own' needs rows in memory"):
+        cp.fit("mlp", scan(path, "ill"), strategy=cp.Strategy("own", plan=cp.plans.quota))
 
 
 @pytest.mark.parametrize(

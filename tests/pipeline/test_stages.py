@@ -28,6 +28,7 @@ from counterpoise.pipeline.jobs import jobs_by_fold
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.stages import train_in_stages, trained_members
 from counterpoise.plans.hardness import cascade, self_paced
+from counterpoise.strategies import select
 from counterpoise.strategies.select import Strategy, ensemble, find
 from counterpoise.strategies.successive import Successive
 
@@ -187,9 +188,10 @@ def test_a_limited_comparison_counts_and_runs_every_round(network):
     assert sum(steps) <= 200
 
 
-def test_a_comparison_goes_on_where_it_stopped_and_its_winner_is_refitted(tmp_path):
+def test_a_comparison_goes_on_where_it_stopped_and_its_winner_is_refitted(tmp_path, monkeypatch):
     how = {"folds": 2, "epochs": 2, "batch_size": 64, "verbose": 0, "store": tmp_path}
     pair = dataclasses.replace(sequence(cascade, 2), aim="argmax", name="none")  # the only one, so that it wins
+    monkeypatch.setitem(select._BY_NAME, "none", pair)
     seen = []
 
     def counted(limit):
@@ -203,8 +205,8 @@ def test_a_comparison_goes_on_where_it_stopped_and_its_winner_is_refitted(tmp_pa
         return executor
 
     with pytest.raises(KeyboardInterrupt):
-        cp.compare(net(*DENSE), X, Y, strategies=[pair], executor=counted(3), **how)
-    comparison = cp.compare(net(*DENSE), X, Y, strategies=[pair], executor=counted(99), **how)
+        cp.compare(net(*DENSE), X, Y, strategies="none", executor=counted(3), **how)
+    comparison = cp.compare(net(*DENSE), X, Y, strategies="none", executor=counted(99), **how)
     assert len(seen) == len(set(seen)) == 6, "two members on each fold, and on all rows"
     assert all(result.fits == 2 for result in comparison.fold_results)
     assert len(comparison.best.rule.log_shifts) == 2

@@ -17,6 +17,7 @@ from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.tuning import Study, check_tuning, tuned_by_fold, tuned_on_all, values_by_fold
 from counterpoise.strategies.select import find, names
 from counterpoise.strategies.strategy import Hyperparameter, Single
+from counterpoise.targets.kinds import target_of
 
 pytest.importorskip("optuna")
 RNG = np.random.default_rng(0)
@@ -101,3 +102,12 @@ def test_odd_hyperparameters_are_refused(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "optuna", None)
     with pytest.raises(MissingExtraError, match=r"counterpoise\[tune\]"):
         check_tuning()
+
+
+def test_oversampling_of_several_labels_has_no_ratio_to_tune():
+    several = Examples(EXAMPLES.x, np.stack([Y, 1 - Y], axis=1), ("a", "b"), kind="labels")
+    trainer = trainer_of(several, SETTINGS)
+    assert tuned_on_all(find("oversample"), trainer).values == {}
+    assert tuned_by_fold([find("oversample")], trainer, FOLDS) == {}
+    with pytest.raises(OptionError, match="ratio= of oversample has no effect on several labels"):
+        find("oversample").with_values({"ratio": 0.5}).make_plan(target_of("labels"), several.y, ("a", "b"))

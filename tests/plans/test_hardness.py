@@ -95,5 +95,7 @@ def test_refusals(make):
     y = np.repeat([0, 1], [8, 2])
     with pytest.raises(OptionError, match=r"before= has shape \(1, 9, 2\). Expected \(members so far, 10, 2\)"):
         make(y, np.zeros((1, 9, 2)))
+    with pytest.raises(OptionError, match="bins is -1"):
+        self_paced(y, bins=-1)
     with pytest.raises(OptionError, match="before= has 2 members, but the ensemble has only 2"):
         make(y, np.zeros((2, 10, 2)), members=2)

@@ -91,6 +91,7 @@ def test_your_own_weights_multiply_in():
         (lambda: plans.clone_labels([[0, 1]], 0), OptionError, "share is 0"),
         (lambda: plans.weigh_labels([[0, 1], [0, 0]]), TargetError, "Label 0 has the same value"),
         (lambda: plans.weigh_labels([[0, 1], [1, 0]], [0.5, 1.0]), OptionError, "above 0 and below 1"),
+        (lambda: plans.weigh_labels([[0, 1], [1, 0]], np.nan), OptionError, "target is nan"),
         (lambda: plans.weigh_labels([[0, 1], [1, 0]], most=0.5), OptionError, "most is 0.5"),
     ],
 )

@@ -33,9 +33,10 @@ ANYWHERE = [
     plans.clean,
     plans.quota,
 ]
+#: Plans that weight rows, and are the last of a chain.
+WEIGHTED = [plans.class_weight, plans.power, ANYWHERE[7]]
 FIRST = [
     partial(plans.per_group, groups=np.arange(60) % 17),
-    partial(plans.per_group, groups=np.arange(60) % 17, how="weights"),
     partial(plans.per_group, groups=np.arange(60) % 17, how="whole"),
     partial(plans.self_paced, before=PROBA),
     partial(plans.cascade, before=PROBA),
@@ -43,7 +44,11 @@ FIRST = [
 makers = st.builds(
     lambda first, rest: [*first, *rest],
     st.lists(st.sampled_from(FIRST), max_size=1),
-    st.lists(st.sampled_from(ANYWHERE), min_size=1, max_size=3),
+    st.builds(
+        lambda rest, last: [*rest, last],
+        st.lists(st.sampled_from([make for make in ANYWHERE if make not in WEIGHTED]), max_size=2),
+        st.sampled_from(ANYWHERE),
+    ),
 )
 
 
@@ -87,6 +92,15 @@ def test_a_combination_of_plans_is_again_a_plan(steps, weighted, late):
     if len(steps) > 1:
         whole = plans.chain(steps[0], plans.chain(*steps[1:]))(Y, sample_weight=user).realize(X, 7)
         assert identity(whole) == identity(again), "chains of chains are the longer chain"
+
+
+@pytest.mark.parametrize(
+    "make", [*WEIGHTED, partial(plans.per_group, groups=np.arange(60) % 17, how="weights")], ids=lambda m: m(Y).name
+)
+@pytest.mark.parametrize("user", [None, USER], ids=["plain", "weighted"])
+def test_only_the_last_plan_of_a_chain_may_weight_rows(make, user):
+    with pytest.raises(OptionError, match="which weights rows, before its last step"):
+        plans.chain(make, plans.undersample)(Y, sample_weight=user).realize(X)
 
 
 @given(st.lists(st.sampled_from([make for make in ANYWHERE if not make(Y).needs_features]), min_size=1, max_size=3))

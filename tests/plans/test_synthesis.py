@@ -190,6 +190,13 @@ def test_a_chain_of_one_plan_draws_as_the_plan_does():
     assert sorted(ready.rows(0, 3).tolist()) == sorted(plans.oversample(y).rows(0, 3).tolist())
 
 
+def test_a_chain_that_ends_with_a_quota_has_its_batch_size():
+    x, y = blobs([50, 5])
+    ready = plans.chain(plans.clean, partial(plans.quota, rows={0: 2, 1: 1}))(y).realize(x)
+    assert ready.batch_size == 3
+    assert np.all(ready.codes[ready.rows(0, 0)].reshape(-1, 3).sum(axis=1) == 1)
+
+
 def test_weights_of_the_user_pass_through_a_chain():
     x, y = blobs([100, 10])
     own = np.random.default_rng(0).uniform(1, 3, len(y))
@@ -214,6 +221,11 @@ def test_weights_of_the_user_pass_through_a_chain():
             r"k_neighbors= can be .* SMOTE\(\.\.\.\)",
         ),
         (lambda x, y: plans.clean(y, imblearn.under_sampling.TomekLinks(), n_jobs=1), "n_jobs= can be combined only"),
+        (lambda x, y: plans.clean(y, imblearn.under_sampling.ClusterCentroids()).kept(x), "has no sample_indices_"),
+        (
+            lambda x, y: plans.chain(plans.class_weight, plans.undersample)(y).realize(x),
+            "weights rows, before",
+        ),
         (lambda x, y: plans.chain(), "at least one"),
         (lambda x, y: plans.chain("smote"), "Expected a function"),
     ],

@@ -222,3 +222,17 @@ def test_counts_are_not_taken_for_labels(call):
         with pytest.raises(TargetError, match=r"with one number per class. Expected one label per row"):
             call(counts)
     assert class_weight(y.rename("count")) == class_weight(y)
+
+
+def test_label_0_can_be_ignored_in_one_of_several_outputs():
+    y = {"a": np.array([0, 0, 1, 2, 2]), "b": np.array([0, 1, 1, 1, 1])}
+    weights = class_weight(y, ignore={"a": 0, "b": None})
+    assert weights == {"a": class_weight(y["a"], ignore=0), "b": class_weight(y["b"])}
+    own = np.array([0.0, 0.0, 1.0, 1.0, 1.0])  # ignored rows may have the weight 0
+    assert sample_weight(y["a"], ignore=0, sample_weight=own)[2:].tolist() == [1.5, 0.75, 0.75]
+
+
+def test_an_ignored_number_given_as_text_is_refused_and_a_numpy_number_of_classes_is_one():
+    with pytest.raises(OptionError, match="the text '255', but the labels are numbers"):
+        class_weight([[0, 1], [1, 255]], ignore="255", kind="codes")
+    assert class_weight([0, 1, 1, 2], classes=np.int64(3)) == class_weight([0, 1, 1, 2], classes=3)

@@ -69,6 +69,9 @@ def test_a_function_of_labels_is_a_plan_too():
     assert counts.tolist() == [125, 250, 125]
     assert sampler.sampling_strategy_ == {"maybe": 125, "yes": 125}
     assert sampler.plan_.log_shift == pytest.approx(plans.oversample(y, 0.5).log_shift)
+    by_label = PlanSampler(partial(plans.quota, rows={"no": 5, "maybe": 2, "yes": 1}))
+    drawn = np.unique(by_label.fit_resample(x, y)[1], return_counts=True)[1]
+    assert (drawn / drawn.min()).tolist() == [2, 5, 1]
 
 
 def test_it_works_in_pipelines_and_clones():

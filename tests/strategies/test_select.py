@@ -87,3 +87,13 @@ def test_members_of_subset_ensembles_keep_balanced_rows_of_their_own(name, rare)
         sets.append(set(order.epoch(0).tolist()))
         assert len({i for i in sets[-1] if y[i] == 1}) in rare
     assert len(set.union(*sets) & set(range(300))) > 100  # together they see far more than one of them
+
+
+def test_two_strategies_of_one_name_are_refused_and_a_repeated_one_is_not():
+    own = s.Strategy("own")
+    assert [x.name for x in s.select([own, "none", own, s.find("none"), "focal", "focal"])] == ["none", "focal", "own"]
+    assert len(s.select(["external:lightgbm", "external:lightgbm"])) == 2
+    with pytest.raises(OptionError, match=r"Two strategies have the name 'own'\. Give each a name of its own"):
+        s.select([own, s.Strategy("own", loss="focal")])
+    with pytest.raises(OptionError, match="the name 'none', which is the name of the baseline"):
+        s.select([s.Strategy("none", loss="focal")])

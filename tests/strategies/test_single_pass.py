@@ -206,3 +206,18 @@ def test_a_comparison_tells_of_members_only_where_there_are_several():
     of_one = ["none", "oversample", "undersample"]
     assert names_of == {"none": [], "resampling_ensemble": of_one, "apart": ["none", "oversample"]}
     assert {row["status"] for row in comparison.leaderboard} == {"ok"}
+
+
+def test_members_with_dicts_or_arrays_as_options_are_joined_and_read_by_label(network):
+    def of(name, costs):
+        return cp.Strategy(name, plan=cp.plans.cost, options={"costs": costs})
+
+    joined = in_single_pass(cp.ensemble([of("a", {0: 9.0, 1: 1.0}), of("b", {0: 1.0, 1: 9.0})]), network)
+    plan = joined.make_plan(network.target, DATA.y, (1, 0))
+    want = [cp.plans.cost(DATA.y, costs).class_weights for costs in ([1.0, 9.0], [9.0, 1.0])]
+    np.testing.assert_allclose([member.class_weights for member in plan.of_members[:2]], want)
+    arrays = [of("a", np.array([1.0, 5.0])), of("b", np.array([1.0, 5.0]))]
+    same = cp.ensemble(arrays)
+    assert in_single_pass(same, network) is same
+    other = cp.ensemble([arrays[0], of("b", np.array([1.0, 3.0]))])
+    assert in_single_pass(other, network) is not other
