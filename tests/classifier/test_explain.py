@@ -78,7 +78,7 @@ def test_importance():
         cp.explain(clf, x, y, together=[("x0", "y9")])
     with pytest.raises(DataError, match="data has 300, y has 10"):
         cp.explain(clf, x, y[:10])
-    with pytest.raises(OptionError, match="resamples is 0. Expected a whole number of at least 2"):
+    with pytest.raises(OptionError, match=r"resamples is 0\. Expected a whole number of at least 2"):
         cp.explain(clf, x, y, resamples=0)
 
 
