@@ -82,12 +82,17 @@ def ruled(target: Target, rule: Any, scores: Mapping[str, Array], classes: Seque
         scores: See `stored_scores`.
         classes: The labels, in the order of the codes.
     """
-    priors = [np.asarray(one.prior) for one in rule.problem_rules]
     return {
-        "prior": priors[0].tolist() if len(priors) == 1 else [float(prior[1]) for prior in priors],
+        "prior": prior_entry(rule),
         "threshold": target.describe(rule, len(scores["y"]), classes),
         "versions": installed_versions(PACKAGES),
     }
+
+
+def prior_entry(rule: Any) -> list[float]:
+    """Return the class proportions of a rule for the card: of each class, or the share of each of several labels."""
+    priors = [np.asarray(one.prior) for one in rule.problem_rules]
+    return priors[0].tolist() if len(priors) == 1 else [float(prior[1]) for prior in priors]
 
 
 def metric_entries(target: Target, rule: Any, scores: Mapping[str, Array], note: str) -> dict[str, Any]:

@@ -33,6 +33,7 @@ def test_a_moved_share_is_found_and_the_threshold_follows(clf):
     moved = adapted(clf, drift)
     assert moved.predict_proba(fresh)[:, 1].mean() == pytest.approx(truth.mean(), abs=0.03)
     assert moved.rule.threshold != clf.rule.threshold
+    assert moved.card["prior"] == pytest.approx(drift.estimate.prior)
 
 
 def test_a_threshold_that_was_given_stays_where_it_is(clf):
