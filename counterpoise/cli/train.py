@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from counterpoise.cli import options as o
-from counterpoise.cli.builders import resolve_model
+from counterpoise.cli.builders import model_parts, resolve_model
 from counterpoise.cli.costs import read_costs
 from counterpoise.cli.rows import read_table
 from counterpoise.cli.summary import train_summary
@@ -138,7 +138,7 @@ def command(
             "--threshold-by requires exactly one of --recall-floor, --precision-floor, and --alerts, without costs or "
             "--confidence. Change these options, or remove --threshold-by."
         )
-    o.check_file(out, ".keras", [data, model])
+    o.check_file(out, ".keras", [data, *model_parts(model)])
     chosen = find(strategy)
     network, moves = resolve_model(model, trust), o.augmentation_options(augment, flip, contrast)
     how = o.data_options(
