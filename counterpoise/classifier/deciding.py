@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.classifier.group_thresholds import codes_of_rule, with_group_thresholds
+from counterpoise.core.checks import check_range
 from counterpoise.core.errors import OptionError
 from counterpoise.core.group_thresholds import UNLAWFUL
 from counterpoise.core.review import REVIEW
@@ -21,10 +22,11 @@ from counterpoise.core.rule import LabelRules, Rule
 from counterpoise.core.schema import Schema
 from counterpoise.core.target import Target
 from counterpoise.core.units import scores_of_units
+from counterpoise.decide.aim import Aim
 from counterpoise.decide.costs import checked_cost_column, cost_matrix, threshold_of_costs
 from counterpoise.decide.review import margins, review_by_alpha, review_by_budget
 from counterpoise.decide.rule import pooled_log_proba
-from counterpoise.targets.thresholds import rows_of_guarantee
+from counterpoise.targets.thresholds import goal_of, rows_of_guarantee
 
 Array = np.ndarray
 #: The only two aims that can be combined.
@@ -76,6 +78,9 @@ def rule_and_budget_text(
         GuaranteeError: Too few rows.
     """
     reviews = review_alpha is not None or review_budget is not None
+    for name, share in (("confidence", confidence), ("review_alpha", review_alpha)):
+        if share is not None:
+            check_range(share, name, 0, 1, "()")
     if target.many_per_row and reviews:
         raise OptionError(
             "review_alpha and review_budget are for one class per row, but the rows of this classifier have "
@@ -198,7 +203,8 @@ def rule_by_two_budgets(
         )
     by_recall = target.choose(rule, scores, {"recall_floor": aim["recall_floor"]}, confidence, classes)
     by_alerts = target.choose(rule, scores, {"alerts": aim["alerts"]}, None, classes)
-    floor, (k, n), rows = aim["recall_floor"], aim["alerts"], len(scores["y"])
+    (floor, *_), (k, n) = Aim.parse(by_recall.aim).values, goal_of("alerts", aim["alerts"]).values
+    rows = len(scores["y"])
     needed, allowed = (_share_of_alerts(target, one, scores) * n for one in (by_recall, by_alerts))
     if needed <= k * (1 + 1e-12):  # a share of exactly k / n may round up
         return by_recall, (

@@ -80,8 +80,8 @@ def monitor(
         # A problem contains only the rows where its label is known; of the new rows, all are used.
         fresh = replace(problem, rows=np.arange(new.shape[1])).log_p(new)
         drifts[problem.name] = compare_scores(
-            rule, list(problem.log_p(old)), problem.y, list(fresh), column_values=stored,
-            new_column_values=values,
+            rule, list(problem.log_p(old)), problem.y, list(fresh),
+            sample_weight=problem.of_rows(clf.scores.get("weight")), column_values=stored, new_column_values=values,
             method=method, draws=draws, seed=seed,
         )  # fmt: skip
     # With one class per row there is one problem, and its name is empty.

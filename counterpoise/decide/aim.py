@@ -153,8 +153,8 @@ def _check_values(name: str, values: tuple[float, ...]) -> None:
         raise OptionError(f"{name} is {shown}. Expected a share above 0 and at most 1, for example 0.95.")
     if name == "f_beta" and not 0 < values[0] < float("inf"):
         raise OptionError(f"The beta of f_beta is {values[0]:g}. Expected a finite number above 0, for example 2.")
-    if name == "alerts" and not 0 <= values[0] <= values[1]:
-        raise OptionError(f"alerts is k = {values[0]:g} of n = {values[1]:g} rows. Expected 0 <= k <= n.")
+    if name == "alerts" and not 0 <= values[0] <= values[1] < float("inf"):
+        raise OptionError(f"alerts is k = {values[0]:g} of n = {values[1]:g} rows. Expected 0 <= k <= n, both finite.")
     if name == "alerts" and values[1] <= 0:
         raise OptionError("alerts has n = 0. Expected k alerts per n rows, n above 0, for example (50, 1000).")
     if name == "lesion_false_positives" and not 0 <= values[0] < float("inf"):

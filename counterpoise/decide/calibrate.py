@@ -89,6 +89,8 @@ def fitted_calibrator(
     most `ENOUGH` rows per class; the calibrator that is kept is fitted on all rows.
     """
     lp = np.maximum(lp, LOWEST)
+    # The pulls of the fits are as strong as about one row. Weights that sum to 1 count as rows, too.
+    w = w * max(1.0, np.count_nonzero(w) / w.sum())
     tried, notes = _supported_kinds(kinds, labels, lp.shape[1])
     best: tuple[float, float, dict[str, Any]] | None = None
     some, counted = _rows_to_compare_kinds(labels, w, seed)

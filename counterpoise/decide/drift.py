@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from counterpoise.core.checks import row_weights
 from counterpoise.core.rule import Rule
 from counterpoise.decide.aim import Aim, in_words
 from counterpoise.decide.new_prior import rule_at_prior
@@ -53,8 +54,8 @@ class Drift:
 
 def monitor(
     rule: Rule, log_p_members: Sequence[Array], y: Array, new_log_p_members: Sequence[Array], *,
-    column_values: Array | None = None, new_column_values: Array | None = None, method: str = "em", draws: int = 200,
-    seed: int = 0,
+    sample_weight: Array | None = None, column_values: Array | None = None, new_column_values: Array | None = None,
+    method: str = "em", draws: int = 200, seed: int = 0,
 ) -> Drift:  # fmt: skip
     """Compare unlabeled rows with the scores that fitted a decision rule.
 
@@ -64,6 +65,7 @@ def monitor(
         rule: The decision rule in use.
         log_p_members: M arrays float (N, C), shift-corrected scores that fitted it. y: int (N,), their labels.
         new_log_p_members: M arrays float (K, C), shift-corrected scores of the new rows.
+        sample_weight: float (N,), the weights with which the rule was fitted; None: all weights are 1.
         column_values, new_column_values: (N,) and (K,), of `rule.column`, if it has one.
         method, draws, seed: As in `estimate_prior`.
 
@@ -82,36 +84,34 @@ def monitor(
     """
     old, new = checked_members(rule, log_p_members), checked_members(rule, new_log_p_members)
     before, now = final_log_proba(rule, old), final_log_proba(rule, new)
-    estimate = estimate_prior(before, y, now, method=method, draws=draws, seed=seed)
+    w = row_weights(sample_weight, len(before))
+    estimate = estimate_prior(before, y, now, sample_weight=w, method=method, draws=draws, seed=seed)
     columns = [1] if before.shape[1] == 2 else range(before.shape[1])
-    even, even_now = _equal_weights(len(before)), _equal_weights(len(now))
-    gap = max(SortedUnion(before[:, c], now[:, c]).distance(even, even_now, same=False) for c in columns)
+    even = np.full(len(now), 1.0 / len(now))
+    gap = max(SortedUnion(before[:, c], now[:, c]).distance(w / w.sum(), even, same=False) for c in columns)
     plausible, text = _judge_aim(rule, estimate)
     return Drift(
-        estimate, gap, _decided_shares(rule, old, column_values), _decided_shares(rule, new, new_column_values),
-        plausible, _rule_for_new_shares(rule, estimate, old, y), (estimate.note, text),
+        estimate, gap, _decided_shares(rule, old, column_values, w),
+        _decided_shares(rule, new, new_column_values, even), plausible,
+        _rule_for_new_shares(rule, estimate, old, y, w), (estimate.note, text),
     )  # fmt: skip
 
 
-def _rule_for_new_shares(rule: Rule, estimate: PriorEstimate, old: list[Array], y: Array) -> Rule | None:
+def _rule_for_new_shares(rule: Rule, estimate: PriorEstimate, old: list[Array], y: Array, w: Array) -> Rule | None:
     """Return the rule for the estimated class shares, the old rule if they may be unchanged.
 
-    Return None if more than the class shares changed. `old` and `y` are the scores and labels that fitted the rule.
+    Return None if more than the class shares changed. `old`, `y`, and `w` are the scores, labels, and weights that
+    fitted the rule.
     """
     if not estimate.pure:
         return None
-    return rule_at_prior(rule, _shares_above_zero(estimate.prior), old, y) if _has_drifted(estimate) else rule
+    return rule_at_prior(rule, _shares_above_zero(estimate.prior), old, y, w) if _has_drifted(estimate) else rule
 
 
-def _equal_weights(n: int) -> Array:
-    """Return n equal weights with the sum 1."""
-    return np.full(n, 1.0 / n)
-
-
-def _decided_shares(rule: Rule, lps: list[Array], column_values: Array | None) -> Array:
-    """Return the share of rows that the rule decides for each class, float64 (C,)."""
+def _decided_shares(rule: Rule, lps: list[Array], column_values: Array | None, w: Array) -> Array:
+    """Return the share of rows that the rule decides for each class, float64 (C,); `w` (N,) weights the rows."""
     decision = apply_to_checked_members(rule, lps, column_values).decision
-    return np.bincount(decision, minlength=lps[0].shape[1]) / len(decision)
+    return np.bincount(decision, w, minlength=lps[0].shape[1]) / w.sum()
 
 
 def _shares_above_zero(q: Array) -> Array:

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from counterpoise.core.checks import row_weights
 from counterpoise.core.errors import OptionError
 from counterpoise.core.group_thresholds import GroupThresholds
 from counterpoise.core.guarantee import ClassGuarantee, Guarantee
@@ -23,15 +24,21 @@ from counterpoise.decide.shapes import class_prior, codes
 
 Array = np.ndarray
 
+#: End of the note of a rule whose threshold was chosen on all labels together (`targets.label_decisions` writes it).
+#: The note is in saved rules.
+ON_ALL_LABELS = "chosen on all labels together."
+
 
 def rule_at_prior(
-    rule: Rule, prior: Array | float, log_p_members: Sequence[Array] | None = None, y: Array | None = None
-) -> Rule:
+    rule: Rule, prior: Array | float, log_p_members: Sequence[Array] | None = None, y: Array | None = None,
+    sample_weight: Array | None = None,
+) -> Rule:  # fmt: skip
     """Return the rule for a population that differs only in its class proportions.
 
     Probabilities move by log(new / old). Thresholds for recall and specificity move with them, so the same rows are
     flagged. Thresholds for cost and argmax stay at the same probability. Thresholds for F-beta, MCC, precision and
-    limits of alerts are chosen again on the stored scores, with row i re-weighted by new / old of its class.
+    limits of alerts are chosen again on the stored scores, with row i re-weighted by new / old of its class. A
+    threshold that was chosen on all labels together keeps its decisions, because the scores are those of one label.
 
     Args:
         rule: The rule at its own prior.
@@ -39,6 +46,7 @@ def rule_at_prior(
         log_p_members: M arrays float (N, C), the shift-corrected scores that fitted the rule. Without these scores, an
             aim that must be chosen again keeps its old decisions, and a note reports this.
         y: int (N,), their labels.
+        sample_weight: float (N,), their weights, with which the rule was fitted; None: all weights are 1.
 
     Example:
         >>> rule = Rule(log_shifts=np.zeros((1, 2)), prior=np.array([0.5, 0.5]), threshold=0.5, aim="recall_floor(0.9)")
@@ -58,17 +66,29 @@ def rule_at_prior(
     )  # fmt: skip
     if goal.under_new_prior == "stays":
         return replace(moved, member_thresholds=_member_cutoffs_moved(rule, -move))
-    if goal.under_new_prior == "again" and rule.by is None and log_p_members is not None and y is not None:
-        return _choose_cutoff_again(moved, checked_members(rule, log_p_members), y, goal, move)
+    kept = _why_not_again(rule, scored=log_p_members is not None and y is not None)
+    if goal.under_new_prior == "again" and kept is None and log_p_members is not None and y is not None:
+        return _choose_cutoff_again(moved, checked_members(rule, log_p_members), y, goal, move, sample_weight)
     moved = replace(
         moved, threshold=_threshold_moved(rule.threshold, move), offsets=_offsets_moved(rule.offsets, move),
         by=_group_thresholds_moved(rule.by, move),
     )  # fmt: skip
     if goal.under_new_prior == "moves":
         return moved
-    why = "the stored scores were not passed" if rule.by is None else "each group has its own threshold"
-    note = f"The threshold for {goal} was not chosen again for this prior because {why}."
+    note = f"The threshold for {goal} was not chosen again for this prior because {kept}."
     return replace(moved, notes=(*moved.notes, note))
+
+
+def _why_not_again(rule: Rule, scored: bool) -> str | None:
+    """Return the reason for which a threshold cannot be chosen again, or None if it can.
+
+    `scored` is whether the stored scores and labels were passed.
+    """
+    if rule.by is not None:
+        return "each group has its own threshold"
+    if any(note.endswith(ON_ALL_LABELS) for note in rule.notes):
+        return "it was chosen on all labels together"
+    return None if scored else "the stored scores were not passed"
 
 
 def _move_proba(rule: Rule, move: Array) -> Rule:
@@ -132,14 +152,16 @@ def _member_cutoffs_moved(rule: Rule, move: Array) -> Array | None:
     return np.array([_threshold_moved(float(t), move) for t in own]) if own.ndim == 1 else own - move
 
 
-def _choose_cutoff_again(moved: Rule, lps: list[Array], y: Array, goal: Aim, move: Array) -> Rule:
+def _choose_cutoff_again(
+    moved: Rule, lps: list[Array], y: Array, goal: Aim, move: Array, sample_weight: Array | None
+) -> Rule:
     """Return the moved rule with thresholds or offsets chosen again, on rows weighted to the new prior.
 
-    `lps` are M arrays (N, C) of log-probabilities at the old prior. In a hard vote, the thresholds of the members are
-    chosen again too.
+    `lps` are M arrays (N, C) of log-probabilities at the old prior, and `sample_weight` (N,) or None the weights with
+    which the rule was fitted. In a hard vote, the thresholds of the members are chosen again too.
     """
     labels = codes(y, *lps[0].shape)
-    w = np.exp(move)[labels]
+    w = np.exp(move)[labels] * row_weights(sample_weight, len(labels))
     threshold, offsets = best_cutoff(final_log_proba(moved, lps), labels, goal, w)
     out = replace(moved, threshold=threshold, offsets=offsets)
     if moved.vote != "hard":

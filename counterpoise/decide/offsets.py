@@ -30,8 +30,8 @@ def choose_offsets(
     "argmax" gives 0, and "balanced_accuracy" gives -log pi_c, both without a search. "cost" gives the log of the cost
     of missing each class. For "recall_floor" see `floor_offsets`. "f1", "f_beta", "g_mean" and "mcc" start at the best
     lambda in b = -lambda log pi, and are then improved one class at a time. Finally, n_c / (n_c + 20) of the deviation
-    of each class from the start is kept. The deviation of the largest class is 0 by convention, because only
-    differences count.
+    of each class from the start is kept, with n_c rows, or their weight if it is larger. The deviation of the largest
+    class is 0 by convention, because only differences count.
 
     Args:
         log_p: float (N, C), corrected log-probabilities of rows that were not used for training.
@@ -66,19 +66,21 @@ def best_offsets(lp: Array, labels: Array, goal: Aim, w: Array, *, sweeps: int =
         return np.zeros(lp.shape[1])
     if goal.name == "recall_floor":
         start = best_offsets(lp, labels, Aim("f1"), w)
-        return floor_offsets(lp, labels, _floors_by_class(goal, lp.shape[1]), start, w)
+        return floor_offsets(lp, labels, class_floors(goal, lp.shape[1]), start, w)
     if goal.name == "cost":
         return _cost_offsets(goal, lp.shape[1])
-    # -log of the class shares; half a row in place of none keeps it finite.
-    base = -np.log(np.maximum(counts, 0.5) / counts.sum())
+    rows = np.bincount(labels[w > 0], minlength=lp.shape[1])
+    # -log of the class shares; half a row in place of none keeps it finite. Weights can be far below 1.
+    half = 0.5 * min(1.0, counts.sum() / rows.sum())
+    base = -np.log(np.where(counts > 0, counts, half) / counts.sum())
     if goal.name in ("balanced_accuracy", "youden"):
         return base
     score = _objective(goal, counts)
     start = max((lam * base for lam in LAMBDAS), key=lambda b: score_of_offsets(lp, labels, w, b, score))
-    return start + _shrunk_deviation(ascend(lp, labels, w, start, score, sweeps) - start, counts)
+    return start + _shrunk_deviation(ascend(lp, labels, w, start, score, sweeps) - start, counts, rows)
 
 
-def _floors_by_class(goal: Aim, n_classes: int) -> Array:
+def class_floors(goal: Aim, n_classes: int) -> Array:
     """Return one floor per class, float64 (C,), from an aim with one value or one each.
 
     Raises:
@@ -104,13 +106,14 @@ def _cost_offsets(goal: Aim, n_classes: int) -> Array:
     return np.log(np.asarray(goal.values))
 
 
-def _shrunk_deviation(deviation: Array, counts: Array) -> Array:
+def _shrunk_deviation(deviation: Array, counts: Array, rows: Array) -> Array:
     """Shrink tuned offsets (C,) toward the start, the more the fewer rows a class has.
 
-    `deviation` is measured from the start, and from the largest class, whose own becomes 0.
+    `deviation` is measured from the start, and from the largest class, whose own becomes 0. `counts` are the weights of
+    the classes (C,), and `rows` their rows: weights that sum to 1 have the same result as equal weights of 1.
     """
-    centered = deviation - deviation[np.argmax(counts)]
-    return centered * counts / (counts + HALF_TRUST)
+    centered, trust = deviation - deviation[np.argmax(counts)], np.maximum(counts, rows)
+    return centered * trust / (trust + HALF_TRUST)
 
 
 def _objective(goal: Aim, counts: Array) -> Objective:

@@ -78,6 +78,8 @@ def review_by_budget(distance: Array, budget: tuple[float, float], sample_weight
         margin = float(np.finfo(np.float32).max)  # every row may go to a human
     else:
         margin = float((values[last - 1] + values[last]) / 2) if last else 0.0
+        # An amount of 0 makes an infinite distance. The margin stays a finite number, which files can contain.
+        margin = min(margin, float(np.finfo(np.float32).max))
     return Review(margin=margin, budget=(k, n), rows=len(distance))
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from counterpoise.core.checks import check_int, check_range
+from counterpoise.core.checks import check_int, check_range, row_weights
 from counterpoise.core.errors import GuaranteeError, OptionError
 from counterpoise.core.seeds import generator
 from counterpoise.decide.intercept import fitted_intercept
@@ -31,7 +31,7 @@ class PriorEstimate:
 
     Attributes:
         prior: float64 (C,), the estimate. low, high: float64 (C,), bootstrap interval of each share.
-        source_prior: float64 (C,), shares of the labeled rows.
+        source_prior: float64 (C,), shares of the labeled rows, weighted.
         method: "em" or "bbse".
         fit_p: p-value of the goodness-of-fit test. A small value means that more than the class proportions changed.
         pure: Whether the estimate may be used (`fit_p` at least 0.05).
@@ -158,8 +158,8 @@ def _onto_simplex(q: Array) -> Array:
 
 
 def estimate_prior(
-    log_p: Array, y: Array, log_p_new: Array, *, method: str = "em", draws: int = 200, confidence: float = 0.9,
-    seed: int = 0,
+    log_p: Array, y: Array, log_p_new: Array, *, sample_weight: Array | None = None, method: str = "em",
+    draws: int = 200, confidence: float = 0.9, seed: int = 0,
 ) -> PriorEstimate:  # fmt: skip
     """Estimate the class proportions of new rows, with an interval and a test.
 
@@ -172,6 +172,7 @@ def estimate_prior(
         log_p: float (N, C), calibrated log-probabilities of labeled rows that were not used for training.
         y: int (N,), their class codes; every class has a row.
         log_p_new: float (M, C), log-probabilities of the new rows from the same model.
+        sample_weight: float (N,): labeled row i counts as w_i rows. None: all weights are 1.
         method: "em" or "bbse" (the decisions are argmax of log p_c - log prior_c).
         draws: Number of bootstrap draws. confidence: Of the interval. seed: Of the draws.
 
@@ -190,9 +191,9 @@ def estimate_prior(
     """
     check_int(draws, "draws")
     check_range(confidence, "confidence", 0, 1, "()")
-    study = _ShiftStudy(class_scores(log_p), y, class_scores(log_p_new, "log_p_new"), method)
+    study = _ShiftStudy(class_scores(log_p), y, class_scores(log_p_new, "log_p_new"), method, sample_weight)
     study.check_decisions()
-    q = study.estimate(study.ones, study.ones_new)
+    q = study.estimate(study.weights, study.ones_new)
     boot, distances = [], []
     for i in range(draws):
         # The interval resamples both sides. The distance is that of a simulated pure prior shift.
@@ -202,7 +203,7 @@ def estimate_prior(
         distances.append(study.null_distance(rng, source, q))
     low, high = np.quantile(boot, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
     # The usual bootstrap p-value: the observed distance counts as one of the draws.
-    p = (1 + np.sum(np.asarray(distances) >= study.distance(study.ones, study.ones_new, q) - 1e-12)) / (draws + 1)
+    p = (1 + np.sum(np.asarray(distances) >= study.distance(study.weights, study.ones_new, q) - 1e-12)) / (draws + 1)
     pure = bool(p >= LEVEL)
     note = (
         f"The new scores are consistent with a pure prior shift: only the class proportions changed (p = {p:.2g})."
@@ -216,10 +217,13 @@ def estimate_prior(
 class _ShiftStudy:
     """Labeled scores (N, C) and new scores (M, C), whose resamples `estimate_prior` compares.
 
-    Its methods take a resample as a vector of counts, one for each row (N,) or (M,), so that no scores are copied.
+    Its methods take a resample as a vector of counts, one for each row (N,) or (M,), so that no scores are copied. A
+    labeled row counts by its weight each time it is drawn.
     """
 
-    def __init__(self, log_p: Array, y: Array, log_p_new: Array, method: str) -> None:
+    def __init__(
+        self, log_p: Array, y: Array, log_p_new: Array, method: str, sample_weight: Array | None = None
+    ) -> None:
         """Check the arguments; an OptionError for a method, shapes or classes that cannot be used."""
         if method not in ("em", "bbse"):
             raise OptionError(f"method is {method!r}. Expected 'em' or 'bbse'.")
@@ -228,11 +232,12 @@ class _ShiftStudy:
                 f"The labeled scores have shape {log_p.shape}, and the new scores have shape {log_p_new.shape}. "
                 f"Expected the same number of classes, and one new row or more."
             )
-        self.lp, self.new, self.method = log_p, log_p_new, method
         self.m, self.c = log_p_new.shape
-        self.y = codes(y, *log_p.shape)
-        self.ones, self.ones_new = np.ones(len(log_p)), np.ones(self.m)
-        self.prior = self._class_shares(self.ones)
+        labels, weights = codes(y, *log_p.shape), row_weights(sample_weight, len(log_p))
+        counted = weights > 0
+        self.lp, self.y, self.weights = log_p[counted], labels[counted], weights[counted]
+        self.new, self.ones_new, self.method = log_p_new, np.ones(self.m), method
+        self.prior = self._class_shares(self.weights)
         if not np.all(self.prior > 0):
             raise OptionError(
                 f"Class {np.argmin(self.prior)} has no labeled row, so its new share cannot be "
@@ -240,7 +245,7 @@ class _ShiftStudy:
             )
         # With two classes, the scores of the positive one suffice.
         columns = [1] if self.c == 2 else range(self.c)
-        self.orders = [SortedUnion(log_p[:, c], log_p_new[:, c]) for c in columns]
+        self.orders = [SortedUnion(self.lp[:, c], log_p_new[:, c]) for c in columns]
 
     def _class_shares(self, counts: Array) -> Array:
         """Return the share of each class, float64 (C,), of labeled rows counted `counts` times."""
@@ -272,15 +277,19 @@ class _ShiftStudy:
             bbse_prior(decided, self.y, decided_new, self.c)
 
     def draw_source(self, rng: np.random.Generator) -> Array:
-        """Resample the labeled rows within each class; counts float64 (N,)."""
-        return self._draw_labeled(rng, np.bincount(self.y, minlength=self.c))
+        """Resample the labeled rows within each class; counts times weights, float64 (N,)."""
+        sizes = np.bincount(self.y, minlength=self.c)
+        return self._draw_labeled(rng, sizes, np.ones(len(self.y))) * self.weights
 
-    def _draw_labeled(self, rng: np.random.Generator, sizes: Array) -> Array:
-        """Draw `sizes[c]` labeled rows of each class c with replacement; counts float64 (N,)."""
+    def _draw_labeled(self, rng: np.random.Generator, sizes: Array, chances: Array) -> Array:
+        """Draw `sizes[c]` labeled rows of each class c with replacement; counts float64 (N,).
+
+        Within a class, the probability of a row is in proportion to its entry of `chances` (N,).
+        """
         out = np.zeros(len(self.y))
         for c, size in enumerate(sizes):
             mine = np.flatnonzero(self.y == c)
-            out[mine] = rng.multinomial(size, np.full(len(mine), 1.0 / len(mine)))
+            out[mine] = rng.multinomial(size, chances[mine] / chances[mine].sum())
         return out
 
     def null_distance(self, rng: np.random.Generator, source: Array, q: Array) -> float:
@@ -288,7 +297,7 @@ class _ShiftStudy:
 
         New rows are drawn from the labeled ones at shares `q`, and the shares are estimated again from them.
         """
-        drawn = self._draw_labeled(rng, rng.multinomial(self.m, q))
+        drawn = self._draw_labeled(rng, rng.multinomial(self.m, q), self.weights)
         again = self._estimate_from(source, self.lp, drawn)
         mixed = self._weights_at_shares(source, again)
         return max(order.distance(mixed, drawn / self.m, same=True) for order in self.orders)

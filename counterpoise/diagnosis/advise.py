@@ -86,7 +86,11 @@ def _misleading_accuracy(r: DiagnosisRecord) -> Advice | None:
     if r.imbalance_ratio < 1.5:
         return None
     accuracy = f"{100 * r.majority_accuracy:.1f}%"
-    reason = f"A model that never predicts {r.minority!r} is {accuracy} accurate."
+    share = next(c.share for c in r.classes if c.label == r.minority)
+    # Not with more than two classes, and not if the class of interest is the larger one.
+    never = abs(1.0 - share - r.majority_accuracy) < 1e-9
+    model = f"never predicts {r.minority!r}" if never else "always predicts the largest class"
+    reason = f"A model that {model} is {accuracy} accurate."
     text = "Do not judge by accuracy. Use average precision, log loss, and the recall and precision of the rare class."
     return Advice(text, reason, {"majority_accuracy": r.majority_accuracy})
 
@@ -209,15 +213,15 @@ def _overlap(r: DiagnosisRecord) -> Advice | None:
 
 
 def _near_duplicates(r: DiagnosisRecord) -> Advice | None:
-    """Advise to keep near-duplicates together if 0.5% or more of the rows have one.
+    """Advise to keep near-duplicates together if 0.5% or more of the compared rows have one.
 
     Equal rows do not count here (see `_duplicates`).
     """
     more = (r.near or 0) - (r.duplicates or 0)
-    if r.near is None or more < 0.005 * r.rows:
+    if r.near is None or more < 0.005 * r.compared:
         return None
     reason = (
-        f"{more:,} of {r.rows:,} rows have a near-duplicate. A test row may therefore have a near-duplicate "
+        f"{more:,} of {r.compared:,} rows have a near-duplicate. A test row may therefore have a near-duplicate "
         "in training."
     )
     text = "Keep near-duplicates on one side of a split: groups=cp.diagnosis.near_duplicates(x)."

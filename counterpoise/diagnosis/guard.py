@@ -109,9 +109,10 @@ def _near_duplicates(r: DiagnosisRecord) -> Check:
     if r.near is None:
         return Check(name, "unknown", "This check is for images and texts only.", "")
     more = r.near - (r.duplicates or 0)
+    sample = f" {r.compared:,} of {r.rows:,} rows were compared." if r.compared < r.rows else ""
     if more <= 0:
-        return Check(name, "clear", "There are no near-duplicates except equal rows.", "")
-    finding = f"{more:,} row{'s are near-duplicates' if more > 1 else ' is a near-duplicate'} of another row."
+        return Check(name, "clear", f"There are no near-duplicates except equal rows.{sample}", "")
+    finding = f"{more:,} row{'s are near-duplicates' if more > 1 else ' is a near-duplicate'} of another row.{sample}"
     if r.near_grouped:
         return Check(name, "handled", finding, "Near-duplicates stay on one side of every split.")
     return Check(

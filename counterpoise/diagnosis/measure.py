@@ -86,8 +86,8 @@ class DiagnosisRecord:
         time: Whether rows have a time.
         warnings: What was noticed while reading.
         duplicates_grouped: Whether equal rows are one group.
-        near: Images or texts that are nearly equal to an earlier one, equal ones included, among at most 20,000
-            rows; None where rows are neither.
+        near: Rows that repeat an earlier row, and images or texts that are nearly equal to an earlier one. The latter
+            are counted among `compared` rows. None where rows are neither images nor texts.
         near_grouped: Whether nearly equal rows are always in one group.
         quick: What a quick model reports (see `quick_look`), or None.
     """
@@ -123,6 +123,11 @@ class DiagnosisRecord:
     def prior(self) -> tuple[float, ...]:
         """Shares of the classes, in the order of the codes."""
         return tuple(c.share for c in self.classes)
+
+    @property
+    def compared(self) -> int:
+        """Number of images or texts that are compared with each other: at most `MOST_COMPARED`, randomly drawn."""
+        return min(self.rows, MOST_COMPARED)
 
     @property
     def minority_count(self) -> int:
@@ -241,8 +246,13 @@ def _labels_record(examples: Examples, folds: int, quick: bool, near: bool | Non
     duplicates, conflicting = _duplicates(examples)
     leaks = _leaking_columns(examples)  # before those of one label: reading has just found the same, and that is kept
     shares = zip(examples.classes, examples.counts, known.sum(axis=0), strict=True)
+    one = measure(rarest_alone, folds, quick, near=False)
+    look = one.quick and replace(
+        one.quick, suspicion=replace(one.quick.suspicion, rows=tuple(rows[list(one.quick.suspicion.rows)].tolist()))
+    )
+    near_rows, near_grouped = _near_duplicates(examples) if (quick if near is None else near) else (None, False)
     return replace(
-        measure(rarest_alone, folds, quick, near),
+        one,
         rows=len(examples),
         classes=tuple(ClassCount(str(name), int(n), float(n / max(1, of))) for name, n, of in shares),
         duplicates=duplicates,
@@ -250,6 +260,9 @@ def _labels_record(examples: Examples, folds: int, quick: bool, near: bool | Non
         leaks=leaks,
         groups=None if examples.groups is None else len(np.unique(examples.groups)),
         duplicates_grouped=_duplicates_within_groups(examples.groups, examples.duplicate_ids),
+        near=near_rows,
+        near_grouped=near_grouped,
+        quick=look,
     )
 
 
@@ -266,10 +279,10 @@ def _duplicates_within_groups(groups: Array | None, duplicate_ids: Array | None)
 
 
 def _near_duplicates(examples: Examples) -> tuple[int | None, bool]:
-    """Count the rows that are nearly equal to an earlier row, and return whether these are always in one group.
+    """Count the rows that are equal or nearly equal to an earlier row, and return whether these share a group.
 
-    At most `MOST_COMPARED` randomly drawn rows are compared. The result is (None, False) if the rows are not images or
-    texts.
+    At most `MOST_COMPARED` randomly drawn rows are compared; equal rows are counted among all rows. The result is
+    (None, False) if the rows are not images or texts.
     """
     x = examples.x[IMAGE] if examples.schema is not None and IMAGE in examples.x else examples.x
     if isinstance(x, (dict, tuple, list)):
@@ -282,7 +295,10 @@ def _near_duplicates(examples: Examples) -> tuple[int | None, bool]:
     if near is None:
         return None, False
     groups = None if examples.groups is None else examples.groups[rows]
-    return int(len(near) - len(np.unique(near))), _duplicates_within_groups(groups, near)
+    ids, (equal, _) = examples.duplicate_ids, _duplicates(examples)
+    # One of several equal rows, so that only rows that are nearly equal, but not equal, are counted.
+    distinct = near if ids is None else near[np.unique(ids[rows], return_index=True)[1]]
+    return (equal or 0) + len(distinct) - len(np.unique(distinct)), _duplicates_within_groups(groups, near)
 
 
 def half_width(n: float) -> float:

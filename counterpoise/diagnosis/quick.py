@@ -82,8 +82,8 @@ def quick_look(examples: Examples, code: int, seed: int = 0) -> QuickLook | None
         seed: Seed of sample, folds and halves.
 
     Returns:
-        The results, or None if a class has fewer than 5 rows, if the class of interest has fewer than 20, or if the
-        rows cannot be converted to numbers.
+        The results, or None if a class has fewer than 5 rows, if the class of interest has fewer than 20, if one group
+        contains all rows of the class of interest or all others, or if the rows cannot be converted to numbers.
     """
     rows = _sampled_rows(examples, code, seed)
     y = examples.y[rows]
@@ -93,6 +93,9 @@ def quick_look(examples: Examples, code: int, seed: int = 0) -> QuickLook | None
         return None
     x, model, name = features
     fold = _group_folds(_group_numbers(examples, rows), y, seed)
+    trained = [y[fold != k] == code for k in range(FOLDS)]
+    if any(mine.all() or not mine.any() for mine in trained):
+        return None
     weight = _rows_represented(examples, y, code)
     proba, gains = np.zeros((len(y), examples.n_classes)), []
     for k in range(FOLDS):

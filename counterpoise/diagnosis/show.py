@@ -166,7 +166,8 @@ def _facts(r: DiagnosisRecord) -> Iterator[tuple[str, str]]:
 def _quick_facts(r: DiagnosisRecord) -> Iterator[tuple[str, str]]:
     """Yield name and value of each line on near-duplicates and the quick model, if measured."""
     if r.near is not None:
-        yield "near-duplicates", f"{max(0, r.near - (r.duplicates or 0)):,} in addition to equal rows"
+        sample = f" ({r.compared:,} rows compared)" if r.compared < r.rows else ""
+        yield "near-duplicates", f"{max(0, r.near - (r.duplicates or 0)):,} in addition to equal rows{sample}"
     if r.quick is None:
         return
     q, d, s = r.quick, r.quick.doubling, r.quick.suspicion

@@ -31,7 +31,7 @@ def assign_bins(score: Array, amount: Array, bins: int) -> Array:
     Args:
         score: (N,) what rows are sorted by.
         amount: (N,) what is shared out equally (1 per positive, 1 per row, or a weight), 0 or more.
-        bins: How many at most; fewer when the total amount is smaller.
+        bins: How many at most; fewer if the total amount and the number of rows with an amount are smaller.
 
     Returns:
         int64 (N,), 0 ... B - 1.
@@ -47,7 +47,7 @@ def assign_bins(score: Array, amount: Array, bins: int) -> Array:
     before = np.cumsum(per_value) - per_value
     total = per_value.sum()
     # A tiny allowance keeps sums of fractional weights from falling just short of a boundary.
-    count = max(1, min(bins, int(total + 1e-9)))
+    count = max(1, min(bins, max(int(total + 1e-9), np.count_nonzero(amount))))
     share = before / total if total > 0 else np.zeros_like(before)
     return np.minimum((share * count + 1e-9).astype(np.int64), count - 1)[where]
 

@@ -224,7 +224,8 @@ def _rank_draws(y: Array, proba: Array, raw: Array, _: Array, positive: int, res
     if proba.shape[1] > 2:
         return
     yield "average_precision", bootstrap.ap_interval(y, proba, positive=positive, resamples=resamples, seed=seed)
-    yield "roc_auc", bootstrap.stratified_draws(y, proba, positive=positive, resamples=resamples, seed=seed)["roc_auc"]
+    how: dict[str, Any] = {"positive": positive, "resamples": resamples, "seed": seed}
+    yield "roc_auc", bootstrap.stratified_draws(y, proba, **how, losses=False)["roc_auc"]
 
 
 def _row_scores(y: Array, proba: Array, raw: Array, _: Array, positive: int, resamples: int, seed: int) -> Draws:

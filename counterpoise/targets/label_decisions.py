@@ -15,7 +15,7 @@ from counterpoise.core.errors import CounterpoiseError, OptionError, did_you_mea
 from counterpoise.core.rule import LabelRules, Rule
 from counterpoise.core.target import Problem
 from counterpoise.decide.aim import Aim
-from counterpoise.decide.new_prior import rule_at_prior
+from counterpoise.decide.new_prior import ON_ALL_LABELS, rule_at_prior
 from counterpoise.decide.rule import pooled_log_proba
 from counterpoise.decide.threshold import choose_threshold
 from counterpoise.targets import thresholds
@@ -60,12 +60,12 @@ def with_pooled_thresholds(
 def _pooled_note(problem: Problem) -> str:
     """Return the note of a label whose threshold was chosen on all labels together.
 
-    `_own_notes` recognizes the note by this text, in saved rules too.
+    `_own_notes` and `rule_at_prior` recognize the note by this text, in saved rules too.
     """
     count = int(problem.y.sum())
     return (
         f"The label has {count} positive{'s' * (count != 1)}, fewer than {FEW}. Its threshold was therefore "
-        "chosen on all labels together."
+        f"{ON_ALL_LABELS}"
     )
 
 
@@ -167,7 +167,7 @@ def at_prior(rule: LabelRules, prior: Any, scores: Mapping[str, Array], problems
     for index, (one, share) in enumerate(zip(rule.problem_rules, shares, strict=True)):
         own = _scores_of_label(scores, index, problems)
         log_p = list(own["log_p"].astype(np.float64)) if "log_p" in own else None
-        moved.append(rule_at_prior(one, float(share), log_p, own.get("y")))
+        moved.append(rule_at_prior(one, float(share), log_p, own.get("y"), own.get("weight")))
     return rule.with_problem_rules(moved)
 
 

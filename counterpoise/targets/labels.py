@@ -227,7 +227,8 @@ class Labels:
     def joint_scores(self, y: Array, proba: Array, decision: Array, weights: Array | None = None) -> dict[str, float]:
         """Return micro averages, and the share of rows whose known labels are all right.
 
-        In a micro average every known label of every row is one case. Without any known label the dict is empty.
+        In a micro average every known label of every row is one case. Rows without any known label do not count.
+        Without any known label the dict is empty.
         """
         seen = y >= 0
         if not seen.any():
@@ -236,12 +237,12 @@ class Labels:
         truth, p, d = y[seen], proba[seen], decision[seen]
         both = np.stack([1.0 - p, p], axis=1)
         hit, named = w @ ((truth == 1) & (d == 1)), w @ (d == 1) + w @ (truth == 1)
-        right = ((decision == y) | ~seen).all(axis=1)
+        some, right = seen.any(axis=1), ((decision == y) | ~seen).all(axis=1)
         return {
             "average_precision_micro": average_precision(truth, both, sample_weight=w),
             "roc_auc_micro": roc_auc(truth, both, sample_weight=w),
             "f1_micro": float(2 * hit / named) if named > 0 else float("nan"),
-            "subset_accuracy": float(np.average(right, weights=weights)),
+            "subset_accuracy": float(np.average(right[some], weights=None if weights is None else weights[some])),
         }
 
     def layer(self, rule: LabelRules) -> LabelRuleLayer:

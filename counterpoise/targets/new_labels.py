@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -46,13 +47,16 @@ def label_codes(given: Any, classes: Array) -> Array:
 def _code_of_label(label: Any, known: list[Any]) -> int | None:
     """Return the code of a label by its value or text, or None if it is unknown.
 
-    A class "A+B" that training merged also takes "A" and "B". A class "not L" takes all other labels.
+    A class "A+B" that training merged also takes "A" and "B". If the classes are "not L" and "L", "not L" takes all
+    other labels.
     """
     code = find_label(label, known)
     if code is not None:
         return code
-    merged = [code for code, name in enumerate(known) if isinstance(name, str) and str(label) in name.split("+")]
-    rest = [code for code, name in enumerate(known) if isinstance(name, str) and name.startswith("not ")]
+    # The label between "+" or the ends of the name. A "+" at its end belongs to the name: "C" is not a part of "C++".
+    part = re.compile(rf"(?:^|\+){re.escape(str(label))}(?:$|\+(?=[^+]))")
+    merged = [code for code, name in enumerate(known) if isinstance(name, str) and part.search(name)]
+    rest = [0] if len(known) == 2 and known[0] == f"not {known[1]}" else []
     return next(iter([*merged, *rest]), None)
 
 

@@ -213,7 +213,7 @@ class OneOf:
     def at_prior(self, rule: Rule, prior: Any, scores: Mapping[str, Array]) -> Rule:
         """Return the rule for rows with other class proportions, with the stored scores if there are some."""
         log_p = list(scores["log_p"].astype(np.float64)) if "log_p" in scores else None
-        return rule_at_prior(rule, prior, log_p, scores.get("y"))
+        return rule_at_prior(rule, prior, log_p, scores.get("y"), scores.get("weight"))
 
     def describe(self, rule: Rule, rows: int, classes: Sequence[Any], of: str = "rows") -> dict[str, Any]:
         """Return the entry of the threshold in the model card."""

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from counterpoise.core.checks import check_range
 from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.core.group_thresholds import UNLAWFUL, GroupThresholds
 from counterpoise.core.rule import Rule
@@ -19,7 +20,7 @@ from counterpoise.core.units import one_per_group
 from counterpoise.decide.aim import Aim, in_words
 from counterpoise.decide.floors import floor_path, guarantee_floors
 from counterpoise.decide.guarantee import Guarantee, guarantee_precision, guarantee_recall, rule_with_guarantee
-from counterpoise.decide.offsets import choose_offsets
+from counterpoise.decide.offsets import choose_offsets, class_floors
 from counterpoise.decide.rule import apply_rule_to_log_p, fit_rule_from_log_p, pooled_log_proba
 from counterpoise.decide.threshold import log_odds_at
 
@@ -69,7 +70,7 @@ def choose(
         )
     if len(rule.prior) > 2:
         return _guarantee_offsets(rule, scores, name, value, confidence)
-    return _guarantee_threshold(rule, scores, name, float(value), confidence)
+    return _guarantee_threshold(rule, scores, name, check_range(value, name, 0, 1), confidence)
 
 
 def _threshold_by_hand(rule: Rule, name: str, value: Any, confidence: float | None) -> float:
@@ -117,7 +118,7 @@ def _floors_by_class(name: str, value: Mapping[Any, float], classes: Sequence[An
             f"recall_floor is {dict(value)}. With two classes, recall_floor is the minimum recall of "
             f"{known[1]!r}. Pass one number."
         )
-    floors = tuple(float(value.get(label, 0.0)) for label in known)
+    floors = tuple(check_range(value.get(label, 0.0), f"{name} of {label!r}", 0, 1) for label in known)
     return floors[1] if len(known) == 2 else floors
 
 
@@ -128,6 +129,7 @@ def goal_of(name: str, value: Any) -> Aim:
         >>> str(goal_of("alerts", (5, 100))), str(goal_of("f1", True))
         ('alerts(5, 100)', 'f1')
     """
+    value = value.tolist() if isinstance(value, np.ndarray) else value
     values = value if isinstance(value, (tuple, list)) else (value,)
     return Aim.parse(name if value is True else f"{name}({', '.join(str(v) for v in values)})")
 
@@ -210,13 +212,14 @@ def _guarantee_offsets(rule: Rule, scores: Mapping[str, Array], name: str, value
             "With more than two classes, only recall_floor= can be guaranteed, and not with vote='hard'. "
             "Remove confidence=."
         )
-    goal = Aim(name, tuple(np.broadcast_to(np.asarray(value, dtype=np.float64), (len(rule.prior),)).tolist()))
+    floors = class_floors(goal_of(name, value), len(rule.prior))
+    goal = Aim(name, tuple(floors.tolist()))
     fitted, weight = pooled_log_proba(rule, list(scores["log_p"].astype(np.float64))), scores.get("weight")
     start = choose_offsets(fitted, scores["y"], "f1", weight)
-    path = floor_path(fitted, scores["y"], np.array(goal.values), start, weight)
+    path = floor_path(fitted, scores["y"], floors, start, weight)
     rows = rows_of_guarantee(scores, by_class=True)
     guarantee = guarantee_floors(
-        pooled_log_proba(rule, rows.log_p), rows.y, np.array(goal.values), path, confidence, kept_out=rows.kept_out,
+        pooled_log_proba(rule, rows.log_p), rows.y, floors, path, confidence, kept_out=rows.kept_out,
         of=rows.of,
     )  # fmt: skip
     return replace(rule, offsets=guarantee.offsets, aim=str(goal), guarantee=guarantee)

@@ -7,8 +7,9 @@ import pytest
 
 import counterpoise as cp
 from counterpoise.classifier.threshold_spread import threshold_spread
-from counterpoise.core.errors import OptionError
+from counterpoise.core.errors import GuaranteeError, OptionError
 from counterpoise.decide.layer import RuleLayer
+from counterpoise.decide.review import review_by_budget
 from counterpoise.decide.rule_fields import rule_to_dict
 
 COSTS = np.array([[0, 1, 2], [4, 0, 1], [9, 2, -1.0]])
@@ -96,6 +97,7 @@ def test_two_budgets(two):
     both = clf.decide(recall_floor=0.8, alerts=(500, 1000))
     assert "500 are allowed" in both.card["threshold"]["budgets"]
     assert both.rule.threshold == clf.decide(recall_floor=0.8).rule.threshold
+    assert clf.decide(recall_floor={1: 0.8}, alerts=[500, 1000]).card["threshold"] == both.card["threshold"]
     less = clf.decide(recall_floor=0.99, alerts=(50, 1000))
     assert "would need" in less.card["threshold"]["budgets"]
     assert less.rule.threshold == clf.decide(alerts=(50, 1000)).rule.threshold
@@ -119,11 +121,24 @@ def test_refusals(two, three):
         ({"threshold": 0.0, "review_budget": (1, 2)}, "no row is close to it"),
         ({"costs": [[5, 0], [0, 5]]}, "exchanged"),
         ({"review_alpha": 0.001}, "needs 999 rows of each class"),
+        ({"review_alpha": "x"}, "review_alpha is 'x'. Expected a finite number"),
+        ({"recall_floor": 0.9, "confidence": "0.95"}, "confidence is '0.95'"),
+        ({"recall_floor": [0.9], "confidence": 0.95}, r"recall_floor is \[0.9\]"),
+        ({"recall_floor": {1: None}}, "recall_floor of 1 is None"),
+        ({"alerts": (np.inf, np.inf)}, "both finite"),
     ):
-        with pytest.raises(ValueError, match=match):
+        with pytest.raises((OptionError, GuaranteeError), match=match):
             clf.decide(**options)
+    for floors in ("x", [0.9, 0.8]):
+        with pytest.raises(OptionError, match=r"must be numbers|has 2 values"):
+            three[0].decide(recall_floor=floors, confidence=0.9)
     with pytest.raises(OptionError, match="for two classes"):
         three[0].decide(recall_floor=0.9, alerts=(1, 10))
+
+
+def test_a_margin_is_finite_where_distances_are_not():
+    distance = np.r_[0.1, 0.2, 0.3, np.full(7, np.inf)]
+    assert distance[2] < review_by_budget(distance, (3, 10)).margin < np.inf
 
 
 def test_how_sure_a_threshold_is(two):

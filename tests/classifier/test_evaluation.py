@@ -103,6 +103,10 @@ def test_labels_are_found_by_value_and_text():
     assert label_codes(["1", 0, 0.0], np.array([0, 1])).tolist() == [1, 0, 0]
     assert label_codes(["a", "b", "c"], np.array(["not a", "a"])).tolist() == [1, 0, 0]
     assert label_codes(["a", "b", "c"], np.array(["c", "a+b"])).tolist() == [1, 1, 0]
+    assert label_codes(["C++", "java", "c"], np.array(["c", "C+++java"])).tolist() == [1, 1, 0]
+    for label, classes in (("maybe", ["no", "not sure", "yes"]), ("C", ["C++", "java"]), ("A", ["A+", "O"])):
+        with pytest.raises(TargetError, match=f"y is '{label}' in row 1"):
+            label_codes([label], np.array(classes))
     with pytest.raises(TargetError, match="row 2"):
         label_codes(["a", "z"], np.array(["a", "b"]))
 

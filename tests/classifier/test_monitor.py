@@ -133,3 +133,10 @@ def test_of_several_labels_each_is_watched_by_itself():
     record = drift_to_dict(both, drifts)
     assert [label["label"] for label in record["labels"]] == names
     assert record["labels"][1]["classes"][1]["share_now"] == pytest.approx(0.45, abs=0.05)
+
+
+def test_the_weights_of_the_stored_rows_count(clf):
+    y = clf.scores["y"]
+    weighted = clf.with_card({"weight": np.where(y == 1, 8 / 3, 1.0)})
+    drift = cp.monitor(weighted, scores(300, 0.4, 1)[0], draws=5)
+    assert drift.estimate.source_prior[1] == pytest.approx(np.average(y, weights=weighted.scores["weight"]))

@@ -203,3 +203,16 @@ def test_none_and_after() -> None:
     np.testing.assert_allclose(apply_calibrator(None, lp), lp)
     same = {"kind": "platt", "slopes": [1.0, 1.0], "intercepts": [0.0, 0.0], "after": [0.0, 1.0]}
     np.testing.assert_allclose(apply_calibrator(same, lp), log_softmax(lp + np.array([0.0, 1.0])), atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["platt", "isotonic"])
+def test_weights_that_sum_to_1_calibrate_as_weights_of_1(kind: str) -> None:
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=2048)
+    y = (rng.random(2048) < 1 / (1 + np.exp(-z))).astype(int)
+    over = log_softmax(np.stack([np.zeros(2048), 3 * z], axis=1))
+    whole, _ = fit_calibrator(over, y, kind)
+    weighted, _ = fit_calibrator(over, y, kind, sample_weight=np.full(2048, 1 / 2048))
+    assert whole is not None
+    assert weighted is not None
+    np.testing.assert_allclose(apply_calibrator(weighted, over), apply_calibrator(whole, over), rtol=1e-6)

@@ -37,3 +37,21 @@ def test_monitor_offers_the_rule_for_the_new_shares() -> None:
     assert other.rule is None
     same = monitor(f1, [lp], y, [rows(rng, 4000, OLD)[0]], draws=40)
     assert same.plausible is True
+
+
+@pytest.mark.parametrize("method", ["em", "bbse"])
+def test_weighted_rows_are_compared_with_their_weights(method: str) -> None:
+    """Half of the stored rows are positive, and their weights give them the share OLD."""
+    rng = np.random.default_rng(5)
+    lp, y = rows(rng, 3000, 0.5)
+    w = np.where(y == 1, OLD / (1 - OLD), 1.0) * (1 - np.arange(len(y)) % 9 // 8)
+    rule = fit_rule_from_log_p([lp], y, [np.zeros(2)], aim="f1", sample_weight=w)
+    drift = monitor(rule, [lp], y, [rows(rng, 3000, OLD)[0]], sample_weight=w, method=method, draws=40)
+    np.testing.assert_allclose(drift.estimate.source_prior, rule.prior)
+    assert drift.estimate.pure
+    assert drift.rule is rule
+    assert drift.score_distance < 0.05
+    assert drift.flagged_before[1] == pytest.approx(drift.flagged_now[1], abs=0.03)
+    moved = monitor(rule, [lp], y, [rows(rng, 3000, 0.4)[0]], sample_weight=w, method=method, draws=40)
+    assert moved.estimate.prior[1] == pytest.approx(0.4, abs=0.04)
+    assert 0.1 < moved.rule.threshold < 0.6

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scored_members import SHIFTS, binary, multi
 
 from counterpoise.core.errors import OptionError
 from counterpoise.core.rule import Rule
-from counterpoise.decide.new_prior import rule_at_prior
+from counterpoise.decide.new_prior import ON_ALL_LABELS, rule_at_prior
 from counterpoise.decide.prior import corrected_log_proba, to_prior
 from counterpoise.decide.rule import apply_rule, fit_rule, fit_rule_from_log_p
 
@@ -50,6 +52,27 @@ def test_at_a_new_prior_the_rest_is_chosen_anew(aim: str, calibrate: str | None)
     without = rule_at_prior(rule, 0.3)
     assert "stored scores" in without.notes[-1]
     np.testing.assert_array_equal(apply_rule(without, over).decision, apply_rule(rule, over).decision)
+
+
+@pytest.mark.parametrize("vote", ["soft", "hard"])
+def test_weighted_rows_keep_their_threshold_at_the_same_prior(vote: str) -> None:
+    logits, y, _ = binary(prior=0.5)
+    w = np.where(y == 1, 0.02, 1.0)
+    rule = fit_rule(logits, y, SHIFTS, aim="f1", vote=vote, sample_weight=w)
+    lps = [corrected_log_proba(z, shift) for z, shift in zip(logits, SHIFTS, strict=True)]
+    same = rule_at_prior(rule, rule.prior, lps, y, w)
+    assert same.threshold == pytest.approx(rule.threshold)
+    if vote == "hard":
+        np.testing.assert_allclose(same.member_thresholds, rule.member_thresholds)
+    assert abs(rule_at_prior(rule, rule.prior, lps, y).threshold - rule.threshold) > 0.1
+
+
+def test_a_threshold_of_all_labels_together_keeps_its_decisions() -> None:
+    logits, y, _ = binary()
+    rule = replace(fit_rule(logits[:1], y, SHIFTS[:1], aim="f1"), threshold=0.4, notes=(f"So it was {ON_ALL_LABELS}",))
+    moved = rule_at_prior(rule, 0.3, [corrected_log_proba(logits[0], SHIFTS[0])], y)
+    np.testing.assert_array_equal(apply_rule(moved, logits[:1]).decision, apply_rule(rule, logits[:1]).decision)
+    assert moved.notes[-1].endswith("because it was chosen on all labels together.")
 
 
 def test_there_and_back_to_the_old_prior() -> None:

@@ -97,3 +97,11 @@ def test_what_has_no_multiclass_meaning_is_refused(aim: str) -> None:
     lp, y = sample(100)
     with pytest.raises(OptionError, match=r"with all others|one value per class"):
         choose_offsets(lp, y, aim)
+
+
+@pytest.mark.parametrize("aim", ["f1", "balanced_accuracy"])
+def test_weights_that_sum_to_1_choose_as_weights_of_1(aim: str) -> None:
+    lp, y = sample(800)
+    b = choose_offsets(lp, y, aim)
+    assert np.abs(b).max() > 0.1
+    np.testing.assert_allclose(choose_offsets(lp, y, aim, np.full(800, 1 / 800)), b)

@@ -74,6 +74,11 @@ def test_advice_carries_its_evidence():
     assert worst.to_dict()["reason"] == worst.reason
 
 
+def test_the_accuracy_without_a_model_is_that_of_the_larger_class():
+    assert "never predicts 'yes' is 90.0% accurate" in advise(record())[0].reason
+    assert "always predicts the largest class is 90.0% accurate" in advise(replace(record(), minority="no"))[0].reason
+
+
 def test_missing_values_of_columns_left_out_are_no_matter():
     assert texts(record(missing={"void": 10_000})) == texts(record())
 

@@ -7,8 +7,12 @@ import pytest
 from scipy.stats import binomtest
 from sklearn.datasets import load_breast_cancer
 
+from counterpoise.core.duplicates import find_duplicates
 from counterpoise.core.errors import OptionError
+from counterpoise.core.examples import Examples
 from counterpoise.data.read import read
+from counterpoise.diagnosis.advise import advise
+from counterpoise.diagnosis.guard import leak_checks
 from counterpoise.diagnosis.measure import half_width, measure
 from counterpoise.diagnosis.neighbors import minority_kinds
 
@@ -54,6 +58,30 @@ def test_columns_missing_values_repeats_and_leaks():
     assert (record.duplicates, record.conflicting, record.groups) == (0, 0, 50)
     twice = measure(read({"a": [1.5, 1.5, 2, 3]}, y=[0, 1, 0, 0]))
     assert (twice.duplicates, twice.conflicting) == (1, 2)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_near_duplicates_of_a_sample_are_not_hidden_by_equal_rows(monkeypatch, several):
+    monkeypatch.setattr("counterpoise.diagnosis.measure.MOST_COMPARED", 100)
+    images = np.random.default_rng(0).integers(0, 256, (80, 16, 16, 1)).astype(np.float32)
+    x = np.concatenate([*[images] * 4, images * 0.9])
+    y = np.arange(400) % 5 // 4
+    if several:
+        examples = Examples(
+            x,
+            np.stack([y, np.where(y == 1, 0, -1 * (np.arange(400) % 2))], axis=1),
+            ("a", "b"),
+            kind="labels",
+            duplicate_ids=find_duplicates(x),
+        )
+    else:
+        examples = read(x, y=y)
+    record = measure(examples, near=True)
+    assert (record.duplicates, record.rows, record.compared) == (240, 400, 100)
+    assert record.near > record.duplicates
+    (check,) = [check for check in leak_checks(record) if check.name == "near-duplicates"]
+    assert check.finding.endswith("100 of 400 rows were compared.")
+    assert any("of 100 rows have a near-duplicate" in item.reason for item in advise(record))
 
 
 def test_the_record_is_plain_json():

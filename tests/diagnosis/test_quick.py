@@ -12,6 +12,7 @@ from counterpoise.core.errors import LeakError
 from counterpoise.core.examples import Examples
 from counterpoise.data.read import read
 from counterpoise.diagnosis.diagnose import diagnose
+from counterpoise.diagnosis.measure import measure
 from counterpoise.diagnosis.noise import confident_joint
 from counterpoise.diagnosis.quick import _group_folds, overlap, quick_look
 
@@ -49,6 +50,21 @@ def test_planted_wrong_labels_are_named():
     assert len(named & set(wrong)) >= 8
     assert len(named - set(wrong)) <= 2
     assert quick.suspicion.share == pytest.approx(12 / 450, abs=0.015)
+
+
+def test_suspicious_rows_of_a_label_are_counted_among_all_rows():
+    x, y = sample(n=900, gap=5.0)
+    wrong = np.flatnonzero(y[500:] == 1)[:12] + 500
+    y[wrong] = 0
+    both = np.stack([np.where(np.arange(900) < 300, -1, y), 1 - y], axis=1)
+    named = set(measure(Examples(x, both, ("rare", "other"), kind="labels"), quick=True).quick.suspicion.rows)
+    assert len(named & set(wrong)) >= 8
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_one_group_with_all_rows_of_a_class_allows_no_quick_look(code):
+    x, y = sample()
+    assert quick_look(read(x, y=y, groups=np.where(y == code, -1, np.arange(len(y)))), 1) is None
 
 
 def test_overlap_is_one_less_youden():

@@ -57,6 +57,9 @@ def test_same_distribution_as_drawing_rows(rows: int, share: float) -> None:
         take = np.concatenate([rng.choice(side, len(side)) for side in sides])
         slow.append(exact(y[take], p[take]))
     fast = stratified_draws(y, p, resamples=3000)
+    areas = stratified_draws(y, p, resamples=3000, losses=False)
+    assert areas.keys() == {"average_precision", "roc_auc"}
+    assert all(np.array_equal(draws, fast[key]) for key, draws in areas.items())
     for column, key in enumerate(KEYS):
         assert stats.ks_2samp(np.array(slow)[:, column], fast[key]).pvalue > 1e-3, key
 

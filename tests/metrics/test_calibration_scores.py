@@ -99,6 +99,7 @@ def test_bins_hold_equal_numbers_of_positives_and_keep_ties_together() -> None:
     counts = np.bincount(index, weights=target)
     assert counts.max() - counts.min() <= 1
     assert (np.diff(index[np.argsort(score)]) >= 0).all()
+    assert np.array_equal(assign_bins(score, target / target.sum(), 10), index)
     tied = assign_bins(score.round(1), target.astype(float), 10)
     assert all(len(set(tied[score.round(1) == v])) == 1 for v in np.unique(score.round(1)))
     assert assign_bins(score, np.zeros(2000), 10).max() == 0

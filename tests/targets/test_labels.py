@@ -60,7 +60,21 @@ def test_scores_are_means_over_labels_of_those_of_scikit_learn():
     seen = Y >= 0
     assert scores["f1_micro"] == pytest.approx(f1_score(Y[seen], decision[seen]))
     assert scores["average_precision_micro"] == pytest.approx(average_precision_score(Y[seen], proba[seen]))
-    assert scores["subset_accuracy"] == pytest.approx(np.mean(((decision == Y) | ~seen).all(axis=1)))
+    right = ((decision == Y) | ~seen).all(axis=1)
+    assert scores["subset_accuracy"] == pytest.approx(np.mean(right))
+    blank = np.concatenate([Y, np.full_like(Y, -1)])
+    more = LABELS.joint_scores(blank, np.tile(proba, (2, 1)), np.tile(decision, (2, 1)), np.tile(WEIGHTS, 2))
+    assert more["subset_accuracy"] == pytest.approx(np.average(right, weights=WEIGHTS))
+
+
+def test_thresholds_stay_at_the_same_prior_with_weights_and_with_few_positives():
+    y = np.stack([Y[:, 0], np.where(np.cumsum(Y[:, 1]) <= 9, Y[:, 1], 0)], axis=1)
+    log_p, w = LABELS.log_p(Z[:, :2], SHIFT[:2])[None], np.where(Y[:, 0] == 1, 0.1, 1.0)
+    rule = LABELS.fit_rule(log_p, y, SHIFT[None, :2], calibrate=lambda _: None, sample_weight=w, aim="f1")
+    same = LABELS.at_prior(rule, [one.prior[1] for one in rule.problem_rules], {"log_p": log_p, "y": y, "weight": w})
+    np.testing.assert_allclose(
+        [one.threshold for one in same.problem_rules], [one.threshold for one in rule.problem_rules]
+    )
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "focal", "asymmetric"])
