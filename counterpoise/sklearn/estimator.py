@@ -41,8 +41,8 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         strategy: A name (see `counterpoise strategies`), a `Strategy` or `cp.ensemble([...])`.
         validation, folds, epochs, batch_size, budget, optimizer, patience, recipe: As in `cp.fit`.
         output, initial_weights, init_bias, engine: As in `cp.fit`.
-        recall_floor, precision_floor: Choose the threshold for this floor instead of the strategy's own aim. Pass one of
-            them.
+        recall_floor, precision_floor: Choose the threshold for this floor instead of the strategy's own aim. Pass one
+            of them.
         random_state: Whole number, generator or None: the seed.
         verbose: 0 is silent.
 
@@ -157,7 +157,7 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
             seed=self._seed(), verbose=self.verbose,
         )  # fmt: skip
 
-    def _checked_floors(self) -> dict[str, float]:
+    def _checked_floors(self) -> dict[str, Any]:
         """Return the floor that was passed, as the argument of `Classifier.decide`; empty without a floor."""
         floors = {"recall_floor": self.recall_floor, "precision_floor": self.precision_floor}
         floors = {name: value for name, value in floors.items() if value is not None}

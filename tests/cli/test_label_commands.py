@@ -56,7 +56,8 @@ def test_what_several_labels_do_not_have_is_refused_before_the_training(root, tm
     monkeypatch.chdir(root)
     (root / "costs.json").write_text('{"edema": {"mass": 1}, "mass": {"edema": 1}}')
     monkeypatch.setattr("counterpoise.pipeline.fit.fit", None)
-    run = run_command("train", "t.csv", "--target", "edema,mass", *more, "--model", "mlp", "--out", tmp_path / "m.keras")
+    how = ("--target", "edema,mass", "--model", "mlp", "--out", tmp_path / "m.keras")
+    run = run_command("train", "t.csv", *how, *more)
     assert (run.code, words in " ".join(run.err.split())) == (2, True), run.err
 
 
