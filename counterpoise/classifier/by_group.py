@@ -130,7 +130,8 @@ def _scored_and_merged(texts: pl.Series) -> tuple[list[str], list[str]]:
 def range_names(values: pl.Series) -> pl.Series:
     """Return the name of the range of each number ("1 to 2"), of four ranges with about equally many rows.
 
-    There are fewer ranges if quantiles are equal. Missing numbers (null or NaN) become "(missing)".
+    There are fewer ranges if quantiles are equal. Names have six digits, or more if two ranges would begin
+    with the same number. Missing numbers (null or NaN) become "(missing)".
 
     Example:
         >>> range_names(pl.Series([1, 2, 3, 4, 5, 6, 7, None])).to_list()
@@ -143,7 +144,10 @@ def range_names(values: pl.Series) -> pl.Series:
     where = np.searchsorted(inner, numbers.fill_null(0.0).to_numpy(), side="left")
     of_known = np.searchsorted(inner, known, side="left")
     ends = {int(k): known[of_known == k] for k in np.unique(of_known)}
-    names = {k: f"{mine.min():.6g} to {mine.max():.6g}" for k, mine in ends.items()}
+    # As few digits as show that each range begins with another number.
+    starts = [mine.min() for mine in ends.values()]
+    digits = next((d for d in (6, 9, 12) if len({f"{start:.{d}g}" for start in starts}) == len(starts)), 17)
+    names = {k: f"{mine.min():.{digits}g} to {mine.max():.{digits}g}" for k, mine in ends.items()}
     return pl.Series(
         values.name,
         [MISSING if absent else names[int(k)] for k, absent in zip(where, numbers.is_null(), strict=True)],

@@ -24,6 +24,7 @@ from counterpoise.core.target import Target
 from counterpoise.core.units import scores_of_units
 from counterpoise.decide.aim import Aim
 from counterpoise.decide.costs import checked_cost_column, cost_matrix, threshold_of_costs
+from counterpoise.decide.new_prior import weights_at_prior
 from counterpoise.decide.review import margins, review_by_alpha, review_by_budget
 from counterpoise.decide.rule import pooled_log_proba
 from counterpoise.targets.thresholds import goal_of, rows_of_guarantee
@@ -219,9 +220,15 @@ def rule_by_two_budgets(
 
 
 def _share_of_alerts(target: Target, rule: Rule, scores: Mapping[str, Array]) -> float:
-    """Return the share of the stored rows that a rule decides for class 1: 0 to 1, weighted."""
+    """Return the share of the stored rows, weighted to the prior of the rule, that it decides for class 1: 0 to 1."""
     decision = target.apply(rule, scores["log_p"].astype(np.float64)).decision
-    return float(np.average(decision == 1, weights=scores.get("weight")))
+    return float(np.average(decision == 1, weights=_stored_weights(rule, scores)))
+
+
+def _stored_weights(rule: Rule, scores: Mapping[str, Array]) -> Array | None:
+    """Return the weights of the stored rows; if the rule was moved to another prior, weighted to this prior."""
+    y, weight = scores["y"], scores.get("weight")
+    return weights_at_prior(rule.prior, y, weight) if y.ndim == 1 else weight
 
 
 def _recall(target: Target, rule: Rule, scores: Mapping[str, Array]) -> float:
@@ -261,7 +268,7 @@ def with_review(
             )
         log_p = pooled_log_proba(rule, list(scores["log_p"].astype(np.float64)))
         distance = margins(rule, log_p, None if column is None else scores[column.stored])
-        return replace(rule, review=review_by_budget(distance, budget, scores.get("weight")))
+        return replace(rule, review=review_by_budget(distance, budget, _stored_weights(rule, scores)))
     rows = rows_of_guarantee(scores, by_class=True)
     log_p = pooled_log_proba(rule, rows.log_p)
     return replace(rule, review=review_by_alpha(np.exp(log_p), rows.y, alpha, rows.kept_out))

@@ -20,12 +20,13 @@ from counterpoise.classifier.region_evaluation import region_metrics, sampled_lo
 from counterpoise.classifier.rows import with_column_values
 from counterpoise.classifier.threshold_spread import decisions_at, threshold_spread
 from counterpoise.classifier.unit_scores import unit_scores, units_to_score
-from counterpoise.core.checks import check_classifier, check_no_class_lost, check_weights
+from counterpoise.core.checks import check_classifier, check_int, check_lengths, check_no_class_lost, check_weights
 from counterpoise.core.cost_column import CostColumn
 from counterpoise.core.errors import ColumnError, OptionError, TargetError, did_you_mean
 from counterpoise.core.examples import Examples
 from counterpoise.core.label_columns import LabelColumns, split_off_labels, target_columns
 from counterpoise.core.labels import Labels
+from counterpoise.core.structure import leaves
 from counterpoise.core.target import Problem
 from counterpoise.data.amounts import amounts_of
 from counterpoise.data.frames import is_table, to_frame
@@ -90,9 +91,9 @@ def evaluate(
         number.
 
     Raises:
-        ColumnError: The column is absent. TargetError: A label is unknown to the classifier, or the rows contain only
-            one class.
-        OptionError: An option does not fit the classes or the rows.
+        ColumnError: The column is absent. DataError: The numbers of rows, labels, groups, weights, or units differ.
+        TargetError: A label is unknown to the classifier, or the rows contain only one class.
+        OptionError: An option does not fit the classes or the rows, or is passed with images, which contain it.
 
     Example:
         >>> import numpy as np
@@ -106,7 +107,9 @@ def evaluate(
         (100, ['high', 'low', 'value'])
     """
     check_classifier(clf, "evaluate")
+    check_int(resamples, "resamples")
     if isinstance(data, ImageSet):
+        _check_only_images(y=y, target=target, groups=groups, unit=unit, sample_weight=sample_weight)
         data, y, groups, sample_weight = _test_images_and_labels(data)
     elif dataset_kind(data):
         data, y, sample_weight = load_without_y(data, y, sample_weight)
@@ -126,6 +129,7 @@ def evaluate(
     group = _group_codes(rows, groups, source, len(codes))
     weight = _row_weights(rows, sample_weight, source, len(codes))
     units = units_to_score(clf, rows, unit)
+    _check_one_per_label(codes, groups=group, sample_weight=weight, unit=None if units is None else units.codes)
     if units is not None:
         group = units.codes if group is None else joined_groups(group, units.codes)
     examples = Examples(rows, codes, tuple(clf.classes_.tolist()), sample_weight=weight, kind=clf.kind)
@@ -134,6 +138,7 @@ def evaluate(
     stakes = _checked_stakes(clf, rows, source, costs, cost_column, cost_fp, first, len(codes))
     grouped = {name: _column_or_values(rows, given, "by", source) for name, given in columns.items()}
     (encoded, values), regions = with_column_values(clf, rows, column, source), {}
+    check_lengths({"data": leaves(encoded)[0], "y": codes})
     if isinstance(column, CostColumn) and stakes.costs is None and stakes.amount is None:
         stakes = replace(stakes, amount=values, cost_fp=column.cost_fp)
     if clf.target.per_element:
@@ -249,12 +254,27 @@ def labeled_rows(
         Class codes (N, ...); the rows and their name in messages (None for arrays); group codes int64 (N,) or None.
     """
     if isinstance(data, ImageSet):
+        _check_only_images(y=y, target=target, groups=groups)
         data, y, groups, _ = _test_images_and_labels(data)
     elif dataset_kind(data):
         data, y, _ = load_without_y(data, y, None)
     labels, rows, source = _labels_and_rows(clf, data, y, target, {groups} if isinstance(groups, str) else set())
     codes = clf.target.codes(labels, clf.classes_)
-    return codes, (rows, source), _group_codes(rows, groups, source, len(codes))
+    group = _group_codes(rows, groups, source, len(codes))
+    _check_one_per_label(codes, groups=group)
+    return codes, (rows, source), group
+
+
+def _check_one_per_label(codes: Array, **values: Array | None) -> None:
+    """Raise a DataError if an argument has another number of values than there are labels."""
+    check_lengths({"y": codes, **{name: given for name, given in values.items() if given is not None}})
+
+
+def _check_only_images(**given: Any) -> None:
+    """Raise an OptionError if an argument is passed with images, which contain its values."""
+    for name, value in given.items():
+        if value is not None:
+            raise OptionError(f"{name}= cannot be passed with images. Name its column in cp.images(...).")
 
 
 def _test_images_and_labels(pictures: ImageSet) -> tuple[ImageSet, Any, Array | None, Array | None]:

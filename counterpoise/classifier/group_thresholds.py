@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from counterpoise.core.checks import row_weights
 from counterpoise.core.errors import CounterpoiseError, OptionError, did_you_mean
 from counterpoise.core.group_thresholds import GroupThresholds
 from counterpoise.core.rule import Rule
@@ -20,6 +21,7 @@ from counterpoise.core.schema import Schema
 from counterpoise.core.target import Target
 from counterpoise.data.group_input import GroupInput
 from counterpoise.data.levels import MAX_LEVELS, level_text, levels_of
+from counterpoise.decide.new_prior import weights_at_prior
 
 Array = np.ndarray
 #: A group with fewer positive or fewer negative rows keeps the common threshold.
@@ -121,10 +123,12 @@ def _threshold_of_group(
 
     Errors become an `OptionError` that begins with `what`, the name of the group.
     """
-    weight = scores.get("weight")
-    mine = {"log_p": scores["log_p"][:, rows], "y": scores["y"][rows]}
+    weight = row_weights(weights_at_prior(rule.prior, scores["y"], scores.get("weight")), len(scores["y"]))[rows]
+    mine = {"log_p": scores["log_p"][:, rows], "y": scores["y"][rows], "weight": weight}
+    # The group has a prior of its own, which its rows keep.
+    of_group = replace(rule, prior=np.bincount(mine["y"], weight, minlength=2) / weight.sum())
     try:
-        chosen = target.choose(rule, mine if weight is None else {**mine, "weight": weight[rows]}, aim, None, classes)
+        chosen = target.choose(of_group, mine, aim, None, classes)
     except CounterpoiseError as error:
         raise OptionError(f"{what}: {error}") from error
     return float(chosen.threshold)

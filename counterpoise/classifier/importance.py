@@ -14,10 +14,10 @@ from scipy.stats import norm
 
 from counterpoise.classifier.evaluation import labeled_rows
 from counterpoise.classifier.raw_columns import ExplainedColumns, log_odds
-from counterpoise.core.checks import check_classifier
+from counterpoise.core.checks import check_classifier, check_int, check_lengths, check_range
 from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.core.seeds import generator
-from counterpoise.core.structure import rows_in, take
+from counterpoise.core.structure import leaves, rows_in, take
 
 Array = np.ndarray
 #: Most rows that are scored; if there are more, this many are drawn.
@@ -50,7 +50,9 @@ def explain(
         exchanges.
 
     Raises:
-        OptionError: The classifier is for images, text or several labels per row, or a column does not exist.
+        OptionError: The classifier is for images, text or several labels per row, a column does not exist, or a number
+            is out of range.
+        DataError: The numbers of rows, labels, or groups differ.
 
     Example:
         >>> from counterpoise.pipeline.fit import fit
@@ -63,9 +65,14 @@ def explain(
     """
     check_classifier(clf, "explain")
     _column_sets(ExplainedColumns.of(clf).names, together)  # an unknown column is an error before the rows are read
+    check_int(permutations, "permutations")
+    check_int(resamples, "resamples", 2)  # an interval needs two draws
+    check_range(level, "level", 0, 1, "()")
     codes, rows, unit = labeled_rows(clf, data, y, target, groups)
+    encoded = clf.encoded(*rows)
+    check_lengths({"data": leaves(encoded)[0], "y": codes})
     return importance_of(
-        clf, clf.encoded(*rows), codes, unit, together=together, permutations=permutations, resamples=resamples,
+        clf, encoded, codes, unit, together=together, permutations=permutations, resamples=resamples,
         level=level, seed=seed,
     )  # fmt: skip
 

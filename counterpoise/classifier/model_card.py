@@ -18,6 +18,7 @@ from counterpoise.core.rule import Rule
 from counterpoise.core.target import Problem, Target
 from counterpoise.core.units import UnitRule, scores_of_rows, scores_of_units
 from counterpoise.core.version import installed_versions
+from counterpoise.decide.new_prior import prior_ratio
 from counterpoise.metrics.catalog import DECISION_KEYS
 from counterpoise.metrics.measured import mean_over_problems, measure
 
@@ -82,12 +83,17 @@ def ruled(target: Target, rule: Any, scores: Mapping[str, Array], classes: Seque
         scores: See `stored_scores`.
         classes: The labels, in the order of the codes.
     """
-    priors = [np.asarray(one.prior) for one in rule.problem_rules]
     return {
-        "prior": priors[0].tolist() if len(priors) == 1 else [float(prior[1]) for prior in priors],
+        "prior": prior_entry(rule),
         "threshold": target.describe(rule, len(scores["y"]), classes),
         "versions": installed_versions(PACKAGES),
     }
+
+
+def prior_entry(rule: Any) -> list[float]:
+    """Return the class proportions of a rule for the card: of each class, or the share of each of several labels."""
+    priors = [np.asarray(one.prior) for one in rule.problem_rules]
+    return priors[0].tolist() if len(priors) == 1 else [float(prior[1]) for prior in priors]
 
 
 def metric_entries(target: Target, rule: Any, scores: Mapping[str, Array], note: str) -> dict[str, Any]:
@@ -182,19 +188,7 @@ def _problem_weights(
     They are the given `weight` (n,). If the rule was moved to another prior, they are multiplied by the new divided by
     the old share of the row's class. Old shares: of the rows that fitted the rule, `fitted` with weights `user` (N,).
     """
-    moved = _prior_ratio(rule, fitted.y, fitted.of_rows(user))
+    moved = prior_ratio(rule.prior, fitted.y, fitted.of_rows(user))
     if moved is None:
         return weight
     return moved[problem.y] if weight is None else weight * moved[problem.y]
-
-
-def _prior_ratio(rule: Rule, y: Array, weight: Array | None) -> Array | None:
-    """Return the new divided by the old share of each class, float64 (C,).
-
-    None if the rule was not moved to another prior. The old shares are those of the codes `y` (n,) with their weights.
-    A class without rows has the ratio 1.
-    """
-    old = np.bincount(y, weights=weight, minlength=len(rule.prior))
-    old = old / old.sum()
-    ratio = np.where(old > 0, rule.prior / np.where(old > 0, old, 1.0), 1.0)
-    return None if np.allclose(ratio, 1.0) else ratio

@@ -84,18 +84,18 @@ def wrap(
         members, name = _members_of_scores(x, output, target.independent), "scores"
     order = _class_order(members, several if target.independent else y, plan, classes)
     shape = target.shape(len(order))
-    shift = np.zeros(shape) if plan is None else np.asarray(_plan_shift(plan), dtype=np.float64)
+    even = np.full(shape, 1.0 / shape[-1])
+    shift, base = (np.zeros(shape), even) if plan is None else _shift_and_prior(plan, order)
     _check_widths(members, order, shift, target)
     card = {
         "counterpoise": version(), "strategy": "wrapped", "idea": "A model trained elsewhere.", "network": name,
         "plan": None if plan is None else plan.name, "log_shifts": [shift.tolist()],
     }  # fmt: skip
-    even = np.full(shape, 1.0 / shape[-1])
     unfitted = Classifier(members, _default_rule(shift, even), order, None, {}, {}, kind)
     if y is not None:
         given = y if several is None or not target.many_per_row else several
         return _with_fitted_rule(unfitted, x, target.codes(given, np.array(order, dtype=object)), aim, calibrate, card)
-    rule = _default_rule(shift, even if plan is None else np.asarray(plan.base_prior))
+    rule = _default_rule(shift, base)
     card |= {"rule": "only the prior shift of the sampling plan was corrected, because no labels were passed"}
     return Classifier(members, rule, order, None, card, {}, kind)
 
@@ -106,6 +106,18 @@ def _plan_shift(plan: Any) -> Any:
     Return 0.0 without a plan.
     """
     return 0.0 if plan is None else plan.log_shift
+
+
+def _shift_and_prior(plan: Plan, order: Sequence[Any]) -> tuple[Array, Array]:
+    """Return the shift of a plan and its prior, float (C,) or (L, 2), in the order of the classes.
+
+    A plan that was made from other labels, such as class codes, is in the order of the classes already.
+    """
+    shift, base = np.asarray(plan.log_shift, dtype=np.float64), np.asarray(plan.base_prior, dtype=np.float64)
+    if shift.ndim == 1 and set(plan.classes) == set(order):
+        at = [list(plan.classes).index(label) for label in order]
+        return shift[at], base[at]
+    return shift, base
 
 
 def _default_rule(shift: Array, prior: Array) -> Rule | LabelRules:

@@ -6,6 +6,7 @@ Used by `train` and `compare`. What cannot be saved later is an error here, befo
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,12 +19,23 @@ from counterpoise.core.keras_import import import_keras_quietly
 from counterpoise.strategies.blend import blend
 
 
+def model_parts(text: str) -> list[str]:
+    """Return each model or file in the text of `--model`, and the whole text, which may be a file name with a plus.
+
+    Example:
+        >>> model_parts("mlp, a.keras")
+        ['mlp, a.keras', 'mlp', 'a.keras']
+    """
+    parts = [part.strip() for part in re.split("[,+]", text)]
+    return [text, *(part for part in parts if part and part != text)]
+
+
 def resolve_model(text: str, trust: Sequence[str] | None = None) -> Any:
     """Return a model by name, by `.keras` file, or by `module:function` (a builder found from the current folder).
 
     Args:
         text: What was typed; a comma stands between several models, a plus between those of a blend.
-        trust: Classes that a `.keras` file may name (see `trust.trusted_objects`).
+        trust: Classes that the `.keras` files may name (see `trust.trusted_objects`).
 
     Returns:
         A list for several models, else a blend, a Keras model, a `Builder`, or the name unchanged.
@@ -36,19 +48,24 @@ def resolve_model(text: str, trust: Sequence[str] | None = None) -> Any:
         >>> resolve_model("mlp")
         'mlp'
     """
-    if "," in text:
-        return [resolve_model(name.strip(), trust) for name in text.split(",") if name.strip()]
-    if "+" in text and not Path(text).exists():
-        return blend([resolve_model(name.strip(), trust) for name in text.split("+") if name.strip()])
-    if ":" in text or text.endswith(".keras"):
-        import_keras_quietly()
-    if text.endswith(".keras"):
-        return _load_keras_model(Path(text), trusted_objects(trust))
-    if trust:
+    if trust and not any(name.endswith(".keras") for name in model_parts(text)):
         raise OptionError(
             f"--model {text} does not read a file, so --trust has no effect. Remove --trust, or pass --model "
             "FILE.keras."
         )
+    return _resolved(text, trust)
+
+
+def _resolved(text: str, trust: Sequence[str] | None) -> Any:
+    """Return the models of `resolve_model`; only those from files use `trust`."""
+    if "," in text:
+        return [_resolved(name.strip(), trust) for name in text.split(",") if name.strip()]
+    if "+" in text and not Path(text).exists():
+        return blend([_resolved(name.strip(), trust) for name in text.split("+") if name.strip()])
+    if ":" in text or text.endswith(".keras"):
+        import_keras_quietly()
+    if text.endswith(".keras"):
+        return _load_keras_model(Path(text), trusted_objects(trust))
     if ":" not in text:
         return text
     module, _, name = text.partition(":")

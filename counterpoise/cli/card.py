@@ -30,7 +30,7 @@ def command(
     """Write the model card of a saved model as HTML or Markdown."""
     if out.suffix not in (".html", ".md"):
         raise OptionError(f"--out {out} must end in .html or .md. Use a name such as card.html or README.md.")
-    o.check_file(out, reads=[model, *([] if evaluation is None else [evaluation])])
+    o.check_file(out, reads=[model, evaluation])
     import_keras_quietly()
     from counterpoise.classifier.classifier import load
     from counterpoise.report.card_page import to_html, to_markdown

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from counterpoise.cli import options as o
-from counterpoise.cli.builders import resolve_model
+from counterpoise.cli.builders import model_parts, resolve_model
 from counterpoise.cli.costs import costs_of
 from counterpoise.cli.rows import read_table
 from counterpoise.cli.terminal import print_line
@@ -158,7 +158,7 @@ def command(
 
     check_folder(out)
     for name in WRITTEN_FILES:
-        o.check_file(out / name, reads=[data, model])
+        o.check_file(out / name, reads=[data, costs, *model_parts(model)])
     if not o.split_names(strategies):
         raise OptionError(
             "--strategies is empty. Pass 'default', 'all', or names (see `counterpoise strategies`), with commas "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +14,7 @@ from counterpoise.cli import options as o
 from counterpoise.cli.rows import check_features, feature_options, form_options, picture_form
 from counterpoise.cli.terminal import Terminal
 from counterpoise.cli.trust import trusted_objects
-from counterpoise.core.errors import OptionError
+from counterpoise.core.errors import DataError, OptionError
 from counterpoise.core.files import check_folder, drafts, write_text
 from counterpoise.core.json_values import jsonable
 from counterpoise.core.keras_import import import_keras_quietly
@@ -117,6 +117,17 @@ def _check_image_options(of_tables: Mapping[str, Any], out: Path | None) -> None
     check_folder(out)
 
 
+def _check_names(names: Sequence[str], paths: Sequence[str]) -> None:
+    """Raise a DataError if two images would write the same file."""
+    image_of: dict[str, str] = {}
+    for name, path in zip(names, paths, strict=True):
+        if image_of.setdefault(name, path) != path:
+            raise DataError(
+                f"The heat maps of {image_of[name]} and {path} would have the same name, {name}. Rename one of the "
+                "images."
+            )
+
+
 def _write_heat_maps(
     model: Path, data: Path, out: Path, how: Mapping[str, Any], label: str | None, features: str | None,
     trust: list[str] | None,
@@ -125,6 +136,9 @@ def _write_heat_maps(
 
     `how` contains the options `images`, `root` and `skip_bad`. Without `images`, `data` is a folder of images. The
     name of a PNG is the path of its image, with "_" in place of the separators.
+
+    Raises:
+        DataError: Two images would write the same file.
     """
     import_keras_quietly()
     import numpy as np
@@ -142,6 +156,7 @@ def _write_heat_maps(
     else:
         listed = list_images(data, size, **form_options(form), **feature_options(clf), **how)
     names = [os.path.relpath(path, listed.root).replace(os.sep, "_") + ".png" for path in listed.paths]
+    _check_names(names, listed.paths)
     with drafts(out) as draft:
         for start in range(0, len(listed), AT_ONCE):
             part = listed.at(np.arange(start, min(start + AT_ONCE, len(listed))))

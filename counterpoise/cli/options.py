@@ -318,20 +318,20 @@ def data_options(
     }
 
 
-def check_file(out: Path, ending: str = "", reads: Iterable[str | Path] = ()) -> None:
+def check_file(out: Path, ending: str = "", reads: Iterable[str | Path | None] = ()) -> None:
     """Refuse an output file that cannot be written, or that the command reads.
 
     Args:
         out: The file of `--out`; devices and pipes may have any name.
         ending: How the name of the file must end.
-        reads: Files and folders that the command reads.
+        reads: Files and folders that the command reads; None for options that were not given.
 
     Raises:
         ArtifactError: The file is refused.
     """
     if not out.name.endswith(ending) and not is_stream(out):
         raise ArtifactError(f"--out {out}: the file name must end in {ending}.")
-    check_output(out, map(Path, reads))
+    check_output(out, [Path(read) for read in reads if read is not None])
 
 
 def print_note(text: str, out: Path) -> None:

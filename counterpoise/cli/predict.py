@@ -67,7 +67,7 @@ def command(
         raise OptionError(f"--prior is {prior:g}. Expected a share between 0 and 1.")
     if background is not None and reasons is None:
         raise OptionError("--background requires --reasons. Add --reasons 4, or remove --background.")
-    reads = [model, data, *([] if root is None else [root])]
+    reads = [model, data, root, background]
     if out is not None and out.suffix:  # otherwise it may be a folder of masks
         o.check_file(out, reads=reads)
     import_keras_quietly()

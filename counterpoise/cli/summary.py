@@ -111,29 +111,30 @@ def predict_summary(clf: Any, model: Path, data: Path, table: Any, out: Path) ->
         return Summary(answer, next_step=label)
     counts = table["decision"].value_counts(sort=True).rows()
     shown = ", ".join(f"{count:,} {str(name)!r} ({100 * count / table.height:.3g}%)" for name, count in counts)
-    mean, share = float(table["probability"].mean()), float((clf.unit.rule if of_units else clf.rule).prior[1])
+    rule = clf.unit.rule if of_units else clf.rule
+    mean, share = float(table["probability"].mean()), float(rule.prior[1])
     positive = repr(str(clf.classes_[1]))
     evidence = f"Decisions: {shown}. Mean probability of {positive}: {mean:.3g} (share in training: {share:.3g})."
     # A mean probability below two thirds of the share in training, or above one and a half, hints at a change.
     moved = not 0.67 < mean / share < 1.5 if share > 0 else False
     step = f"Check the class proportions: counterpoise evaluate {model} {data} --unlabeled"
-    return Summary(answer, evidence, _expected_cost_sentence(clf, table), step if moved else label)
+    return Summary(answer, evidence, _expected_cost_sentence(rule, clf.classes_[1], table), step if moved else label)
 
 
-def _expected_cost_sentence(clf: Any, table: Any) -> str:
-    """Return a sentence on the expected cost of the decisions, by their probabilities.
+def _expected_cost_sentence(rule: Any, positive: Any, table: Any) -> str:
+    """Return a sentence on the expected cost of the decisions of a rule, by their probabilities.
 
-    `table` has the columns "probability" and "decision".
+    `table` has the columns "probability", of the label `positive`, and "decision".
 
     Returns "" where the rule does not decide by costs of two classes, or leaves some rows to a human.
     """
     from counterpoise.classifier.further import rule_costs
 
-    costs = rule_costs(clf.rule)
-    if costs is None or clf.rule.review is not None:
+    costs = rule_costs(rule)
+    if costs is None or rule.review is not None:
         return ""
     p = table["probability"].to_numpy()
-    decided = (table["decision"].cast(str) == str(clf.classes_[1])).to_numpy().astype(int)
+    decided = np.array([str(label) == str(positive) for label in table["decision"].to_list()], dtype=int)
     expected = (1 - p) * costs[0, decided] + p * costs[1, decided]
     return f"Expected cost per {PER:,} cases, computed from the probabilities: {PER * float(np.mean(expected)):,.0f}."
 

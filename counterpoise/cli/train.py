@@ -9,17 +9,21 @@ import warnings
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from counterpoise.cli import options as o
-from counterpoise.cli.builders import resolve_model
+from counterpoise.cli.builders import model_parts, resolve_model
 from counterpoise.cli.costs import read_costs
 from counterpoise.cli.rows import read_table
 from counterpoise.cli.summary import train_summary
+from counterpoise.core.checks import check_range
 from counterpoise.core.errors import OptionError
 from counterpoise.core.keras_import import import_keras_quietly
+
+if TYPE_CHECKING:
+    from counterpoise.core.examples import Examples
 
 NAME = "train"
 #: Aims that --confidence can guarantee.
@@ -128,6 +132,8 @@ def command(
     aim = aim_options(recall_floor, precision_floor, *cost, alerts, lesion_false_positives)
     if confidence is not None:
         _check_guarantee(aim, confidence)
+    if review_alpha is not None:
+        check_range(review_alpha, "--review-alpha", 0, 1, "()")
     # Without an aim its key is "" and its value None, so it is not among `both`.
     given = {"--costs": costs, "--cost-column": cost_column, "" if aim is None else _option_names(aim): aim}
     if len(both := [name for name, value in given.items() if value is not None]) > 1:
@@ -138,7 +144,7 @@ def command(
             "--threshold-by requires exactly one of --recall-floor, --precision-floor, and --alerts, without costs or "
             "--confidence. Change these options, or remove --threshold-by."
         )
-    o.check_file(out, ".keras", [data, model])
+    o.check_file(out, ".keras", [data, *model_parts(model)])
     chosen = find(strategy)
     network, moves = resolve_model(model, trust), o.augmentation_options(augment, flip, contrast)
     how = o.data_options(
@@ -157,6 +163,8 @@ def command(
             "--lesion-false-positives is for images with masks, but these rows have no class per pixel. "
             "Remove --lesion-false-positives."
         )
+    of_rows = {"--costs": matrix, "--cost-column": cost_column, "--threshold-by": threshold_by}
+    _check_kind(examples, aim, confidence, {**of_rows, "--review-alpha": review_alpha})
     if matrix is not None:
         cost_matrix(matrix, examples.classes)  # labels that there are not are an error before training
     problems = target_of(examples).problems(examples.y[:0], examples.classes)
@@ -259,6 +267,41 @@ def _check_guarantee(aim: Mapping[str, Any] | None, confidence: float) -> None:
         raise OptionError("--confidence requires --recall-floor or --precision-floor. Add one of them.")
     if not 0 < confidence < 1:
         raise OptionError(f"--confidence is {confidence:g}. Expected a number between 0 and 1, such as 0.95.")
+
+
+def _check_kind(
+    examples: Examples, aim: Mapping[str, Any] | None, confidence: float | None, of_rows: Mapping[str, Any]
+) -> None:
+    """Raise an OptionError for an option that `Classifier.decide` refuses for this kind of rows, before the training.
+
+    `of_rows` are options for one class per row, with their values.
+    """
+    from counterpoise.core.review import REVIEW
+    from counterpoise.targets.kinds import target_of
+
+    target, given = target_of(examples), [name for name, value in of_rows.items() if value is not None]
+    if target.per_element and "--costs" in given:
+        given.remove("--costs")  # each pixel is decided by costs as a row is
+    if target.many_per_row and given:
+        raise OptionError(f"{given[0]} needs one class per row, but these rows have {target.what}. Remove {given[0]}.")
+    if target.independent and aim is not None and len(aim) > 1:
+        raise OptionError(
+            f"{_option_names(aim)} cannot be combined for several labels per row. Keep only one of these options."
+        )
+    if target.per_element and confidence is not None:
+        raise OptionError(
+            "--confidence needs independent rows, but the pixels of an image are not independent. Remove --confidence."
+        )
+    if examples.units is not None and (row := [name for name in given if name in ("--cost-column", "--threshold-by")]):
+        raise OptionError(
+            f"{row[0]} and --unit cannot be combined, because the model then decides units, not rows. Remove one of "
+            "them."
+        )
+    if "--review-alpha" in given and REVIEW in map(str, examples.classes):
+        raise OptionError(
+            f"--review-alpha marks rows as {REVIEW!r}, but a class has this name. Rename the class, or remove "
+            "--review-alpha."
+        )
 
 
 def _option_names(aim: Mapping[str, Any]) -> str:

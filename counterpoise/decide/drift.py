@@ -13,8 +13,9 @@ import numpy as np
 from counterpoise.core.checks import row_weights
 from counterpoise.core.rule import Rule
 from counterpoise.decide.aim import Aim, in_words
-from counterpoise.decide.new_prior import rule_at_prior
+from counterpoise.decide.new_prior import rule_at_prior, weights_at_prior
 from counterpoise.decide.rule import apply_to_checked_members, checked_members, final_log_proba
+from counterpoise.decide.shapes import codes
 from counterpoise.decide.shares import PriorEstimate, SortedUnion, estimate_prior
 
 Array = np.ndarray
@@ -84,7 +85,8 @@ def monitor(
     """
     old, new = checked_members(rule, log_p_members), checked_members(rule, new_log_p_members)
     before, now = final_log_proba(rule, old), final_log_proba(rule, new)
-    w = row_weights(sample_weight, len(before))
+    # The rule may have been moved to another prior since it was fitted, and `before` with it.
+    w = row_weights(weights_at_prior(rule.prior, codes(y, *before.shape), sample_weight), len(before))
     estimate = estimate_prior(before, y, now, sample_weight=w, method=method, draws=draws, seed=seed)
     columns = [1] if before.shape[1] == 2 else range(before.shape[1])
     even = np.full(len(now), 1.0 / len(now))

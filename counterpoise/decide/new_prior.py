@@ -65,10 +65,10 @@ def rule_at_prior(
         review=review_at_prior(rule.review, move),
     )  # fmt: skip
     if goal.under_new_prior == "stays":
-        return replace(moved, member_thresholds=_member_cutoffs_moved(rule, -move))
+        return replace(moved, member_thresholds=_member_cutoffs_moved(rule.member_thresholds, -move))
     kept = _why_not_again(rule, scored=log_p_members is not None and y is not None)
     if goal.under_new_prior == "again" and kept is None and log_p_members is not None and y is not None:
-        return _choose_cutoff_again(moved, checked_members(rule, log_p_members), y, goal, move, sample_weight)
+        return _choose_cutoff_again(moved, checked_members(rule, log_p_members), y, goal, sample_weight)
     moved = replace(
         moved, threshold=_threshold_moved(rule.threshold, move), offsets=_offsets_moved(rule.offsets, move),
         by=_group_thresholds_moved(rule.by, move),
@@ -140,32 +140,70 @@ def _offsets_moved(offsets: Array | None, move: Array) -> Array | None:
     return None if offsets is None else offsets - move
 
 
-def _member_cutoffs_moved(rule: Rule, move: Array) -> Array | None:
-    """Return the members' thresholds (M,) or offsets (M, C) moved by `move`; None if the rule has none.
+def _member_cutoffs_moved(own: Array | None, move: Array) -> Array | None:
+    """Return the members' thresholds (M,) or offsets (M, C) moved by `move`; None for None.
 
     Members vote on their own probabilities, which stay at the old prior. Callers therefore pass the move with a minus
     sign, to get the same votes as at the new prior.
     """
-    own = rule.member_thresholds
     if own is None:
         return None
     return np.array([_threshold_moved(float(t), move) for t in own]) if own.ndim == 1 else own - move
 
 
-def _choose_cutoff_again(
-    moved: Rule, lps: list[Array], y: Array, goal: Aim, move: Array, sample_weight: Array | None
-) -> Rule:
+def _choose_cutoff_again(moved: Rule, lps: list[Array], y: Array, goal: Aim, sample_weight: Array | None) -> Rule:
     """Return the moved rule with thresholds or offsets chosen again, on rows weighted to the new prior.
 
-    `lps` are M arrays (N, C) of log-probabilities at the old prior, and `sample_weight` (N,) or None the weights with
-    which the rule was fitted. In a hard vote, the thresholds of the members are chosen again too.
+    `lps` are M arrays (N, C) of log-probabilities at the prior of the rows, and `sample_weight` (N,) or None the
+    weights with which the rule was fitted. In a hard vote, the thresholds of the members are chosen again too.
     """
     labels = codes(y, *lps[0].shape)
-    w = np.exp(move)[labels] * row_weights(sample_weight, len(labels))
+    w = row_weights(weights_at_prior(moved.prior, labels, sample_weight), len(labels))
     threshold, offsets = best_cutoff(final_log_proba(moved, lps), labels, goal, w)
-    out = replace(moved, threshold=threshold, offsets=offsets)
-    if moved.vote != "hard":
-        return out
-    # Chosen at the new prior, then moved back, because members vote at the old one.
-    out = replace(out, member_thresholds=member_cutoffs([log_softmax(lp + move) for lp in lps], labels, goal, w))
-    return replace(out, member_thresholds=_member_cutoffs_moved(out, -move))
+    voting = member_cutoffs_at_prior(moved.prior, lps, labels, goal, sample_weight) if moved.vote == "hard" else None
+    return replace(moved, threshold=threshold, offsets=offsets, member_thresholds=voting)
+
+
+def prior_ratio(prior: Array, y: Array, sample_weight: Array | None = None) -> Array | None:
+    """Return `prior` divided by the share of each class among rows, float64 (C,); None if they are equal.
+
+    The rows that fitted a rule have the prior of the rule, unless the rule was moved to another prior. A class without
+    rows has the ratio 1.
+
+    Example:
+        >>> prior_ratio(np.array([0.9, 0.1]), np.array([0, 0, 1, 1])).round(3).tolist()
+        [1.8, 0.2]
+    """
+    own = np.bincount(y, sample_weight, minlength=len(prior))
+    own = own / max(own.sum(), np.finfo(np.float64).tiny)  # there may be no rows
+    ratio = np.where(own > 0, prior / np.where(own > 0, own, 1.0), 1.0)
+    return None if np.allclose(ratio, 1.0) else ratio
+
+
+def weights_at_prior(prior: Array, y: Array, sample_weight: Array | None = None) -> Array | None:
+    """Return weights (N,) with which the classes `y` (N,) of rows have the shares `prior`.
+
+    If they have these shares already, `sample_weight` (N,) or None is returned.
+
+    Example:
+        >>> weights_at_prior(np.array([0.75, 0.25]), np.array([0, 1])).tolist()
+        [1.5, 0.5]
+    """
+    ratio = prior_ratio(prior, y, sample_weight)
+    if ratio is None:
+        return sample_weight
+    return ratio[y] if sample_weight is None else ratio[y] * sample_weight
+
+
+def member_cutoffs_at_prior(
+    prior: Array, lps: list[Array], y: Array, goal: Aim, sample_weight: Array | None = None
+) -> Array | None:
+    """Return the thresholds (M,) or offsets (M, C) of the members of a hard vote, for rows at a prior.
+
+    `lps` are M arrays (N, C) at the prior of the rows `y` (N,). The members will vote on such probabilities.
+    """
+    ratio = prior_ratio(prior, y, sample_weight)
+    move = np.zeros(len(prior)) if ratio is None else np.log(ratio)
+    w = row_weights(weights_at_prior(prior, y, sample_weight), len(y))
+    # Chosen at the prior, then moved back, because members vote on probabilities at the prior of the rows.
+    return _member_cutoffs_moved(member_cutoffs([log_softmax(lp + move) for lp in lps], y, goal, w), -move)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from counterpoise.core.checks import row_weights
+from counterpoise.core.checks import check_int, check_range, row_weights
 from counterpoise.core.errors import GuaranteeError, OptionError
 from counterpoise.core.seeds import generator
 from counterpoise.decide.intercept import fitted_intercept
@@ -176,6 +176,9 @@ def estimate_prior(
         method: "em" or "bbse" (the decisions are argmax of log p_c - log prior_c).
         draws: Number of bootstrap draws. confidence: Of the interval. seed: Of the draws.
 
+    Raises:
+        OptionError: A class has no row, there is no new row, or an argument is out of range.
+
     Example:
         >>> rng = np.random.default_rng(0)
         >>> def rows(n, share):
@@ -186,6 +189,8 @@ def estimate_prior(
         >>> bool(estimate.low[1] < 0.4 < estimate.high[1]), estimate.pure
         (True, True)
     """
+    check_int(draws, "draws")
+    check_range(confidence, "confidence", 0, 1, "()")
     study = _ShiftStudy(class_scores(log_p), y, class_scores(log_p_new, "log_p_new"), method, sample_weight)
     study.check_decisions()
     q = study.estimate(study.weights, study.ones_new)

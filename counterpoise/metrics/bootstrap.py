@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
+from counterpoise.core.checks import check_int
 from counterpoise.core.errors import DataError, OptionError
 from counterpoise.core.seeds import generator
 from counterpoise.metrics.arrays import Array, one_class
@@ -163,8 +164,7 @@ def _check_both_classes(target: Array, resamples: int) -> None:
         raise DataError(
             f"{int(target.sum())} of {len(target)} rows are positive. A bootstrap needs positive and negative rows."
         )
-    if resamples < 1:
-        raise OptionError(f"resamples={resamples}. Expected 1 or more.")
+    check_int(resamples, "resamples")
 
 
 def cluster_draws(

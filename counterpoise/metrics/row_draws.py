@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from counterpoise.core.checks import check_int
 from counterpoise.core.errors import DataError
 from counterpoise.core.seeds import generator
 
@@ -46,7 +47,7 @@ def row_draws(
         are moved to the score of all rows.
 
     Raises:
-        DataError: `groups` are not one per row, or a single group.
+        DataError: `groups` are not one per row, or a single group. OptionError: `resamples` is not 1 or more.
 
     Example:
         >>> y = np.array([0, 0, 1, 1])
@@ -54,6 +55,7 @@ def row_draws(
         >>> draws["share"].tolist()
         [0.5, 0.5, 0.5]
     """
+    check_int(resamples, "resamples")
     weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
     rng = generator(seed, "evaluation rows")
     # `more`: how many rows each row stands for, 1 unless its class was thinned.

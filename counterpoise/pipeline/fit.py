@@ -215,8 +215,13 @@ def cost_column_of(column: Any, cost_fp: Any) -> CostColumn | None:
 def check_cost_column(examples: Examples) -> None:
     """Raise an OptionError if a classifier of these rows could not decide by a cost column.
 
-    It needs a table with one of two classes per row. Call it before anything is trained.
+    It needs a table with one of two classes per row, without units. Call it before anything is trained.
     """
+    if examples.units is not None:
+        raise OptionError(
+            "cost_column= cannot be combined with unit=, because the model then decides units, not rows. Leave "
+            "cost_column= out, and pass both costs to clf.decide(cost=(cost_fp, cost_fn))."
+        )
     target = target_of(examples)
     what = target.what if target.many_per_row else f"{len(examples.classes)} classes"
     what = what if examples.schema is not None else "no columns"

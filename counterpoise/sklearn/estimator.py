@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length, check_is_fitted, validate_data
 
 from counterpoise.classifier.classifier import Classifier
-from counterpoise.core.errors import TargetError
+from counterpoise.core.errors import OptionError, TargetError
 from counterpoise.core.label_columns import as_labels_if_several
 from counterpoise.core.labels import Labels
 from counterpoise.core.masked import unmasked
@@ -22,6 +22,7 @@ from counterpoise.forests.model import KINDS, TreeModel
 from counterpoise.pipeline.fit import fit
 from counterpoise.sklearn.targets import plain_labels
 from counterpoise.strategies.blend import Blend
+from counterpoise.targets.thresholds import goal_of
 
 Array = np.ndarray
 
@@ -40,7 +41,8 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         strategy: A name (see `counterpoise strategies`), a `Strategy` or `cp.ensemble([...])`.
         validation, folds, epochs, batch_size, budget, optimizer, patience, recipe: As in `cp.fit`.
         output, initial_weights, init_bias, engine: As in `cp.fit`.
-        recall_floor, precision_floor: Choose the threshold for this floor instead of the strategy's own aim.
+        recall_floor, precision_floor: Choose the threshold for this floor instead of the strategy's own aim. Pass one
+            of them.
         random_state: Whole number, generator or None: the seed.
         verbose: 0 is silent.
 
@@ -106,8 +108,9 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         """Train on rows X and labels y, (N,), or several labels of 0 and 1, (N, L).
 
         `sample_weight` and `groups` are (N,). A floor for recall or precision then sets the threshold. Returns the
-        estimator. See `cp.fit` for errors.
+        estimator. Raises an OptionError for two floors or a floor out of range. See `cp.fit` for other errors.
         """
+        floors = self._checked_floors()
         if y is None:
             raise TargetError("CounterpoiseClassifier requires y to be passed, but the target y is None.")
         rows, labels = self._checked_rows(X, y)
@@ -116,10 +119,7 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         several = isinstance(labels, Labels)
         self.classes_ = np.array(labels.classes) if several else np.unique(labels)
         clf = self._fit_classifier(rows, labels, sample_weight, groups)
-        for name in ("recall_floor", "precision_floor"):
-            if getattr(self, name) is not None:
-                clf = clf.decide(**{name: getattr(self, name)})
-        self.classifier_ = clf
+        self.classifier_ = clf.decide(**floors) if floors else clf
         return self
 
     def predict_proba(self, X: Any) -> Array:
@@ -156,6 +156,19 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
             output=self.output, initial_weights=self.initial_weights, init_bias=self.init_bias, engine=self.engine,
             seed=self._seed(), verbose=self.verbose,
         )  # fmt: skip
+
+    def _checked_floors(self) -> dict[str, Any]:
+        """Return the floor that was passed, as the argument of `Classifier.decide`; empty without a floor."""
+        floors = {"recall_floor": self.recall_floor, "precision_floor": self.precision_floor}
+        floors = {name: value for name, value in floors.items() if value is not None}
+        if len(floors) > 1:
+            raise OptionError(
+                "recall_floor= and precision_floor= cannot be combined, because a threshold has one aim. Pass one of "
+                "them."
+            )
+        for name, value in floors.items():
+            goal_of(name, value)  # raises an error if the number is out of range
+        return floors
 
     def _takes_missing_values(self) -> bool:
         """Return whether the model is one of ours for tables, whose encoder takes missing values."""

@@ -14,6 +14,7 @@ from imblearn.utils import check_target_type
 from sklearn.utils import _safe_indexing, check_random_state
 
 from counterpoise.core.checks import check_choice
+from counterpoise.core.errors import OptionError
 from counterpoise.core.label_names import warn_look_alikes
 from counterpoise.plans import class_plans as plans
 from counterpoise.plans.chaining import with_codes
@@ -38,8 +39,8 @@ class PlanSampler(BaseSampler):
             `functools.partial(cp.plans.oversample, draw="replacement")`.
         sampling_strategy: Only "auto": `ratio` determines the class sizes. The argument exists because tools of
             imbalanced-learn expect it.
-        ratio: Wanted size of the smaller classes divided by the size of the largest class, in (0, 1], for plans given
-            by name.
+        ratio: Wanted size of the smaller classes divided by the size of the largest class, in (0, 1], for
+            "undersample" and "oversample".
         random_state: An integer, a NumPy RandomState, or None.
 
     Attributes:
@@ -103,12 +104,25 @@ class PlanSampler(BaseSampler):
         return _safe_indexing(X, self.sample_indices_), _safe_indexing(y, self.sample_indices_)
 
     def _make_plan(self, codes: Any, labels: list[Any]) -> plans.Plan:
-        """Return the plan for codes (N,) of these labels; raise an OptionError for an unknown name."""
-        if callable(self.plan):
-            return with_codes(self.plan, labels)(codes)
-        make = PLANS[check_choice(self.plan, "plan", PLANS)]
-        how = {} if self.plan == "uniform" else {"ratio": self.ratio}
-        return make(codes, **how)
+        """Return the plan for codes (N,) of these labels.
+
+        Raises:
+            OptionError: An unknown name, or an argument that would have no effect.
+        """
+        if not (isinstance(self.sampling_strategy, str) and self.sampling_strategy == "auto"):
+            raise OptionError(
+                f"sampling_strategy is {self.sampling_strategy!r}. Expected 'auto', because ratio= determines the "
+                "class sizes. Pass ratio= instead."
+            )
+        make = self.plan if callable(self.plan) else PLANS[check_choice(self.plan, "plan", PLANS)]
+        if make in (plans.oversample, plans.undersample):
+            return make(codes, ratio=self.ratio)
+        if self.ratio != 1.0:
+            raise OptionError(
+                f"ratio is {self.ratio!r}, but it has no effect for this plan. Leave ratio= out, or use "
+                "'undersample' or 'oversample'."
+            )
+        return with_codes(make, labels)(codes) if callable(self.plan) else make(codes)
 
     def _check_X_y(self, X: Any, y: Any) -> tuple[Any, Any, bool]:
         """Check X and y as `BaseSampler` requires; keep text, missing values and sparse X.

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from counterpoise.core.checks import row_weights
 from counterpoise.core.errors import CounterpoiseError, OptionError, did_you_mean
 from counterpoise.core.rule import LabelRules, Rule
 from counterpoise.core.target import Problem
 from counterpoise.decide.aim import Aim
-from counterpoise.decide.new_prior import ON_ALL_LABELS, rule_at_prior
+from counterpoise.decide.new_prior import ON_ALL_LABELS, rule_at_prior, weights_at_prior
 from counterpoise.decide.rule import pooled_log_proba
 from counterpoise.decide.threshold import choose_threshold
 from counterpoise.targets import thresholds
@@ -47,7 +48,11 @@ def with_pooled_thresholds(
         np.exp(pooled_log_proba(one, list(p.log_p(log_p)))[:, 1])
         for one, p in zip(rule.problem_rules, problems, strict=True)
     ]
-    w = [np.ones(len(p.rows)) if weights is None else weights[p.rows] for p in problems]
+    own = [
+        weights_at_prior(one.prior, p.y, p.of_rows(weights))
+        for one, p in zip(rule.problem_rules, problems, strict=True)
+    ]
+    w = [row_weights(each, len(p.rows)) for each, p in zip(own, problems, strict=True)]
     y = np.concatenate([p.y for p in problems])
     cut = choose_threshold(np.concatenate(proba), y, goal, np.concatenate(w))
     rules = list(rule.problem_rules)

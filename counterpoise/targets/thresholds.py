@@ -13,13 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from counterpoise.core.checks import check_range
-from counterpoise.core.errors import OptionError, did_you_mean
+from counterpoise.core.errors import GuaranteeError, OptionError, did_you_mean
 from counterpoise.core.group_thresholds import UNLAWFUL, GroupThresholds
 from counterpoise.core.rule import Rule
 from counterpoise.core.units import one_per_group
 from counterpoise.decide.aim import Aim, in_words
 from counterpoise.decide.floors import floor_path, guarantee_floors
 from counterpoise.decide.guarantee import Guarantee, guarantee_precision, guarantee_recall, rule_with_guarantee
+from counterpoise.decide.new_prior import member_cutoffs_at_prior, prior_ratio, weights_at_prior
 from counterpoise.decide.offsets import choose_offsets, class_floors
 from counterpoise.decide.rule import apply_rule_to_log_p, fit_rule_from_log_p, pooled_log_proba
 from counterpoise.decide.threshold import log_odds_at
@@ -135,7 +136,7 @@ def goal_of(name: str, value: Any) -> Aim:
 
 
 def _rule_with_estimate(rule: Rule, scores: Mapping[str, Array], name: str, value: Any) -> Rule:
-    """Return the rule with a threshold or offsets chosen on the rows that fitted it.
+    """Return the rule with a threshold or offsets chosen on the rows that fitted it, weighted to the prior of the rule.
 
     They are chosen for the final probabilities, after intercept and calibrator. With hard votes, each member also gets
     its own threshold.
@@ -144,14 +145,11 @@ def _rule_with_estimate(rule: Rule, scores: Mapping[str, Array], name: str, valu
     members = list(scores["log_p"].astype(np.float64))
     final = fit_rule_from_log_p(
         [pooled_log_proba(rule, members)], scores["y"], [np.zeros(len(rule.prior))], aim=goal, check_intercept=False,
-        sample_weight=scores.get("weight"),
+        sample_weight=weights_at_prior(rule.prior, scores["y"], scores.get("weight")),
     )  # fmt: skip
     voting = None
     if rule.vote == "hard":
-        voting = fit_rule_from_log_p(
-            members, scores["y"], list(rule.log_shifts), vote="hard", weights=rule.weights, aim=goal,
-            check_intercept=False, sample_weight=scores.get("weight"),
-        ).member_thresholds  # fmt: skip
+        voting = member_cutoffs_at_prior(rule.prior, members, scores["y"], goal, scores.get("weight"))
     return replace(
         rule, threshold=final.threshold, offsets=final.offsets, aim=final.aim, member_thresholds=voting,
         guarantee=None,
@@ -164,6 +162,11 @@ def _guarantee_threshold(rule: Rule, scores: Mapping[str, Array], name: str, flo
     Raises:
         GuaranteeError: The rows do not support the guarantee.
     """
+    if name == "precision_floor" and prior_ratio(rule.prior, scores["y"], scores.get("weight")) is not None:
+        raise GuaranteeError(
+            "A precision cannot be guaranteed for this classifier, because it was moved to other class proportions, "
+            "and the rows that support guarantees have the old ones. Pass recall_floor=, or remove confidence=."
+        )
     rows = rows_of_guarantee(scores, by_class=name == "recall_floor")
     proba = apply_rule_to_log_p(rule, rows.log_p).proba[:, 1]
     guarantee = GUARANTEED[name](proba, rows.y, floor, confidence, kept_out=rows.kept_out, of=rows.of)
@@ -214,7 +217,8 @@ def _guarantee_offsets(rule: Rule, scores: Mapping[str, Array], name: str, value
         )
     floors = class_floors(goal_of(name, value), len(rule.prior))
     goal = Aim(name, tuple(floors.tolist()))
-    fitted, weight = pooled_log_proba(rule, list(scores["log_p"].astype(np.float64))), scores.get("weight")
+    fitted = pooled_log_proba(rule, list(scores["log_p"].astype(np.float64)))
+    weight = weights_at_prior(rule.prior, scores["y"], scores.get("weight"))
     start = choose_offsets(fitted, scores["y"], "f1", weight)
     path = floor_path(fitted, scores["y"], floors, start, weight)
     rows = rows_of_guarantee(scores, by_class=True)

@@ -36,6 +36,13 @@ def test_groups_of_two_classes(two):
         cp.evaluate(clf, p, y, by={"site": ["a"] * 800}, resamples=2)
 
 
+@pytest.mark.parametrize(("start", "count"), [(0, 200), (1_000_000_000, 200), (1_000_000_000, 3000), (2**52, 200)])
+def test_ranges_of_large_numbers_have_their_own_names(start, count):
+    codes, names, _ = grouped("id", pl.Series(start + np.arange(count)), count)
+    assert len(names) == len({name.split()[0] for name in names}) == 4
+    assert np.bincount(codes) == pytest.approx(count / 4, abs=1)
+
+
 def test_costs_and_first_rows(two):
     clf, p, y = two
     proba, decided = clf.predict_proba(p)[:, 1], clf.predict(p)

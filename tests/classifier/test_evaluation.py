@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 from leaderboard_schema import PER_PROBLEM
+from PIL import Image
 from sklearn import metrics
 
 import counterpoise as cp
@@ -128,6 +129,30 @@ def test_evaluate_finds_the_target_of_training_and_names_the_file(tmp_path):
         evaluate(clf, frame.filter(pl.col("ill") == "no"))
     with pytest.raises(OptionError, match="Pass y"):
         evaluate(clf, np.zeros((3, 1, 1)))
+
+
+def test_other_numbers_of_rows_and_of_draws_are_refused():
+    y, p = draw(200, 0)
+    clf = cp.wrap(p, y)
+    for given, words in (
+        ({"y": y[:5]}, r"data has 200, y has 5"),
+        ({"y": y, "groups": np.arange(3)}, r"y has 200, groups has 3"),
+        ({"y": y, "resamples": 0}, r"resamples is 0\. Expected a whole number of at least 1"),
+    ):
+        with pytest.raises((DataError, OptionError), match=words):
+            evaluate(clf, p, **given)
+    with pytest.raises(OptionError, match=r"draws is 0\. Expected"):
+        cp.monitor(clf, p, draws=0)
+
+
+def test_what_images_contain_is_not_passed_again(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(np.full((4, 4), 9, np.uint8)).save(tmp_path / name / "0.png")
+    clf, images = cp.wrap(np.linspace(0, 1, 20), np.arange(20) % 2), cp.images(tmp_path, 4)
+    for given in ({"y": [0, 1]}, {"groups": "patient"}, {"sample_weight": [-5, 1]}, {"unit": ["u", "v"]}):
+        with pytest.raises(OptionError, match=r"= cannot be passed with images\. Name its column in cp\.images"):
+            evaluate(clf, images, **given)
 
 
 def test_weights_and_groups_are_resampled_as_such():

@@ -13,7 +13,7 @@ from sklearn.metrics import average_precision_score
 import counterpoise as cp
 from counterpoise.classifier.importance import mean_average_precision
 from counterpoise.classifier.raw_columns import log_odds
-from counterpoise.core.errors import OptionError
+from counterpoise.core.errors import DataError, OptionError
 
 
 def classifier(weights, hidden=False, seed=0):
@@ -76,6 +76,10 @@ def test_importance():
     assert both["importance"]["value"] > first["value"]
     with pytest.raises(OptionError, match="does not use"):
         cp.explain(clf, x, y, together=[("x0", "y9")])
+    with pytest.raises(DataError, match="data has 300, y has 10"):
+        cp.explain(clf, x, y[:10])
+    with pytest.raises(OptionError, match=r"resamples is 0\. Expected a whole number of at least 2"):
+        cp.explain(clf, x, y, resamples=0)
 
 
 def test_importance_with_few_rows_of_a_class():

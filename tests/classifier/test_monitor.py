@@ -7,7 +7,7 @@ import pytest
 
 import counterpoise as cp
 from counterpoise.classifier.monitor import adapted, drift_to_dict
-from counterpoise.core.errors import OptionError
+from counterpoise.core.errors import GuaranteeError, OptionError
 
 
 def scores(n, share, seed, gap=2.0):
@@ -33,6 +33,31 @@ def test_a_moved_share_is_found_and_the_threshold_follows(clf):
     moved = adapted(clf, drift)
     assert moved.predict_proba(fresh)[:, 1].mean() == pytest.approx(truth.mean(), abs=0.03)
     assert moved.rule.threshold != clf.rule.threshold
+    assert moved.card["prior"] == pytest.approx(drift.estimate.prior)
+
+
+def test_a_classifier_that_was_moved_chooses_and_monitors_at_its_own_prior(clf):
+    fresh, truth = scores(20_000, 0.02, 1)
+    drift = cp.monitor(clf, fresh, draws=20)
+    moved, rate = adapted(clf, drift), np.mean
+    assert moved.decide(f1=True).rule.threshold == pytest.approx(drift.rule.threshold)
+    assert moved.predict(fresh, prior=drift.estimate.prior).tolist() == moved.predict(fresh).tolist()
+    assert rate(moved.decide(alerts=(20, 1000)).predict(fresh)) == pytest.approx(0.02, abs=0.006)
+    budgets = moved.decide(recall_floor=0.9, alerts=(500, 1000)).card["threshold"]["budgets"]
+    needed = rate(moved.decide(recall_floor=0.9).predict(fresh)) * 1000
+    assert float(budgets.split(" needs ")[1].split()[0]) == pytest.approx(needed, rel=0.2)
+    to_human = moved.decide(review_budget=(50, 1000)).predict(fresh) == "review"
+    assert rate(to_human) == pytest.approx(0.05, abs=0.02)
+    alerts = moved.decide(precision_floor=0.6).predict(fresh) == 1
+    assert rate(truth[alerts]) > 0.5
+    with pytest.raises(GuaranteeError, match="moved to other class proportions"):
+        moved.decide(precision_floor=0.6, confidence=0.9)
+    again = cp.monitor(moved, fresh, draws=20)
+    assert again.estimate.source_prior == pytest.approx(moved.rule.prior)
+    assert again.rule is moved.rule
+    assert again.flagged_before[1] == pytest.approx(again.flagged_now[1], abs=0.006)
+    back = cp.monitor(moved, scores(3000, 0.2, 2)[0], draws=20)
+    assert back.rule.prior[1] == pytest.approx(0.2, abs=0.03)
 
 
 def test_a_threshold_that_was_given_stays_where_it_is(clf):
@@ -135,7 +160,9 @@ def test_of_several_labels_each_is_watched_by_itself():
 
 
 def test_the_weights_of_the_stored_rows_count(clf):
-    y = clf.scores["y"]
-    weighted = clf.with_card({"weight": np.where(y == 1, 8 / 3, 1.0)})
-    drift = cp.monitor(weighted, scores(300, 0.4, 1)[0], draws=5)
-    assert drift.estimate.source_prior[1] == pytest.approx(np.average(y, weights=weighted.scores["weight"]))
+    y, log_p = clf.scores["y"], clf.scores["log_p"].astype(float)
+    decision = clf.target.apply(clf.rule, log_p).decision
+    weight = np.where((decision == 1) & (y == 0), 5.0, 1.0)  # false positives count five times
+    drift = cp.monitor(clf.with_card({"weight": weight}), scores(300, 0.4, 1)[0], draws=5)
+    alerts = np.array([np.average(decision[y == c], weights=weight[y == c]) for c in (0, 1)])
+    assert drift.flagged_before[1] == pytest.approx(clf.rule.prior @ alerts)

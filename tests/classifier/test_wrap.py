@@ -39,6 +39,15 @@ def test_the_plan_alone_removes_its_shift():
     assert clf.predict_proba(p)[:, 1] == pytest.approx(1 / (1 + np.exp(-moved)), abs=1e-6)
 
 
+def test_the_shift_of_a_plan_follows_the_order_of_the_classes():
+    labels = np.where(rows()[1] == 1, "bad", "good")
+    plan, p = cp.plans.undersample(labels), np.array([0.2, 0.5, 0.9])
+    sorted_order = cp.wrap(1 - p, plan=plan).predict_proba(1 - p)
+    given_order = cp.wrap(p, plan=plan, classes=["good", "bad"])
+    assert given_order.predict_proba(p) == pytest.approx(sorted_order[:, ::-1], abs=1e-6)
+    assert given_order.rule.prior == pytest.approx(plan.base_prior[::-1])
+
+
 @pytest.mark.parametrize(("units", "activation"), [(1, "sigmoid"), (2, "softmax"), (1, None)])
 def test_a_keras_model_is_wrapped_and_saved(units, activation, tmp_path):
     x, y = rows(500)

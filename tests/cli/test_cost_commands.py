@@ -44,6 +44,18 @@ def test_compare_by_a_column(counterpoise, payments, tmp_path):
     assert (again["metric"], again["costs"]) == ("roc_auc", {"matrix": [[0.0, 1.0], [9.0, 0.0]]})
 
 
+def test_units_and_a_class_named_review_are_refused_before_the_training(counterpoise, payments, tmp_path, monkeypatch):
+    monkeypatch.setattr("counterpoise.pipeline.fit.fit", None)
+    how = ("--target", "fraud", "--model", "mlp", "--out", tmp_path / "m.keras")
+    unit = ("--unit", "amount")
+    for more in (("--cost-column", "amount", "--cost-fp", 4), ("--threshold-by", "amount", "--alerts", 500)):
+        run = counterpoise("train", payments, *how, *unit, *more)
+        assert (run.code, f"{more[0]} and --unit cannot be combined" in run.err) == (2, True), run.err
+    pl.read_csv(payments).with_columns(pl.col("fraud").replace("no", "review")).write_csv(tmp_path / "t.csv")
+    run = counterpoise("train", tmp_path / "t.csv", *how, "--positive", "yes", "--review-alpha", 0.1)
+    assert (run.code, "but a class has this name" in run.err) == (2, True), run.err
+
+
 def test_thresholds_by_group(counterpoise, payments, tmp_path):
     rows = pl.read_csv(payments).with_columns(site=pl.Series(["a", "b"] * 150))
     pl.concat([rows, rows.with_columns(pl.col("speed") + 0.1)]).write_csv(tmp_path / "sites.csv")

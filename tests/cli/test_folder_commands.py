@@ -190,3 +190,13 @@ def test_heat_maps_are_written_for_each_image(counterpoise, folder, tmp_path):
     assert np.asarray(Image.open(written[0])).shape == (6, 6, 3)
     assert "--out is required for images" in counterpoise("explain", model, folder).err
     assert "--target is for tables" in counterpoise("explain", model, folder, "--target", "x", "--out", tmp_path).err
+
+
+def test_two_images_do_not_write_the_same_heat_map(counterpoise, model, tmp_path):
+    for name in ("a/b_c.png", "a_b/c.png"):
+        path = tmp_path / "new" / name
+        path.parent.mkdir(parents=True)
+        Image.fromarray(np.zeros((6, 5), np.uint8)).save(path)
+    run = counterpoise("explain", model, tmp_path / "new", "--out", tmp_path / "heat")
+    assert (run.code, "would have the same name, a_b_c.png.png" in run.err) == (2, True)
+    assert not list((tmp_path / "heat").glob("*"))

@@ -42,6 +42,25 @@ def test_train_predict_evaluate(root):
     assert any(line.split()[0] == "mass" and f"{share:.4g}" in line for line in lines if line.strip())
 
 
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (("--review-alpha", 0.1), "--review-alpha needs one class per row, but these rows have several labels"),
+        (("--costs", "costs.json"), "--costs needs one class per row"),
+        (("--threshold-by", "a", "--recall-floor", 0.8), "--threshold-by needs one class per row"),
+        (("--recall-floor", 0.8, "--alerts", 900), "cannot be combined for several labels per row"),
+        (("--review-alpha", 1.5), "--review-alpha is 1.5. Expected a finite number above 0 and below 1"),
+    ],
+)
+def test_what_several_labels_do_not_have_is_refused_before_the_training(root, tmp_path, more, words, monkeypatch):
+    monkeypatch.chdir(root)
+    (root / "costs.json").write_text('{"edema": {"mass": 1}, "mass": {"edema": 1}}')
+    monkeypatch.setattr("counterpoise.pipeline.fit.fit", None)
+    how = ("--target", "edema,mass", "--model", "mlp", "--out", tmp_path / "m.keras")
+    run = run_command("train", "t.csv", *how, *more)
+    assert (run.code, words in " ".join(run.err.split())) == (2, True), run.err
+
+
 def test_compare_reads_separated_text(root, tmp_path):
     how = ("--strategies", "class_weight", "--folds", 2, "--epochs", 1, "--model", "mlp", "--json")
     done = run_command("compare", root / "tags.csv", "--target", "tags", "--separator", "|", *how, "--out", tmp_path)

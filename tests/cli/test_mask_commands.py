@@ -35,6 +35,16 @@ def _folder(tmp_path_factory):
     return root
 
 
+def test_what_masks_do_not_have_is_refused_before_the_training(counterpoise, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("counterpoise.pipeline.fit.fit", None)
+    for more, words in (
+        (("--review-alpha", 0.1), "--review-alpha needs one class per row"),
+        (("--recall-floor", 0.8, "--confidence", 0.95), "--confidence needs independent rows"),
+    ):
+        run = counterpoise("train", folder, "--size", 12, "--ignore", 128, *more, "--out", tmp_path / "m.keras")
+        assert (run.code, words in run.err) == (2, True), run.err
+
+
 def test_masks_from_training_to_prediction(counterpoise, folder, tmp_path):
     model = tmp_path / "m.keras"
     run = counterpoise(

@@ -39,6 +39,7 @@ def _root(made, tmp_path, monkeypatch) -> Path:
         (tmp_path / f"link to {name}").symlink_to(name)
         os.link(tmp_path / name, tmp_path / f"hard {name}")
     (tmp_path / "around").symlink_to(tmp_path)
+    (tmp_path / "b.csv").write_bytes((made / "t.csv").read_bytes())
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -56,11 +57,15 @@ COMPARE = ("--target", "ill", "--strategies", "none", "--folds", "2", "--epochs"
         ("predict", "m.keras", "link to t.csv", "--out", "around/t.csv"),
         ("predict", "m.keras", "t.csv", "--out", "hard m.keras"),
         ("predict", "link to m.keras", "t.csv", "--out", "./m.keras"),
+        ("predict", "m.keras", "t.csv", "--reasons", "1", "--background", "b.csv", "--out", "b.csv"),
         ("evaluate", "m.keras", "t.csv", "--out", "t.csv"),
+        ("evaluate", "m.keras", "t.csv", "--costs", "b.csv", "--out", "b.csv"),
         ("evaluate", "m.keras", "t.csv", "--out", "around/around/m.keras"),
         ("train", "t.csv", *TRAIN, "--model", "m.keras", "--out", "link to m.keras"),
         ("train", "hard t.csv", *TRAIN, "--out", "t.keras"),
+        ("train", "t.csv", *TRAIN, "--model", "mlp+m.keras", "--out", "m.keras"),
         ("compare", "t.csv", *COMPARE, "--model", "m.keras", "--out", "run"),
+        ("compare", "t.csv", *COMPARE, "--model", "mlp,m.keras", "--out", "run"),
         ("compare", "run/leaderboard.csv", *COMPARE, "--out", "run"),
         ("resample", "t.csv", "--target", "ill", "--out", "link to t.csv"),
         ("resample", "*t.csv", "--target", "ill", "--out", "hard t.csv"),

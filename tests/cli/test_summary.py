@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 import counterpoise as cp
 from counterpoise.cli.summary import predict_summary, train_summary
+from counterpoise.core.units import UnitRule
 
 FILES = (Path("m.keras"), Path("rows.csv"))
 
@@ -49,6 +51,20 @@ def test_what_predict_prints_is_what_the_table_has(two):
         f"computed from the probabilities: {expected:,.0f}."
         in predict_summary(cheap, *FILES, table, Path("out.csv")).lines()[2]
     )
+
+
+def test_the_expected_cost_is_that_of_the_rule_and_of_any_labels():
+    p, y = np.linspace(0.05, 0.95, 40), np.arange(40) >= 30
+    costs = [[0, 1], [3, 0]]
+    lines = []
+    for labels in (y, y.astype(int), y.astype(str)):
+        clf = cp.wrap(p, labels, calibrate=None).decide(costs=costs)
+        lines.append(predict_summary(clf, *FILES, clf.predict_frame(p), Path("out.csv")).cost)
+    assert lines[0] == lines[1] == lines[2] != ""
+    units = cp.wrap(p, y, calibrate=None)
+    units.unit = UnitRule(("study",), "mean", clf.rule)
+    table = clf.predict_frame(p).insert_column(0, pl.Series("rows", np.ones(40, int)))
+    assert predict_summary(units, *FILES, table, Path("out.csv")).cost == lines[2]
 
 
 def test_more_classes_have_no_line_of_two():

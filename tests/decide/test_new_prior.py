@@ -64,7 +64,20 @@ def test_weighted_rows_keep_their_threshold_at_the_same_prior(vote: str) -> None
     assert same.threshold == pytest.approx(rule.threshold)
     if vote == "hard":
         np.testing.assert_allclose(same.member_thresholds, rule.member_thresholds)
-    assert abs(rule_at_prior(rule, rule.prior, lps, y).threshold - rule.threshold) > 0.1
+    # Weights that are equal within each class follow from the prior of the rule.
+    assert rule_at_prior(rule, rule.prior, lps, y).threshold == pytest.approx(rule.threshold)
+
+
+@pytest.mark.parametrize("vote", ["soft", "hard"])
+def test_two_moves_are_one_move(vote: str) -> None:
+    logits, y, _ = binary(prior=0.4)
+    rule = fit_rule(logits, y, SHIFTS, aim="f1", vote=vote)
+    lps = [corrected_log_proba(z, shift) for z, shift in zip(logits, SHIFTS, strict=True)]
+    direct = rule_at_prior(rule, 0.05, lps, y)
+    twice = rule_at_prior(rule_at_prior(rule, 0.2, lps, y), 0.05, lps, y)
+    assert twice.threshold == pytest.approx(direct.threshold)
+    if vote == "hard":
+        np.testing.assert_allclose(twice.member_thresholds, direct.member_thresholds)
 
 
 def test_a_threshold_of_all_labels_together_keeps_its_decisions() -> None:

@@ -242,3 +242,9 @@ def test_units_of_several_labels_have_a_threshold_for_each(tmp_path):
     assert np.all(np.diff(table["probability_edema"].to_numpy()[order]) >= -1e-9)
     truth = frame.groupby("patient")["mass"].max()
     assert again.scores["unit_y"][:, 0].sum() + again.scores["unit_guarantee_y"][:, 0].sum() == truth.sum()
+
+
+def test_a_cost_column_is_refused_before_the_training():
+    rows = visits(30).assign(amount=1.0)
+    with pytest.raises(OptionError, match=r"cost_column= cannot be combined with unit="):
+        cp.fit("no such model", rows, "ill", unit="patient", cost_column="amount", cost_fp=1)

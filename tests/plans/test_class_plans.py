@@ -140,7 +140,7 @@ def test_rows_are_small_integers():
         (lambda y: plans.oversample(y, 1.5), "at most 1"),
         (lambda y: plans.oversample(y, draw="twice"), "draw is 'twice'"),
         (lambda y: plans.class_weight(y, "inverse"), "scheme is 'inverse'"),
-        (lambda y: plans.class_weight(y, np.array([1.0, 5.0])), r"scheme is array\(\[1\., 5\.\]\)"),
+        (lambda y: plans.class_weight(y, np.array([1.0, 5.0])), "scheme is array([1., 5.])"),
         (lambda y: plans.class_weight(y, {0: 1.0}), "Class '1' has no finite weight"),
         (lambda y: plans.class_weight(y, {0: 1.0, 7: 1.0}), "There is no class 7"),
         (lambda y: plans.to_prior(y, [0.9, 0.2]), "sum to 1"),

@@ -15,6 +15,7 @@ from sklearn.utils.estimator_checks import check_estimator, check_methods_sample
 from small_networks import least
 
 import counterpoise as cp
+from counterpoise.core.errors import OptionError
 
 #: Checks of scikit-learn that cannot hold, and why.
 WAIVED = {
@@ -95,6 +96,19 @@ def test_a_frame_with_text_and_missing_values():
     assert model.score(frame, y) > 0.8
     assert model.feature_names_in_.tolist() == ["v", "kind"]
     assert model.classifier_.card["threshold"]["aim"] == "recall_floor(0.8)"
+
+
+@pytest.mark.parametrize(
+    ("floors", "words"),
+    [
+        ({"recall_floor": 0.9, "precision_floor": 0.8}, "recall_floor= and precision_floor= cannot be combined"),
+        ({"precision_floor": 1.5}, "precision_floor"),
+    ],
+)
+def test_floors_are_checked_before_training(floors, words, monkeypatch):
+    monkeypatch.setattr(cp.CounterpoiseClassifier, "_fit_classifier", None)
+    with pytest.raises(OptionError, match=words):
+        quick(**floors).fit(*rows())
 
 
 def test_several_labels_follow_scikit_learns_conventions():

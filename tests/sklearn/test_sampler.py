@@ -87,3 +87,8 @@ def test_bad_arguments():
         PlanSampler("oversampel").fit_resample(x, y)
     with pytest.raises(OptionError, match="ratio is 2"):
         PlanSampler(ratio=2).fit_resample(x, y)
+    with pytest.raises(OptionError, match=r"sampling_strategy is 0\.5\. Expected 'auto'"):
+        PlanSampler(sampling_strategy=0.5).fit_resample(x, y)
+    for plan in ("uniform", partial(plans.oversample, draw="replacement")):
+        with pytest.raises(OptionError, match=r"ratio is 0\.5, but it has no effect"):
+            PlanSampler(plan, ratio=0.5).fit_resample(x, y)
