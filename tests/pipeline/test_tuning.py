@@ -107,7 +107,7 @@ def test_odd_hyperparameters_are_refused(monkeypatch):
 def test_oversampling_of_several_labels_has_no_ratio_to_tune():
     several = Examples(EXAMPLES.x, np.stack([Y, 1 - Y], axis=1), ("a", "b"), kind="labels")
     trainer = trainer_of(several, SETTINGS)
-    assert tuned_on_all(find("oversample"), trainer).values == {}
+    assert tuned_on_all(find("oversample"), trainer, np.arange(len(Y))).values == {}
     assert tuned_by_fold([find("oversample")], trainer, FOLDS) == {}
     with pytest.raises(OptionError, match="ratio= of oversample has no effect on several labels"):
         find("oversample").with_values({"ratio": 0.5}).make_plan(target_of("labels"), several.y, ("a", "b"))
