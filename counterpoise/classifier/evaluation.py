@@ -248,10 +248,10 @@ def _column_or_values(rows: Any, given: Any, role: str, source: str | None) -> A
 def labeled_rows(
     clf: Any, data: Any, y: Any, target: Any, groups: Any
 ) -> tuple[Array, tuple[Any, str | None], Array | None]:
-    """Read labeled rows as `evaluate` does, for other measurements on them (`importance`).
+    """Read labeled rows of one class each for `importance`: as `evaluate` does, without weights and units.
 
     Returns:
-        Class codes (N, ...); the rows and their name in messages (None for arrays); group codes int64 (N,) or None.
+        Class codes (N,); the rows and their name in messages (None for arrays); group codes int64 (N,) or None.
     """
     if isinstance(data, ImageSet):
         _check_only_images(y=y, target=target, groups=groups)

@@ -199,12 +199,21 @@ def compare_many(
 def _named_by_data(comparisons: Iterable[Comparison]) -> dict[str, Any]:
     """Return comparisons by the name of their data file, or "data 1" and so on without a file.
 
-    A repeated name gets the number of its comparison.
+    A repeated name gets a number.
+
+    Raises:
+        OptionError: Something is not a comparison.
     """
     named: dict[str, Any] = {}
     for number, comparison in enumerate(comparisons, 1):
+        if not isinstance(comparison, Comparison):
+            raise OptionError(
+                f"comparisons contains {type(comparison).__name__}. Expected comparisons; for folders and data pass a "
+                "dict with their names."
+            )
         source = Path(str(comparison.record["data"].get("source") or f"data {number}")).stem
-        named[source if source not in named else f"{source} {number}"] = comparison
+        names = (source, *(f"{source} {n}" for n in range(number, number + len(named) + 1)))
+        named[next(name for name in names if name not in named)] = comparison
     return named
 
 

@@ -69,7 +69,8 @@ def lesion_threshold(rule: Rule, table: Array, goal: Aim) -> Rule:
 
     Args:
         rule: A rule of two classes.
-        table: float64 (G, 5): a cut, lesions that are hit, false positives, lesions that are missed, and images.
+        table: float64 (G, 5) by falling cut: the cut, lesions that are hit, false positives, lesions that are missed,
+            and images.
         goal: `lesion_false_positives(f)`.
 
     Raises:
@@ -87,7 +88,7 @@ def lesion_threshold(rule: Rule, table: Array, goal: Aim) -> Rule:
             f"The images contain no lesion, so a threshold for {goal} cannot be chosen. Pass images with lesions."
         )
     log_p = np.stack([-np.logaddexp(0, cuts), -np.logaddexp(0, -cuts)], axis=1)
-    members = [log_p] * len(rule.log_shifts)
+    members = [log_p] * len(rule.log_shifts)  # equal ones, so that the pool is the cut whatever their weights are
     proba = np.exp(final_log_proba(replace(rule, weights=None), members)[:, 1])
     last = np.append(proba[1:] < proba[:-1], True)  # cuts that a calibrator maps to one probability decide alike
     within = last & (false <= goal.values[0] * images * (1 + 1e-12))

@@ -159,5 +159,9 @@ class CustomStepBatches(keras.utils.PyDataset):
 
 
 def encoder_output(assembled: Assembled, x: Any) -> Any:
-    """Return the input of the user's model: encoded rows of a table, otherwise x itself."""
+    """Return the input of the user's model: encoded rows of a table, otherwise x itself.
+
+    The encoder must already have the variables of the job, which its training rows teach. The result is therefore not
+    kept for another job.
+    """
     return x if assembled.encoder is None else assembled.encoder.predict(x, batch_size=8192, verbose=0)

@@ -53,7 +53,7 @@ def probabilities(proba: Any, rows: int, name: str = "proba") -> Array:
             f"{name}: {bad} of {rows} rows contain NaN or infinite values. Training may have diverged. "
             f"Lower the learning rate."
         )
-    if p.min() < -1e-4 or p.max() > 1 + 1e-4:
+    if p.size and (p.min() < -1e-4 or p.max() > 1 + 1e-4):
         raise OptionError(
             f"{name} spans {p.min():.4g} to {p.max():.4g}. Expected probabilities in [0, 1]. "
             "Apply a sigmoid or softmax to logits first."
