@@ -245,11 +245,12 @@ def with_row_costs(result: FoldResult, examples: Examples, costs: AnyCosts) -> F
     """Return the result with the cost of each row, float64 (N,).
 
     It is the sum over a row's labels, or the mean over its elements.
-    Only rows whose label is known are counted, and scaled up to N rows. The mean over all rows is thus the mean over
-    the rows with a label, summed over the labels.
+    Only rows whose label is known are counted, and scaled up to all rows. The mean over all rows, weighted by the
+    user's weights, is thus the mean over the rows with a label, summed over the labels.
     """
     n = len(result.rows)
-    # The user's weights are left out here, because the means over rows are weighted by them.
+    given = examples.weights_of(result.rows)
+    user = np.ones(n) if given is None else given
     total, own = np.zeros(n), None if examples.sample is None else examples.sample.weights[result.rows]
     amount = None if examples.amount is None else examples.amount[result.rows]
     for p in target_of(examples).problems(examples.scored_labels(result.rows), examples.classes):
@@ -257,7 +258,9 @@ def with_row_costs(result: FoldResult, examples: Examples, costs: AnyCosts) -> F
             cost = costs.row_costs(p.y, p.decision(result.decision), p.of_rows(amount))
             weights = p.of_rows(np.ones(n) if own is None else own)
             assert weights is not None
-            total += np.bincount(p.rows, cost * weights, n) * (n / weights.sum())
+            # The user's weights are in the scale alone, because the means over rows are weighted by them.
+            scale = user.sum() / max(float(weights @ user[p.rows]), np.finfo(float).tiny)
+            total += np.bincount(p.rows, cost * weights, n) * scale
     return replace(result, cost=total)
 
 

@@ -26,7 +26,8 @@ class FileFinder:
     """Finds the files that names mean: with or without ending and sub-folder, in any capitals.
 
     A whole path below the folder goes before a name alone, a name with its ending before one without, and equal
-    capitals before others.
+    capitals before others. Of a path and a file, the shorter list of sub-folders must be the end of the longer one:
+    "scans/train/1.png" means "train/1.png", but "train/1.png" never means "test/1.png".
 
     Args:
         root: The folder, whose files are listed once, when the object is made.
@@ -35,9 +36,8 @@ class FileFinder:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._files_by_key: list[dict[str, list[str]]] = [{} for _ in range(6)]
-        start = 0 if str(root) == "." else len(os.path.join(root, ""))
         for path in files_below(root):
-            self._add_file(path, compose_accents(path[start:].replace(os.sep, "/")))
+            self._add_file(path, self._below_root(path))
 
     def find(self, name: str) -> list[str]:
         """Return the files that a name means: one, none, or several if the name is ambiguous.
@@ -52,14 +52,20 @@ class FileFinder:
         # One key for each step of `_add_file`, the most exact first: the first step with this key decides.
         asked = (whole, whole, last, last, whole.casefold(), last.casefold())
         for known, key in zip(self._files_by_key, asked, strict=True):
-            if key in known:
-                return _pictures_or_all(known[key])
+            found = [path for path in known.get(key, ()) if _folders_agree(whole, self._below_root(path))]
+            if found:
+                return _pictures_or_all(found)
         outside = self.root / whole
         return [os.path.normpath(outside)] if ".." in whole.split("/") and outside.is_file() else []
 
     def example(self) -> str:
         """Return the path of any file below the folder; "" if it has none."""
         return next(iter(self._files_by_key[0]), "")
+
+    def _below_root(self, path: str) -> str:
+        """Return the path of a listed file from the folder on; `files_below` leaves out the folder "."."""
+        start = 0 if str(self.root) == "." else len(os.path.join(self.root, ""))
+        return compose_accents(path[start:].replace(os.sep, "/"))
 
     def _add_file(self, path: str, whole: str) -> None:
         """Enter a file under all its names; `whole` is its path below the folder.
@@ -74,6 +80,13 @@ class FileFinder:
         for known, names in zip(self._files_by_key, keys, strict=True):
             for key in names:
                 known.setdefault(key, []).append(path)
+
+
+def _folders_agree(one: str, other: str) -> bool:
+    """Return whether the sub-folders of one path are the end of those of the other, in any capitals."""
+    folders, others = (path.casefold().split("/")[:-1] for path in (one, other))
+    shorter = min(len(folders), len(others))
+    return folders[len(folders) - shorter :] == others[len(others) - shorter :]
 
 
 def _pictures_or_all(paths: list[str]) -> list[str]:

@@ -190,3 +190,12 @@ def test_weights_count_once_in_the_costs_of_masks_and_in_the_pooled_cost():
     assert paid.cost == pytest.approx([0.5, 1.0, 1.0, 1.0])
     assert mean_cost(paid, weight) == pytest.approx(0.95)
     assert pooled_cost([paid], examples) == pytest.approx(9_500)
+
+
+def test_the_mean_cost_of_labels_is_over_the_weighted_rows_where_each_is_known():
+    y, weight = np.array([[0, 1], [1, -1], [0, 0], [-1, 1]]), np.array([1.0, 2.0, 3.0, 4.0])
+    examples = Examples(None, y, ("a", "b"), kind="labels", sample_weight=weight)
+    proba = np.full((4, 2), 0.5)
+    result = FoldResult("none", 0, 0, np.arange(4), proba, proba, np.ones((4, 2), np.int32))
+    paid = with_row_costs(result, examples, Costs(1, 2))
+    assert mean_cost(paid, weight) == pytest.approx((1 + 3) / 6 + 3 / 8)  # false positives of "a", then of "b"

@@ -74,6 +74,8 @@ def test_the_nearest_meaning_goes_first_and_two_files_are_separated(root):
     names = FileFinder(root)
     assert names.find("001.png") == [str(root / "001.png")]
     assert names.find("b/004") == [str(root / "b" / "004.jpg")]
+    assert names.find("scans/b/004.jpg") == names.find("B/004.JPG") == [str(root / "b" / "004.jpg")]
+    assert names.find("c/004.jpg") == names.find("c/b/d/004") == [], "another folder is another image"
     assert names.find(str(root / "c/x.png")) == [str(root / "c/x.png")]
     with pytest.raises(ColumnError, match=r"'x' of column 'i' matches 2 files \(c/x.png, d/x.png\)"):
         images({"i": ["x"], "y": [1]}, 4, images="i", root=root, target="y")
