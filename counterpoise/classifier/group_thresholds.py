@@ -125,6 +125,8 @@ def _threshold_of_group(
     """
     weight = row_weights(weights_at_prior(rule.prior, scores["y"], scores.get("weight")), len(scores["y"]))[rows]
     mine = {"log_p": scores["log_p"][:, rows], "y": scores["y"][rows], "weight": weight}
+    if not weight.sum() > 0:
+        raise OptionError(f"{what}: all rows have weight 0. Leave these rows out, or give them a weight above 0.")
     # The group has a prior of its own, which its rows keep.
     of_group = replace(rule, prior=np.bincount(mine["y"], weight, minlength=2) / weight.sum())
     try:

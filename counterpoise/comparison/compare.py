@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Unpack
 
+import numpy as np
+
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.comparison import tally
 from counterpoise.comparison.audit import audit_of, check_by_columns, check_importance
@@ -199,7 +201,9 @@ def compare_examples(
     models = {key: learner.model for key, learner in learners.items()}
     settings = settings.resolved_for(models, rows_to_learn(examples), EPOCHS, extend=True)
     # In tuning, nested folds and confidence intervals, duplicates stay together too, as in the folds.
-    grouped = replace(examples, groups=examples.duplicate_ids) if duplicates == "group" else examples
+    ids = examples.duplicate_ids if duplicates == "group" else None
+    repeated = ids is not None and len(np.unique(ids)) < len(ids)
+    grouped = replace(examples, groups=ids) if repeated else examples
     trainer = Trainer(grouped, learners, settings, executor or run)
     if (network := trainer.network) and settings.init_bias and (note := network.output_bias.note()):
         network.warn_once(note)

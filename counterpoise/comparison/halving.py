@@ -23,6 +23,7 @@ from counterpoise.core.folds import Fold
 from counterpoise.core.job import Job, Member
 from counterpoise.engines.run import Executor, Trained
 from counterpoise.networks.network import Network
+from counterpoise.pipeline.budget import MOST_EXTENSION
 from counterpoise.pipeline.jobs import FoldKey, jobs_by_fold, leave_out_failed
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.stages import train_in_stages
@@ -109,13 +110,15 @@ def run_rungs(strategies: Sequence[Strategy], trainer: Trainer, limit: Limit, fo
         return Rungs(list(strategies), settings)
     jobs, _ = jobs_by_fold(networks, trainer, folds)
     most = max(job.limits.steps for group in jobs.values() for job in group)
+    # Without the limit, a network may get an extended budget, and a second training on its early-stopping rows.
+    longest = most * (1 + 2 * MOST_EXTENSION if settings.extend else 2)
+    if not limit.seconds and limit.amount >= longest * len({job.id for group in jobs.values() for job in group}):
+        return Rungs(list(strategies), settings)  # the limit is never reached
     # Each rung halves the strategies but the baseline, so their logarithm is the number of rungs.
     rung_count = max(1, math.floor(math.log2(max(1, len(networks) - 1))) + 1)
     remaining, budget_left = Rungs(networks, settings), limit.amount
     for rung in range(rung_count):
         per_job = _steps_per_network(remaining, jobs, budget_left, rung_count - rung, most, limit)
-        if rung == 0 and per_job >= most and not limit.seconds:
-            return Rungs(list(strategies), settings)  # the limit is never reached
         remaining.settings = replace(settings, most_steps=per_job)
         if rung == rung_count - 1 or per_job >= most:
             break

@@ -142,7 +142,10 @@ def _network_entries(network: Network, key: str) -> dict[str, Any]:
 def _optimizer_text(optimizer: Any) -> str:
     """Return the class of an optimizer and its settings, without the name that Keras counts up."""
     config = {k: v for k, v in optimizer.get_config().items() if k != "name" and v not in (None, False)}
-    return f"{type(optimizer).__name__} {plain_text(config)}"
+    # Keras keeps the variables without weight decay out of the settings, and joins a set of their names.
+    pattern = getattr(getattr(optimizer, "inner_optimizer", optimizer), "_exclude_from_weight_decay_pattern", None)
+    without = f" without decay of {'|'.join(sorted(pattern.pattern.split('|')))}" if pattern else ""
+    return f"{type(optimizer).__name__} {plain_text(config)}{without}"
 
 
 def _layers_text(model: keras.Model) -> str:

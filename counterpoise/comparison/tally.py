@@ -198,7 +198,7 @@ def report_curves(results: Sequence[FoldResult], examples: Examples) -> dict[str
     problems = _problems_with_rows(examples, rows)
     parts = [(p.y, p.proba(raw), p.proba(proba), p.decision(decision)) for p in problems]
     weights = examples.scored_weights(rows)
-    if weights is not None:
+    if weights is not None and np.ptp(weights) > 0:
         drawn = [_drawn_cases(p.y, np.asarray(p.of_rows(weights))) for p in problems]
         parts = [tuple(values[cases] for values in part) for part, cases in zip(parts, drawn, strict=True)]
         whole = rows if groups is None else groups

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 #: Values that a hash covers as text, and values whose content it covers.
-_PLAIN, _CONTAINERS = (bool, int, float, complex, str, bytes), (tuple, list, set, frozenset, Mapping, np.ndarray)
+_PLAIN = (bool, int, float, complex, str, bytes, np.generic)
+_CONTAINERS = (tuple, list, set, frozenset, Mapping, np.ndarray)
 
 
 def code_hash(*parts: Any) -> str:
@@ -49,10 +50,15 @@ def is_user_code(kind: Any) -> bool:
         >>> is_user_code(np.mean), is_user_code(json.JSONDecoder)
         (False, False)
     """
-    top = str(kind.__module__).partition(".")[0]
-    file = str(getattr(sys.modules.get(kind.__module__), "__file__", None) or "")
+    module = _module_of(kind)
+    top, file = module.partition(".")[0], str(getattr(sys.modules.get(module), "__file__", None) or "")
     installed = "site-packages" in file or "dist-packages" in file
     return top not in {*sys.stdlib_module_names, "counterpoise"} and not installed
+
+
+def _module_of(kind: Any) -> str:
+    """Return the name of the module of a class or function; methods of built-in types name no module."""
+    return str(getattr(kind, "__module__", None) or "builtins")
 
 
 def plain_text(value: Any) -> str:
@@ -88,9 +94,10 @@ def _code_texts(part: Any, seen: dict[int, tuple[int, Any]]) -> Iterator[str]:
     """Yield the texts of a function, a class, or another object."""
     named = inspect.isroutine(part) or inspect.isclass(part)
     kind = part if named else type(part)
-    yield f"{kind.__module__}.{kind.__qualname__}"
+    yield f"{_module_of(kind)}.{kind.__qualname__}"
     if not named and hasattr(part, "get_config"):
-        yield plain_text(part.get_config())
+        with suppress(NotImplementedError):  # of a layer whose settings Keras cannot write
+            yield plain_text(part.get_config())
     for wrapped in ("fn", "func", "__func__", "args", "keywords"):  # of a Keras loss, a partial function, a method
         if hasattr(part, wrapped):
             yield from _texts(getattr(part, wrapped), seen)

@@ -63,9 +63,9 @@ def ignored_levels(levels: Iterable[Any], ignore: tuple[Any, ...]) -> list[int]:
         >>> ignored_levels([0, 1, 255.0], (255,))
         [2]
     """
-    plain = [plain_label(level) for level in levels]
+    plain, texts = [plain_label(level) for level in levels], {mark for mark in ignore if isinstance(mark, str)}
     for level in plain:
-        if not isinstance(level, str) and str(level) in [mark for mark in ignore if isinstance(mark, str)]:
+        if not isinstance(level, str) and str(level) in texts and level not in ignore:
             raise OptionError(
                 f"ignore= names the text {str(level)!r}, but the labels are numbers. Pass the number: ignore={level}."
             )

@@ -19,7 +19,7 @@ from counterpoise.data.cells import clean
 from counterpoise.data.number_parsing import may_be_thousands
 from counterpoise.data.numbers import read_numbers
 from counterpoise.data.series import to_series
-from counterpoise.data.values import numeric_values
+from counterpoise.data.values import numeric_values, parsed_if_text
 
 Array = np.ndarray
 
@@ -89,7 +89,11 @@ def _amounts_as_numbers(series: pl.Series, name: str, schema: Schema | None) -> 
     if series.dtype == pl.String:
         feature = next((c for c in schema.numeric if c.name == name), None) if schema else None
         if feature is not None:
-            return pl.Series(numeric_values(replace(feature, offset=0.0), series))
+            typed = parsed_if_text(feature, series)  # numeric_values would make them float32
+            numeric = typed.dtype.is_numeric()
+            return (
+                typed.cast(pl.Float64) if numeric else pl.Series(numeric_values(replace(feature, offset=0.0), series))
+            )
         if schema is not None and may_be_thousands(known := clean(series)):
             example = known.filter(known.str.contains(".", literal=True).fill_null(False))[0]
             raise OptionError(

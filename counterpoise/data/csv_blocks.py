@@ -304,8 +304,10 @@ def _check_marks_are_closed(
     """
     for begin, end, _ in rows:
         if end - begin > 1:
+            # Blanks between a closing mark and the separator are no text.
+            text = re.sub(rf'"[ ]+(?=[{re.escape(layout.separator)}\r\n]|$)', '"', "".join(lines[begin:end]))
             try:
-                list(csv.reader(lines[begin:end], delimiter=layout.separator, strict=True))
+                list(csv.reader(io.StringIO(text, newline=""), delimiter=layout.separator, strict=True))
             except csv.Error as fault:
                 raise DataError(
                     f"{layout.name}, line {line + begin}: cannot be read as CSV ({fault}). This row continues to "

@@ -178,7 +178,7 @@ class PointUse:
         parts = cells.head(_FIRST_ROWS[0]), cells
         self.grouped = self.grouped and all(grouped_by_points(part).all() for part in parts)
         if self.grouped:
-            points = cells.str.contains(r"\.")
+            points = cells.str.contains(".", literal=True)
             self.with_point = self.with_point or bool(points.any())
             self.without_point = self.without_point or not points.all()
 

@@ -26,6 +26,7 @@ from counterpoise.data.split import (
     known_rows,
     latest_part,
     make_folds,
+    refuse_groups_in_time,
     stratified_part,
     usable_rows,
     without_rare_labels,
@@ -111,7 +112,8 @@ class Split:
 def check_divisible(examples: Examples, folds: int = 0, seed: int = 0, judged: bool = True) -> None:
     """Raise the error that a division of these rows would raise; the features may still be missing.
 
-    Labels and a split of the user are checked. Rows with groups or times are not checked without such a split.
+    Labels and a split of the user are checked. Without such a split, rows with groups or times are not checked, except
+    that they cannot have both.
 
     Args:
         examples: The rows.
@@ -125,7 +127,9 @@ def check_divisible(examples: Examples, folds: int = 0, seed: int = 0, judged: b
     rows = without_rare_labels(examples, folds)
     if rows.split is not None:
         given_fold(rows, seed=seed, judged=judged)
-    elif rows.groups is None and rows.time is None:  # others are divided by more than their labels
+    elif rows.time is not None:
+        refuse_groups_in_time(rows)
+    elif rows.groups is None:  # others are divided by more than their labels
         if folds:
             check_counts(rows, folds)
         else:

@@ -54,7 +54,7 @@ def make_folds(
             raise OptionError(
                 "duplicates='group' and time= cannot be combined. Use duplicates='drop', or remove time=."
             )
-        _refuse_groups_in_time(examples)
+        refuse_groups_in_time(examples)
         if repeats > 1:
             raise OptionError(
                 f"repeats= is {repeats}, but all repeats of a split in time order would be equal. Set repeats=1."
@@ -410,7 +410,7 @@ def _step_start(steps: Array, position: int) -> int:
     return int(np.searchsorted(steps, steps[position], side="left"))
 
 
-def _refuse_groups_in_time(examples: Examples) -> None:
+def refuse_groups_in_time(examples: Examples) -> None:
     """Raise an `OptionError` if rows that are divided in time order have groups, because a cut would divide a group."""
     if examples.groups is not None:
         raise OptionError("groups= and time= cannot be combined. Remove one of them.")
@@ -426,7 +426,7 @@ def latest_part(examples: Examples, rows: Array, share: float) -> tuple[Array, A
         OptionError: The rows have groups, which would be on both sides.
     """
     assert examples.time is not None
-    _refuse_groups_in_time(examples)
+    refuse_groups_in_time(examples)
     order = rows[np.argsort(examples.time[rows], kind="stable")]
     steps = examples.time[order]
     cut = _step_start(steps, int(len(order) * (1 - share))) or int(np.searchsorted(steps, steps[0], side="right"))

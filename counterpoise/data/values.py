@@ -59,7 +59,7 @@ def numeric_values(column: Column, series: pl.Series) -> Array:
         >>> numeric_values(Column("age", "numeric"), pl.Series("age", ["31", "", None])).tolist()
         [31.0, nan, nan]
     """
-    typed = _parsed_if_text(column, series) if column.written is not None or series.dtype in _TEXT else series
+    typed = parsed_if_text(column, series) if column.written is not None or series.dtype in _TEXT else series
     _check_unit(column, typed)
     with np.errstate(over="ignore"):
         raw = minus_offset(typed, column.offset)
@@ -85,11 +85,11 @@ def level_ids(column: Column, series: pl.Series) -> Array:
         >>> level_ids(column, pl.Series([1.0, 2.0, None, 7.5])).tolist()
         [2, 1, 0, 3]
     """
-    typed = series if column.written is None else _parsed_if_text(column, series)
+    typed = series if column.written is None else parsed_if_text(column, series)
     return match_levels(column, level_text(typed))
 
 
-def _parsed_if_text(column: Column, series: pl.Series) -> pl.Series:
+def parsed_if_text(column: Column, series: pl.Series) -> pl.Series:
     """Return text as the numbers, dates or times of the column; a series of any other type is unchanged.
 
     Booleans count as text if numbers of this column were written as text in training. Text that cannot be read becomes

@@ -71,7 +71,7 @@ def _code_of_user(value: Any) -> list[str]:
 
 def _qualified_name(value: Any) -> str:
     """Return module and name of a class or function."""
-    return f"{value.__module__}.{value.__qualname__}"
+    return f"{getattr(value, '__module__', None) or 'builtins'}.{value.__qualname__}"
 
 
 @dataclass(frozen=True)

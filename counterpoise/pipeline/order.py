@@ -57,6 +57,7 @@ from counterpoise.pipeline.whole_rows import lesion_tables, region_result, summe
 from counterpoise.strategies.ensemble import Ensemble
 from counterpoise.strategies.select import Strategy
 from counterpoise.targets.kinds import target_of
+from counterpoise.targets.shares import shares_of
 
 Array = np.ndarray
 
@@ -273,7 +274,11 @@ def refit(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune_thresh
     note = f"trained on all {len(everything):,} rows; {scored}"
     outputs, length = outcome.member_outputs.get(strategy.name), outcome.training[strategy.name]
     lesions = outcome.lesions[strategy.name]
-    return _classifier(strategy, trainer, trained, length, log_p, rows, note, outputs, tune_threshold, lesions=lesions)
+    shares = shares_of(target_of(examples), examples.y[everything], examples.classes)
+    return _classifier(
+        strategy, trainer, trained, length, log_p, rows, note, outputs, tune_threshold, lesions=lesions,
+        entries={"rows": len(everything), "classes": shares},
+    )  # fmt: skip
 
 
 def fold_classifiers(strategy: Strategy, trainer: Trainer, outcome: Outcome) -> list[tuple[Classifier, Array]]:

@@ -74,7 +74,8 @@ def tuned_on_all(strategy: Strategy, trainer: Trainer, everything: Array) -> Tun
     """Tune a strategy on all rows (numbers `everything`), for its final training; unchanged without trials."""
     if not (trainer.settings.tune and _can_be_tuned(strategy, trainer)):
         return Tuned(strategy, {})
-    rows, stop = hold_out(trainer.examples.subset(everything), 0.2, integer(trainer.settings.seed, "tune on all"))
+    without_features = replace(trainer.examples, x={}).subset(everything)
+    rows, stop = hold_out(without_features, 0.2, integer(trainer.settings.seed, "tune on all"))
     whole = Fold(0, ALL_ROWS_FOLD, everything[rows], everything[stop], np.empty(0, np.int64))
     return tuned_by_fold([strategy], trainer, [whole])[strategy.name, 0]
 

@@ -243,11 +243,12 @@ class Labels:
         both = np.stack([1.0 - p, p], axis=1)
         hit, named = w @ ((truth == 1) & (d == 1)), w @ (d == 1) + w @ (truth == 1)
         some, right = seen.any(axis=1), ((decision == y) | ~seen).all(axis=1)
+        own = np.ones(int(some.sum())) if weights is None else weights[some]
         return {
             "average_precision_micro": average_precision(truth, both, sample_weight=w),
             "roc_auc_micro": roc_auc(truth, both, sample_weight=w),
             "f1_micro": float(2 * hit / named) if named > 0 else float("nan"),
-            "subset_accuracy": float(np.average(right[some], weights=None if weights is None else weights[some])),
+            "subset_accuracy": float(own @ right[some] / own.sum()) if own.sum() > 0 else float("nan"),
         }
 
     def layer(self, rule: LabelRules) -> LabelRuleLayer:

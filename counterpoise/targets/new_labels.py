@@ -55,8 +55,8 @@ def _code_of_label(label: Any, known: list[Any]) -> int | None:
         return code
     # The label between "+" or the ends of the name. A "+" at its end belongs to the name: "C" is not a part of "C++".
     part = re.compile(rf"(?:^|\+){re.escape(str(label))}(?:$|\+(?=[^+]))")
-    merged = [code for code, name in enumerate(known) if isinstance(name, str) and part.search(name)]
-    rest = [0] if len(known) == 2 and known[0] == f"not {known[1]}" else []
+    merged = [code for code, name in enumerate(known) if label != "" and isinstance(name, str) and part.search(name)]
+    rest = [code for code in (0, 1) if len(known) == 2 and known[code] == f"not {known[1 - code]}"]
     return next(iter([*merged, *rest]), None)
 
 

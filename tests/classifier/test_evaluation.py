@@ -102,6 +102,7 @@ def test_thinned_rows_have_every_interval():
 def test_labels_are_found_by_value_and_text():
     assert label_codes(["1", 0, 0.0], np.array([0, 1])).tolist() == [1, 0, 0]
     assert label_codes(["a", "b", "c"], np.array(["not a", "a"])).tolist() == [1, 0, 0]
+    assert label_codes(["a", "b", "c"], np.array(["a", "not a"])).tolist() == [0, 1, 1]
     assert label_codes(["a", "b", "c"], np.array(["c", "a+b"])).tolist() == [1, 1, 0]
     assert label_codes(["C++", "java", "c"], np.array(["c", "C+++java"])).tolist() == [1, 1, 0]
     for label, classes in (("maybe", ["no", "not sure", "yes"]), ("C", ["C++", "java"]), ("A", ["A+", "O"])):

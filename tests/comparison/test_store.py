@@ -137,6 +137,9 @@ def test_equal_runs_have_equal_manifests_and_every_difference_is_named():
         "values of column 'x2' are gone", *manifest_differences(before, manifest(X[:, :2]))[1:]
     ]  # fmt: skip
     assert "optimizer was Adam" in manifest_differences(before, manifest(optimizer="sgd"))[0]
+    decayed, partly = keras.optimizers.AdamW(weight_decay=0.1), keras.optimizers.AdamW(weight_decay=0.1)
+    partly.exclude_from_weight_decay(var_names=["bias"])
+    assert "without decay of bias" in manifest_differences(manifest(optimizer=decayed), manifest(optimizer=partly))[0]
     assert manifest_differences({**before, "version": "0.0"}, before) == [f"version was 0.0 and is {before['version']}"]
 
 

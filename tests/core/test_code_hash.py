@@ -57,6 +57,10 @@ def test_variables_defaults_and_partial_functions_count():
     assert code_hash(partial(within, 2)) != code_hash(within)
     assert code_hash(lambda y, p, w=1: y * w) != code_hash(lambda y, p, w=2: y * w)
     assert code_hash(np.arange(3)) != code_hash(np.arange(4))
+    assert code_hash({0: np.float32(1)}) != code_hash({0: np.float32(2)})
+    assert (
+        code_hash(partial(map, str.split)) == code_hash(partial(map, str.split)) != code_hash(partial(map, str.strip))
+    )
 
 
 def test_settings_and_methods_of_a_class_count(monkeypatch):
