@@ -1,4 +1,4 @@
-"""One distinct value of a label: the plain Python value that it is, or why it is not a class.
+"""One distinct value of a label: the plain Python value that it is, whether it is missing, or why it is no class.
 
 All readers of labels share these functions (`core.labels`, `core.element_labels`, `core.label_columns`, plans,
 feeds). What they return are the classes that model files contain.
@@ -51,6 +51,15 @@ def plain_label(level: Any) -> Any:
             return int(number)
         return None if number != number else number
     return value if label_fault(value) else str(value)
+
+
+def is_missing(value: Any) -> bool:
+    """Return whether a value is missing: None, NaN (float or decimal), NA or NaT."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    if isinstance(value, decimal.Decimal):
+        return value.is_nan()
+    return isinstance(value, (float, np.floating, np.datetime64, np.timedelta64)) and value != value
 
 
 def ignored_levels(levels: Iterable[Any], ignore: tuple[Any, ...]) -> list[int]:

@@ -35,6 +35,7 @@ class FileFinder:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        # One dict for each step of `_add_file`.
         self._files_by_key: list[dict[str, list[str]]] = [{} for _ in range(6)]
         for path in files_below(root):
             self._add_file(path, self._below_root(path))

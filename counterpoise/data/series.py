@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from counterpoise.core.errors import ColumnError
+from counterpoise.core.label_values import is_missing
 from counterpoise.core.panics import without_panics
 from counterpoise.data.levels import level_text
 
@@ -190,7 +191,7 @@ def _from_objects(title: str, values: list[Any], name: str) -> pl.Series:
     Numbers, booleans, bytes (as text) or items of one type that polars has keep their type. Items of several types
     become text: each item gets the text that it would have in a column of its own type.
     """
-    items = [None if _is_missing(v) else _plain_item(v) for v in values]
+    items = [None if is_missing(v) else _plain_item(v) for v in values]
     kinds = {type(v) for v in items if v is not None}
     if kinds <= {int, float} or kinds == {bool}:
         return pl.Series(title, items, strict=False) if kinds else pl.Series(title, items, dtype=pl.Null)
@@ -264,15 +265,6 @@ def _hashable(value: Any) -> bool:
     except TypeError:
         return False
     return True
-
-
-def _is_missing(value: Any) -> bool:
-    """Return whether a value is missing: None, NaN (float or decimal), NA or NaT."""
-    if value is None or type(value).__name__ in ("NAType", "NaTType"):
-        return True
-    if isinstance(value, Decimal):
-        return value.is_nan()
-    return isinstance(value, (float, np.floating, np.datetime64, np.timedelta64)) and value != value
 
 
 def _standard_type(column: pl.Series, name: str) -> pl.Series:

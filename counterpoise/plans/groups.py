@@ -16,6 +16,7 @@ import numpy as np
 from counterpoise.core import seeds
 from counterpoise.core.checks import check_choice, check_lengths
 from counterpoise.core.errors import DataError
+from counterpoise.core.label_values import is_missing
 from counterpoise.plans import rows as draws
 from counterpoise.plans.class_plans import Plan, uniform
 
@@ -169,15 +170,10 @@ def _group_codes(groups: Any, n: int) -> Array:
         raise DataError(f"groups has shape {values.shape}. Expected one group per row, ({n},).")
     # NumPy makes text of the missing values in a list of text.
     known = np.asarray(groups, dtype=object) if values.dtype.kind in "US" else values
-    missing = [_is_missing(value) for value in known.tolist()] if known.dtype.kind in "Of" else [False]
+    missing = [is_missing(value) for value in known.tolist()] if known.dtype.kind in "Of" else [False]
     if any(missing):
         raise DataError(f"groups is missing in {sum(missing):,} rows. Give each of these rows a group of its own.")
     return np.unique(values, return_inverse=True)[1].astype(np.int32)
-
-
-def _is_missing(value: Any) -> bool:
-    """Return whether a group is missing: None, NaN, NA or NaT."""
-    return value is None or type(value).__name__ in ("NAType", "NaTType") or bool(value != value)
 
 
 def _class_group_pairs(base: Plan, groups: Array) -> tuple[Array, Array, Array]:

@@ -282,7 +282,11 @@ class Labels:
         }
 
     def _stored_problems(self, scores: Mapping[str, Array]) -> dict[str, tuple[Problem, ...]]:
-        """Return the problems of stored scores, by the prefix of their names: "" and "guarantee_"."""
+        """Return the problems of stored scores, by the prefix of their names in model files.
+
+        "" are the rows that fitted the rules, "guarantee_" those set aside for guarantees; what is not stored is left
+        out.
+        """
         stored = {prefix: scores[f"{prefix}y"] for prefix in ("", "guarantee_") if f"{prefix}y" in scores}
         return {prefix: self.problems(y, range(y.shape[1])) for prefix, y in stored.items()}
 

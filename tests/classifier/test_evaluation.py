@@ -137,7 +137,7 @@ def test_other_numbers_of_rows_and_of_draws_are_refused():
     clf = cp.wrap(p, y)
     for given, words in (
         ({"y": y[:5]}, r"data has 200, y has 5"),
-        ({"y": y, "groups": np.arange(3)}, r"y has 200, groups has 3"),
+        ({"y": y, "groups": np.arange(3)}, r"groups has 3 values for 200 rows"),
         ({"y": y, "resamples": 0}, r"resamples is 0\. Expected a whole number of at least 1"),
     ):
         with pytest.raises((DataError, OptionError), match=words):
