@@ -53,9 +53,9 @@ class FileFinder:
         # One key for each step of `_add_file`, the most exact first: the first step with this key decides.
         asked = (whole, whole, last, last, whole.casefold(), last.casefold())
         for known, key in zip(self._files_by_key, asked, strict=True):
-            found = [path for path in known.get(key, ()) if _folders_agree(whole, self._below_root(path))]
-            if found:
-                return _pictures_or_all(found)
+            matches = [path for path in known.get(key, ()) if _folders_agree(whole, self._below_root(path))]
+            if matches:
+                return _pictures_or_all(matches)
         outside = self.root / whole
         return [os.path.normpath(outside)] if ".." in whole.split("/") and outside.is_file() else []
 
