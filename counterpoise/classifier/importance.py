@@ -18,6 +18,7 @@ from counterpoise.core.checks import check_classifier, check_int, check_lengths,
 from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.core.seeds import generator
 from counterpoise.core.structure import leaves, rows_in, take
+from counterpoise.metrics.arrays import mean_over_known
 
 Array = np.ndarray
 #: Most rows that are scored; if there are more, this many are drawn.
@@ -109,13 +110,13 @@ def importance_of(
             score = log_odds(clf, columns.mixed(encoded, take(encoded, donor), mask))
             # The weight of a changed row is the product of the weights of the row and of its donor.
             lost.append(own - _average_precisions(codes, score, whole * whole[:, donor]))
-        mean_lost = _known_mean(np.concatenate(lost))
+        mean_lost = mean_over_known(np.concatenate(lost).T)
         half = quantile * float(np.nanstd(mean_lost[1:], ddof=1))
         value = float(mean_lost[0])
         losses.append({"columns": names, "importance": {"value": value, "low": value - half, "high": value + half}})
     return {
         "rows": n,
-        "average_precision": float(_known_mean(own)[0]),
+        "average_precision": float(mean_over_known(own.T)[0]),
         "columns": sorted(losses, key=lambda one: -one["importance"]["value"]),
     }
 
@@ -190,7 +191,7 @@ def mean_average_precision(y: Array, score: Array, weights: Array) -> Array:
         >>> mean_average_precision(np.array([1, 0, 0]), score, np.array([[1.0, 1.0, 1.0], [1.0, 1.0, 0.0]])).tolist()
         [1.0, 1.0]
     """
-    return _known_mean(_average_precisions(y, score, weights))
+    return mean_over_known(_average_precisions(y, score, weights).T)
 
 
 def _average_precisions(y: Array, score: Array, weights: Array) -> Array:
@@ -200,13 +201,6 @@ def _average_precisions(y: Array, score: Array, weights: Array) -> Array:
     """
     codes = [1] if score.shape[1] == 2 else np.unique(y).tolist()
     return np.stack([_average_precision(y == c, score[:, c], weights) for c in codes])
-
-
-def _known_mean(values: Array) -> Array:
-    """Average the rows of `values` (R, B) that are not nan, float64 (B,); nan where all are."""
-    known = ~np.isnan(values)
-    count = known.sum(axis=0)
-    return np.where(count > 0, np.where(known, values, 0.0).sum(axis=0) / np.maximum(count, 1), np.nan)
 
 
 def _average_precision(positive: Array, score: Array, weights: Array) -> Array:

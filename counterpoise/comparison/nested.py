@@ -76,7 +76,7 @@ def nested_score(
     for fold in folds:
         rows = fold.all_training().train
         inner = examples.subset(rows)
-        # Rows are numbered from 0 in each outer fold. A seed of its own keeps its jobs apart from those of other folds.
+        # Rows are numbered from 0 in each outer fold. By a seed of its own its jobs differ from those of other folds.
         seed = integer(trainer.settings.seed, "nested", fold.index)
         inner_trainer = trainer.of_rows(rows)
         inner_trainer = replace(inner_trainer, settings=replace(inner_trainer.settings, seed=seed))

@@ -280,7 +280,7 @@ RECORD = record(
     },
     others=anything,
 )
-#: Checks of what a store keeps under each name, apart from the members.
+#: Checks of what a store keeps under each name; members have checks of their own.
 FACTS: Mapping[str, Check] = {
     "owner": record({"pid": integer(), "host": string(), "since": string()}),
     "manifest": mapping_of(anything),

@@ -50,13 +50,13 @@ def is_user_code(kind: Any) -> bool:
         >>> is_user_code(np.mean), is_user_code(json.JSONDecoder)
         (False, False)
     """
-    module = _module_of(kind)
+    module = module_of(kind)
     top, file = module.partition(".")[0], str(getattr(sys.modules.get(module), "__file__", None) or "")
     installed = "site-packages" in file or "dist-packages" in file
     return top not in {*sys.stdlib_module_names, "counterpoise"} and not installed
 
 
-def _module_of(kind: Any) -> str:
+def module_of(kind: Any) -> str:
     """Return the name of the module of a class or function; methods of built-in types name no module."""
     return str(getattr(kind, "__module__", None) or "builtins")
 
@@ -94,7 +94,7 @@ def _code_texts(part: Any, seen: dict[int, tuple[int, Any]]) -> Iterator[str]:
     """Yield the texts of a function, a class, or another object."""
     named = inspect.isroutine(part) or inspect.isclass(part)
     kind = part if named else type(part)
-    yield f"{_module_of(kind)}.{kind.__qualname__}"
+    yield f"{module_of(kind)}.{kind.__qualname__}"
     if not named and hasattr(part, "get_config"):
         with suppress(NotImplementedError):  # of a layer whose settings Keras cannot write
             yield plain_text(part.get_config())

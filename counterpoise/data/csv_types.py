@@ -118,7 +118,7 @@ class Cells:
     def _columns_as(self, kind: pl.DataType, columns: Sequence[int]) -> Iterable[pl.Series]:
         """Return some columns, by number and in this order, as series of a type that all their values spell.
 
-        A column without values (`Null`) stays text, so that a later block with values can be joined to it.
+        A column without values (`Null`) stays text.
         """
         if kind == DATES:
             return [parse_dates(self._cells_of([column])) for column in columns]

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core import seeds
-from counterpoise.core.code_hash import code_hash, is_user_code
+from counterpoise.core.code_hash import code_hash, is_user_code, module_of
 from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Examples
 from counterpoise.core.fork_guard import use
@@ -71,7 +71,7 @@ def _code_of_user(value: Any) -> list[str]:
 
 def _qualified_name(value: Any) -> str:
     """Return module and name of a class or function."""
-    return f"{getattr(value, '__module__', None) or 'builtins'}.{value.__qualname__}"
+    return f"{module_of(value)}.{value.__qualname__}"
 
 
 @dataclass(frozen=True)

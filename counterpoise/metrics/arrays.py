@@ -77,3 +77,17 @@ def one_class(y: Any, proba: Any, sample_weight: Any, positive: int) -> tuple[Ar
     """Return (target bool (N,), score float64 (N,), weight float64 (N,)) of one class against the rest."""
     y, p, w = checked_rows(y, proba, sample_weight, positive)
     return y == positive, p[:, positive], w
+
+
+def mean_over_known(table: Array) -> Any:
+    """Return the mean (B,) of each row of `table` (B, K) without its nan entries.
+
+    It is nan if a row has no other entry. Infinite entries do not count either.
+
+    Example:
+        >>> mean_over_known(np.array([[1.0, np.nan, 3.0], [np.nan, np.nan, np.nan]])).tolist()
+        [2.0, nan]
+    """
+    known = np.isfinite(table)
+    count = known.sum(axis=1)
+    return np.divide(np.where(known, table, 0.0).sum(axis=1), count, np.full(len(table), np.nan), where=count > 0)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.region_result import RegionResult
+from counterpoise.metrics.arrays import mean_over_known
 from counterpoise.metrics.image_draws import image_draws
 from counterpoise.metrics.lesions import find_lesions, froc, join_lesions, lesion_recall
 from counterpoise.metrics.region_scores import dice, iou, pixel_counts, pooled, without_empty
@@ -154,7 +155,7 @@ def _weighted_scores(result: RegionResult, weight: Array) -> dict[str, Array]:
         "iou": iou(sums).mean(axis=1),
         "dice_image": _mean_over_rows(of_row, weight),
         "dice_present": _mean_over_rows(without_empty(of_row, own), weight),
-        "lesion_recall": _mean_over_known(np.stack(lesions, axis=1)),
+        "lesion_recall": mean_over_known(np.stack(lesions, axis=1)),
     }
 
 
@@ -165,16 +166,6 @@ def _mean_over_rows(scores: Array, weight: Array) -> Array:
     """
     known = np.isfinite(scores)
     mass = weight @ known
-    return _mean_over_known(
+    return mean_over_known(
         np.divide(weight @ np.where(known, scores, 0.0), mass, np.full(mass.shape, np.nan), where=mass > 0)
     )
-
-
-def _mean_over_known(table: Array) -> Any:
-    """Return the mean (B,) of each row of `table` (B, K) without its nan entries.
-
-    It is nan if a row has no other entry.
-    """
-    known = np.isfinite(table)
-    count = known.sum(axis=1)
-    return np.divide(np.where(known, table, 0.0).sum(axis=1), count, np.full(len(table), np.nan), where=count > 0)

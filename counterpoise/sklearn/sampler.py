@@ -122,7 +122,7 @@ class PlanSampler(BaseSampler):
                 f"ratio is {self.ratio!r}, but it has no effect for this plan. Leave ratio= out, or use "
                 "'undersample' or 'oversample'."
             )
-        return with_codes(make, labels)(codes) if callable(self.plan) else make(codes)
+        return with_codes(make, labels)(codes)
 
     def _check_X_y(self, X: Any, y: Any) -> tuple[Any, Any, bool]:
         """Check X and y as `BaseSampler` requires; keep text, missing values and sparse X.
