@@ -35,7 +35,8 @@ def sampled_logits_and_regions(clf: Any, encoded: Any, examples: Examples) -> tu
     Returns:
         Logits of each member, as `Classifier.encoded_logits`, and the regions.
     """
-    foreground = foreground_of(clf.target.counts(examples.y, len(clf.classes_)))
+    # The background is that of training, even if other rows have more elements of a rare class.
+    foreground = foreground_of(np.asarray(clf.rule.prior))
     sampled, parts, start = [], [], 0
     for _, logits in predicting.logit_batches(clf, encoded):
         decided = clf.decide_from_logits(logits)

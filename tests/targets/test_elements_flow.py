@@ -114,6 +114,14 @@ def test_scores_of_pixels_and_of_lesions(clf):
     assert frame["regions_1"].sum() > 0
 
 
+def test_regions_are_of_the_class_that_was_rare_in_training(clf):
+    x, _ = lesions(6, 16, seed=1)
+    y = np.ones(x.shape[:3], int)
+    y[:, :4] = 0
+    value = evaluate(clf, x, y, resamples=10)["metrics"]["dice"]["value"]
+    assert value == pytest.approx(f1_score(y.ravel(), clf.predict(x).ravel()))
+
+
 def test_a_threshold_for_lesions(tmp_path):
     x, y = lesions(30, 16, seed=2)
     clf = cp.fit(small, X, Y, strategy="class_weight", validation=(x, y), **QUICK)
