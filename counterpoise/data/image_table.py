@@ -219,7 +219,7 @@ def _distinct_images(
 ) -> tuple[list[str], Array, list[int]]:  # fmt: skip
     """Return each file once, its first row int64, and the rows that contradict each other.
 
-    Rows of one image contradict each other if they differ in labels, groups, split, or a column of `table`.
+    Rows of one image contradict each other if they differ in labels, metadata, or a column of `table`.
 
     Raises:
         ColumnError: rows of one image that contradict each other; with `skip_bad` none of these is kept.
@@ -249,7 +249,7 @@ def _distinct_images(
 
 
 def _compared_values(metadata: RowMetadata | None) -> dict[str, list[Any]]:
-    """Return column -> its value in each row, for labels, groups and split; {} for None."""
+    """Return column -> its value in each row, for labels, groups, time, split and weights; {} for None."""
     if metadata is None:
         return {}
     y = metadata.y
@@ -257,5 +257,6 @@ def _compared_values(metadata: RowMetadata | None) -> dict[str, list[Any]]:
         values_of: dict[str, list[Any]] = {str(name): y.codes[:, i].tolist() for i, name in enumerate(y.classes)}
     else:
         values_of = {metadata.target: [y.classes[code] if code >= 0 else None for code in y.codes]}
-    given = [series for series in (metadata.groups, metadata.split) if series is not None]
+    columns = (metadata.groups, metadata.time, metadata.split, metadata.weight)
+    given = [series for series in columns if series is not None]
     return values_of | {series.name: series.to_list() for series in given}

@@ -87,7 +87,7 @@ def images(
             there are both.
         ignore: Value of the masks, or several, whose pixels count nowhere. For example, 255 (void).
         images: Column of the table with the names of the images, with or without ending and sub-folder. Several rows
-            with the same image and label count as one row.
+            of one image count as one row. They need the same value in every named column.
         root: The folder of the named images, including its sub-folders. Default: the folder of the table.
         target: Column of the table with the class. Or several columns of 0 and 1. If exactly one of them is 1 in every
             row, their names are the classes. Otherwise, they are several labels per image. For the meaning of empty
@@ -123,7 +123,7 @@ def images(
     Raises:
         DataError: The folder does not exist or has no sub-folders. Or files are absent or cannot be decoded, and the
             message names all of them. Or some files define their range and other files do not.
-        ColumnError: A column is absent, or one image has two labels, groups or parts of the split.
+        ColumnError: A column is absent, or one image has two values in a column, such as two labels or groups.
         TargetError: Fewer than two classes have images.
         MissingExtraError: Pillow is not installed, or pydicom for DICOM files.
 

@@ -120,6 +120,15 @@ def test_rows_of_one_image_are_one_or_a_conflict(root):
         assert len(images(odd | {"y": [*odd["y"][:3], 1]}, 4, **how, skip_bad=True)) == 2
 
 
+@pytest.mark.parametrize("role", ["time", "sample_weight"])
+def test_no_time_or_weight_of_an_image_is_lost(root, role):
+    rows = {"i": ["001", "a/001.png", "002", "003"], "y": [1, 1, 0, 0], "n": [2.0, 9.0, 1.0, 1.0]}
+    how = {"images": "i", "root": root, "target": "y", role: "n"}
+    with pytest.raises(ColumnError, match=r"two values in column 'n': 2.0 in row 1 and 9.0 in row 2"):
+        images(rows, 4, **how)
+    assert len(images(rows | {"n": [2.0, 2.0, 1.0, 1.0]}, 4, **how)) == 3
+
+
 @pytest.mark.parametrize("target", [("mel", "nv", "bcc"), "mel,nv,bcc", "mel, nv, bcc"])
 def test_columns_of_0_and_1_are_one_class(root, target):
     rows = {"image": ["001", "002", "003", "004"], "mel": [1, 0, 0, 0], "nv": [0.0, 1.0, 1.0, 0.0],
