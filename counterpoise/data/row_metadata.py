@@ -210,14 +210,14 @@ def group_codes(values: pl.Series) -> np.ndarray:
 def column_codes(values: pl.Series, argument: str, what: str) -> np.ndarray:
     """Return each value as its number among the sorted distinct values, int64 (N,), from 0.
 
-    Values are compared as text. `what` says in messages what a row lacks, such as "a group". Equal values have equal
-    codes; groups and units are compared by them.
+    Values are compared as text without surrounding blanks, which CSV files lose too. `what` says in messages what a row
+    lacks, such as "a group". Equal values have equal codes; groups and units are compared by them.
 
     Raises:
         ColumnError: A row has no value.
     """
     _check_complete(values, argument, f"Give every row {what}, or leave these rows out.")
-    return values.cast(pl.String).rank("dense").cast(pl.Int64).to_numpy() - 1
+    return values.cast(pl.String).str.strip_chars().rank("dense").cast(pl.Int64).to_numpy() - 1
 
 
 def joined_groups(*codes: np.ndarray) -> np.ndarray:

@@ -99,6 +99,12 @@ def test_rows_without_a_group_or_unit_are_refused_in_any_form(form, missing):
     assert read(table, y=[0, 1, 0], groups=form(["p", "nan", "p"])).groups.tolist() == [1, 0, 1]
 
 
+def test_blanks_around_a_group_or_unit_make_no_other_one():
+    named = read({"a": [1.5, 2.0, 3.0]}, y=[0, 1, 0], groups=["p", "q", " p "], unit=["u", "v", "u "])
+    assert named.groups.tolist() == [0, 1, 0]
+    assert named.units.codes.tolist() == [0, 1, 0]
+
+
 def test_times_sort_as_written():
     order = [1, 0, 2]
     for time in (np.array(["2024-02-01", "2023-12-31", "2024-10-01"], dtype="M8[D]"), [2, 1, 10], [0.2, 0.1, 1.0]):
