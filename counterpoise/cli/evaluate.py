@@ -13,7 +13,14 @@ from typing import Annotated, Any
 import typer
 
 from counterpoise.cli import options as o
-from counterpoise.cli.rows import check_features, feature_options, form_options, picture_form, unit_columns_in
+from counterpoise.cli.rows import (
+    check_features,
+    check_root,
+    feature_options,
+    form_options,
+    picture_form,
+    unit_columns_in,
+)
 from counterpoise.cli.terminal import Terminal
 from counterpoise.cli.trust import trusted_objects
 from counterpoise.core.errors import OptionError
@@ -76,6 +83,7 @@ def command(
         raise OptionError(
             f"--groups-from, --skip-bad and --ignore are for images, but {data.name} is a table. Remove these options."
         )
+    check_root(root, images)
     if groups is not None and (unlabeled or (data.is_dir() and images is None)):
         raise OptionError("--groups is only for a table with labels. Remove --groups.")
     if unit is not None and (unlabeled or (data.is_dir() and images is None)):

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from counterpoise.cli import options as o
-from counterpoise.cli.rows import check_features, feature_options, form_options, picture_form
+from counterpoise.cli.rows import check_features, check_root, feature_options, form_options, picture_form
 from counterpoise.cli.terminal import Terminal
 from counterpoise.cli.trust import trusted_objects
 from counterpoise.core.errors import DataError, OptionError
@@ -62,6 +62,7 @@ def command(
     """Measure the importance of each column, or draw heat maps of images."""
     from rich.table import Table
 
+    check_root(root, images)
     if images is not None or data.is_dir():
         _check_image_options({"--target": target, "--groups": groups, "--together": together, "--json": as_json}, out)
         assert out is not None  # `_check_image_options` raises an error without a folder

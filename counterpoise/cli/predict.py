@@ -13,7 +13,7 @@ import typer
 
 from counterpoise.cli import options as o
 from counterpoise.cli.predicted_masks import predict_masks
-from counterpoise.cli.rows import check_features, feature_options, form_options, picture_form
+from counterpoise.cli.rows import check_features, check_root, feature_options, form_options, picture_form
 from counterpoise.cli.summary import predict_summary
 from counterpoise.cli.terminal import print_line, write_data
 from counterpoise.cli.trust import trusted_objects
@@ -67,6 +67,9 @@ def command(
         raise OptionError(f"--prior is {prior:g}. Expected a share between 0 and 1.")
     if background is not None and reasons is None:
         raise OptionError("--background requires --reasons. Add --reasons 4, or remove --background.")
+    check_root(root, images)
+    if skip_bad and images is None and not data.is_dir():
+        raise OptionError(f"--skip-bad is for images, but {data.name} is a table. Remove --skip-bad.")
     reads = [model, data, root, background]
     if out is not None and out.suffix:  # otherwise it may be a folder of masks
         o.check_file(out, reads=reads)
@@ -87,9 +90,10 @@ def command(
             "--prior, or call predict_proba in Python with one share per class as prior=."
         )
     if clf.target.per_element:
-        if reasons is not None or images is not None:
+        if spreadsheet or not (reasons is images is unit is None):
             raise OptionError(
-                "--reasons and --images are for one class per row, but the model predicts masks. Remove these options."
+                "--reasons, --images, --unit and --spreadsheet are for one class per row, but the model predicts "
+                "masks. Remove these options."
             )
         predict_masks(clf, data, prior, out, skip_bad)
         return

@@ -126,6 +126,14 @@ def picture_form(clf: Any) -> tuple[tuple[int, int], Pictures]:
     return (int(shape[1]), int(shape[2])), replace(clf.pictures or Pictures(color_mode), color_mode=color_mode)
 
 
+def check_root(root: Path | None, images: str | None) -> None:
+    """Raise an OptionError if --root is given without --images: no names are then looked for in a folder."""
+    from counterpoise.core.errors import OptionError
+
+    if root is not None and images is None:
+        raise OptionError("--root requires --images. Add --images COLUMN, or remove --root.")
+
+
 def form_options(form: Pictures) -> dict[str, Any]:
     """Return the form of a model's images as arguments of `list_images`."""
     return {"color_mode": form.color_mode, "span": form.range, "aspect": form.aspect, "learned": form.learned}

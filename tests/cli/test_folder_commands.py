@@ -82,6 +82,14 @@ def test_predict_writes_path_probability_and_decision(counterpoise, folder, mode
     assert all(abs(by_path[path] - p) < 1e-6 for path, p in output["path", "probability"].iter_rows())
 
 
+def test_options_of_a_table_of_images_need_its_column(counterpoise, folder, model, tmp_path):
+    for command in (("predict",), ("evaluate",), ("explain", "--out", tmp_path / "maps")):
+        run = counterpoise(command[0], model, folder, "--skip-bad", "--root", folder, *command[1:])
+        assert (run.code, "--root requires --images" in run.err) == (2, True), run.err
+    (tmp_path / "rows.csv").write_text("a\n1\n")
+    assert "--skip-bad is for images" in counterpoise("predict", model, tmp_path / "rows.csv", "--skip-bad").err
+
+
 def test_evaluate_takes_the_sub_folders_as_labels(counterpoise, folder, model, tmp_path):
     for name in ("ill", "normal"):
         (tmp_path / name).mkdir()

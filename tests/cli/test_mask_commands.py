@@ -74,6 +74,8 @@ def test_masks_from_training_to_prediction(counterpoise, folder, tmp_path):
     printed = counterpoise("predict", model, folder / "images")
     assert printed.out.splitlines()[0] == "path,pixels_0,pixels_255,regions_255"
     assert counterpoise("predict", model, folder, "--out", tmp_path / "new.csv").code == 2
+    for ignored in (("--unit", "patient"), ("--spreadsheet",)):
+        assert f"{ignored[0]}" in counterpoise("predict", model, folder, *ignored).err
     inside = counterpoise("predict", model, folder, "--out", folder / "new")
     assert inside.code == 2
     assert "the folder of the images" in inside.err
