@@ -6,6 +6,7 @@ Labels among them are ignored.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,13 +14,13 @@ import numpy as np
 
 from counterpoise.core.cost_column import CostColumn
 from counterpoise.core.errors import ArtifactError, ColumnError, OptionError, did_you_mean
-from counterpoise.core.examples import Pictures
+from counterpoise.core.examples import IMAGE, Pictures
 from counterpoise.core.group_thresholds import GroupThresholds
 from counterpoise.core.structure import leaves
 from counterpoise.data.amounts import amounts_in
 from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.group_input import GroupInput
-from counterpoise.data.image_rows import encode_image_set, encode_pictures
+from counterpoise.data.image_rows import encode_image_set, encode_pictures, warn_of_other_scale
 from counterpoise.data.image_set import ImageSet, pictures_of
 from counterpoise.data.loading import dataset_kind, features_of, load_features
 from counterpoise.data.named_inputs import NamedInputs
@@ -28,6 +29,10 @@ from counterpoise.data.texts import texts_of_table
 from counterpoise.networks.encoder import has_picture
 
 Array = np.ndarray
+_OTHER_FORM = (
+    "The model was trained on arrays, so how its images were read is not known. The pixels of files are 0 to 255. If "
+    "training used another scale, such as 0 to 1, pass arrays on this scale instead of cp.images."
+)
 
 
 def row_chunks(clf: Any, x: Any) -> Iterator[Any]:
@@ -45,16 +50,22 @@ def encoded_rows(clf: Any, x: Any, name: str | None = None) -> Any:
     a plain table or arrays. `name` is what to call them in a message.
     """
     if isinstance(x, ImageSet):
+        if clf.pictures is None:
+            warnings.warn(_OTHER_FORM, UserWarning, stacklevel=2)
         return encode_image_set(x if clf.pictures is None else x.read_as(clf.pictures), clf.schema)
     if clf.schema is not None and has_picture(clf.members.input):
-        return encode_pictures(clf.schema, x, name)
+        rows = encode_pictures(clf.schema, x, name)
+        warn_of_other_scale(clf.pictures, rows[IMAGE])
+        return rows
     if dataset_kind(x):
         x = load_features(x, row_shape(clf, x))
     column = clf.card_without_metrics.get("text_column")
     if column is not None and is_table(x, table=False):
         return texts_of_table(x, column)
     named = NamedInputs.of(clf.members.input) if clf.schema is None else None
-    return encode_rows(clf.schema, named.rows(x)[0] if named and named.takes(x) else x, name)
+    rows = encode_rows(clf.schema, named.rows(x)[0] if named and named.takes(x) else x, name)
+    warn_of_other_scale(clf.pictures, rows)
+    return rows
 
 
 def with_column_values(

@@ -79,6 +79,15 @@ def decided_units(target: Target, unit: UnitRule, units: Units, proba: Array) ->
     return target.apply(unit.rule, target.log_p_of(aggregated)[None])
 
 
+def check_images_aggregate(clf: Classifier, images: ImageSet) -> None:
+    """Raise an OptionError if the user set another aggregate for images than that of training."""
+    used = unit_rule_of(clf).aggregate
+    if images.aggregate not in ("mean", used):  # "mean" is the default of `cp.images`
+        raise OptionError(
+            f"aggregate= is {images.aggregate!r}, but the model was trained with {used!r}. Remove aggregate=."
+        )
+
+
 def unit_columns(clf: Classifier, x: Any, unit: Any) -> tuple[pl.DataFrame, Any]:
     """Return the columns that name the unit of each row of `x`, and `x`; a table is read, and returned as its frame.
 
@@ -93,6 +102,7 @@ def unit_columns(clf: Classifier, x: Any, unit: Any) -> tuple[pl.DataFrame, Any]
                 "unit= cannot be passed together with images. Name the unit columns in cp.images(..., unit=) (--unit), "
                 "and remove unit= here."
             )
+        check_images_aggregate(clf, x)
         return x.unit, x
     if is_table(x, table=False):
         x, _, _ = to_frame(x, as_text=text_columns(clf.schema))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from counterpoise.classifier.unit_predictions import decide_units, unit_rule_of
+from counterpoise.classifier.unit_predictions import check_images_aggregate, decide_units, unit_rule_of
 from counterpoise.core.units import Units
 from counterpoise.data.image_set import ImageSet
 from counterpoise.data.row_metadata import unit_table
@@ -32,6 +32,8 @@ def units_to_score(clf: Any, rows: Any, given: Any) -> Units | None:
     """
     if isinstance(rows, ImageSet):
         table = rows.unit if given is None else None
+        if table is not None:
+            check_images_aggregate(clf, rows)
     elif given is not None:
         frame = rows if isinstance(rows, pl.DataFrame) else pl.DataFrame({"row": np.zeros(len(given), np.uint8)})
         table = unit_table(frame, unit_names(given, frame.columns) or given)

@@ -6,6 +6,7 @@ In training and prediction: the columns are encoded by the same schema (`encode_
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import polars as pl
 
 from counterpoise.core.duplicates import find_duplicates
 from counterpoise.core.errors import ColumnError, DataError
-from counterpoise.core.examples import IMAGE, TRAIN, Examples
+from counterpoise.core.examples import IMAGE, TRAIN, Examples, Pictures
 from counterpoise.core.schema import Schema
 from counterpoise.data.image_set import ImageSet, bad_files_text
 from counterpoise.data.kinds import infer_column
@@ -26,6 +27,8 @@ from counterpoise.data.schema import encode_rows
 from counterpoise.data.unit_columns import with_units
 
 Array = np.ndarray
+#: Where the largest of pixels from 0 to 255 never is: below this in images that are not black, and above this.
+LOW, HIGH = 4.0, 510.0
 
 
 def image_examples(
@@ -136,3 +139,22 @@ def encode_pictures(schema: Schema, x: Any, name: str | None = None) -> dict[str
         )
     columns = {key: values for key, values in x.items() if key != IMAGE}
     return {IMAGE: np.asarray(x[IMAGE]), **encode_rows(schema, columns, name)}
+
+
+def warn_of_other_scale(pictures: Pictures | None, x: Any) -> None:
+    """Warn if arrays (N, height, width, channels) are on another scale than the images of training, 0 to 255.
+
+    They are if all values are below `LOW` and not whole (such as 0 to 1), or if a value is above `HIGH`. `pictures` is
+    how the images were read; without it, or if black and white were learned, the scale is not known.
+    """
+    arrays = isinstance(x, np.ndarray) and x.ndim == 4 and x.size > 0 and x.dtype.kind in "iuf"
+    if not arrays or pictures is None or pictures.learned:
+        return
+    highest = x.max()
+    if highest > HIGH or (highest < LOW and np.any(x % 1)):
+        warnings.warn(
+            "The arrays contain pixels on another scale than in training. The model was trained on images in files, "
+            "whose pixels are 0 to 255. Pass the files with cp.images, or scale the arrays to 0 to 255.",
+            UserWarning,
+            stacklevel=3,
+        )

@@ -19,6 +19,7 @@ from counterpoise.core.structure import take
 from counterpoise.data.cost_input import CostInput
 from counterpoise.data.encode import TableEncoder
 from counterpoise.data.group_input import GroupInput
+from counterpoise.data.pixel_range import PixelRange
 from counterpoise.decide.review import margins, review_distance
 from counterpoise.export.manifest import deciding_input, named_inputs
 from counterpoise.networks.encoder import has_picture
@@ -36,12 +37,13 @@ def probe_rows(clf: Any) -> tuple[Any, Any]:
     """
     rng = generator(0, "export probe")
     if clf.schema is None:
-        arrays = _random_arrays(clf.members, rng)
+        pixels = clf.pictures is not None
+        arrays = _random_pixels(clf, clf.members.input, rng) if pixels else _random_arrays(clf.members, rng)
         return arrays, arrays
     encoded: dict[str, Any] = {}
     raw: dict[str, Any] = {}
     if has_picture(clf.members.input):
-        encoded[IMAGE] = raw[IMAGE] = _random_array(clf.members.input[IMAGE], rng)
+        encoded[IMAGE] = raw[IMAGE] = _random_pixels(clf, clf.members.input[IMAGE], rng)
     if clf.schema.numeric:
         encoded["numeric"] = _random_numbers(clf.members, len(clf.schema.numeric), rng)
         columns = zip(clf.schema.numeric, encoded["numeric"].T, strict=True)
@@ -129,6 +131,13 @@ def _random_arrays(members: keras.Model, rng: np.random.Generator) -> Any:
     if isinstance(members.input, Mapping):
         return made
     return tuple(made.values()) if isinstance(members.input, (list, tuple)) else made[None]
+
+
+def _random_pixels(clf: Any, tensor: Any, rng: np.random.Generator) -> Array:
+    """Return random pixels of ROWS images, from black to white: 0 to 255, or the values that the model learned."""
+    learned = next((layer for layer in _all_layers(clf.members) if isinstance(layer, PixelRange)), None)
+    black, white = (0.0, 255.0) if learned is None else (float(learned.low), float(learned.high))
+    return rng.uniform(black, white, (ROWS, *tensor.shape[1:])).astype(tensor.dtype)
 
 
 def _random_array(tensor: Any, rng: np.random.Generator) -> Array:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import polars as pl
 import pytest
@@ -9,7 +11,7 @@ from PIL import Image
 from small_networks import of_pictures
 
 import counterpoise as cp
-from counterpoise.core.errors import ColumnError, DataError
+from counterpoise.core.errors import ColumnError, DataError, OptionError
 from counterpoise.data.image_rows import image_examples
 from counterpoise.data.images import images
 
@@ -99,6 +101,34 @@ def test_what_does_not_fit_is_named(table):
     twice = pl.concat([frame, frame[:1].with_columns(age=pl.lit(3.0))])
     with pytest.raises(ColumnError, match="two values in column 'age'"):
         scans(table, frame=twice, target="dx")
+
+
+def test_pixels_on_another_scale_than_in_training_are_reported(table):
+    given, plain = scans(table, target="dx"), scans(table, target="dx", features=())
+    x, frame = plain.load(), table[0]
+    clf, with_columns = (cp.fit(of_pictures, rows, epochs=1, verbose=0) for rows in (plain, given))
+    on_arrays = cp.fit(of_pictures, (x / 255).astype(np.float32), plain.y, epochs=1, verbose=0)
+    for wrong in (x / 255, x / 127.5 - 1, (x * 257.0)):
+        with pytest.warns(UserWarning, match="pixels on another scale"):
+            clf.predict_proba(wrong)
+    with pytest.warns(UserWarning, match="pixels on another scale"):
+        with_columns.predict({"image": x / 255, "age": frame["age"], "sex": frame["sex"]})
+    with pytest.warns(UserWarning, match=r"trained on arrays.*0 to 255"):
+        on_arrays.predict(plain)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        for right in (x, x.astype(np.float32), np.zeros_like(x, np.float32), plain):
+            clf.predict(right)
+
+
+def test_images_are_pooled_as_in_training(table):
+    frame, _ = table
+    pairs = frame.with_columns(eye=pl.int_range(N) // 2, dx=(pl.int_range(N) // 4) % 2)
+    clf = cp.fit(of_pictures, scans(table, frame=pairs, features=(), target="dx", unit="eye"), epochs=1, verbose=0)
+    other = scans(table, frame=pairs, features=(), target="dx", unit="eye", aggregate="max")
+    for use in (clf.predict_units, lambda rows: cp.evaluate(clf, rows, resamples=2)):
+        with pytest.raises(OptionError, match="aggregate= is 'max', but the model was trained with 'mean'"):
+            use(other)
 
 
 def test_a_model_of_your_own_gets_both_by_name(table):

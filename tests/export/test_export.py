@@ -11,6 +11,8 @@ import keras
 import numpy as np
 import polars as pl
 import pytest
+from PIL import Image
+from small_networks import of_pictures
 
 import counterpoise as cp
 from counterpoise.core.errors import ArtifactError, DataError, MissingExtraError, ModelError, OptionError
@@ -288,6 +290,17 @@ def test_an_export_that_says_something_else_is_refused_and_leaves_nothing(clf, t
     with pytest.raises(ArtifactError, match="a probability differs"):
         clf.export(tmp_path / "bad")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("bits", [8, 32])
+def test_exports_of_images_are_compared_from_black_to_white(tmp_path, bits):
+    rng, low, kind = np.random.default_rng(0), {8: 0, 32: -1000}[bits], {8: np.uint8, 32: np.int32}[bits]
+    for number in range(24):
+        folder = tmp_path / "ab"[number % 2]
+        folder.mkdir(exist_ok=True)
+        Image.fromarray((low + rng.integers(0, 256, (4, 4))).astype(kind)).save(folder / f"{number}.tif")
+    pixels, _ = probe_rows(cp.fit(of_pictures, cp.images(tmp_path, 4), epochs=1, verbose=0))
+    assert (pixels.min(), pixels.max()) == pytest.approx((low, low + 255), abs=8)
 
 
 def test_a_wrong_decision_or_label_is_seen(clf):
