@@ -198,7 +198,7 @@ def read_masks(
         (path, _mask_fault(mask, sides.get(image))) for (image, path), mask in zip(masks.items(), read, strict=True)
     ]
     sound = [number for number, (_, fault) in enumerate(faults) if not fault]
-    plain, notes = plain_masks([read[number] for number in sound], [paths[number] for number in sound])
+    plain, notes = plain_masks([read[number] for number in sound], [paths[number] for number in sound], ignore)
     total: dict[int, int] = {}
     for mask in plain:
         for value, pixels in mask.counts.items():

@@ -31,6 +31,8 @@ OUTSIDE = -1
 NEAR, BETWEEN = 32, 0.05
 #: From so many values on, a mask of 0 and 255 was smoothed.
 SMOOTHED = 64
+#: From so many values on, a few pixels between 0 and 255 are noted, which may be smoothed edges.
+STEPS = 5
 
 
 @dataclass(frozen=True)
@@ -127,17 +129,20 @@ def _palette_colors(image: Any, counts: PixelCounts) -> tuple[tuple[int, tuple[i
     return tuple((entry, tuple(palette[entry].tolist())) for entry in sorted(counts) if entry < len(palette))
 
 
-def plain_masks(masks: Sequence[Mask], paths: Sequence[str]) -> tuple[list[Mask], list[str]]:
+def plain_masks(
+    masks: Sequence[Mask], paths: Sequence[str], ignore: Sequence[int] = ()
+) -> tuple[list[Mask], list[str]]:
     """Return all masks with values converted so that equal values mean equal classes.
 
     For the rules, see the text of the module. Gray palettes become gray values, masks of one bit are adapted to masks
-    of 0 and 255, and smoothed edges are split.
+    of 0 and 255, and smoothed edges are split. `ignore` contains the values whose pixels count nowhere.
 
     Returns:
         The masks in the same order, and sentences for the user.
 
     Raises:
-        DataError: The palettes give one entry two colors, or a JPEG file has values that are not classes.
+        DataError: The palettes give one entry two colors, a JPEG file has values that are not classes, or ignored
+            values look like smoothed edges.
     """
     if any(not mask.gray for mask in masks):
         _check_palettes(masks, paths)
@@ -146,7 +151,34 @@ def plain_masks(masks: Sequence[Mask], paths: Sequence[str]) -> tuple[list[Mask]
     others = {value for mask in masks if mask.bits > 1 for value in mask.counts}
     if 255 in others and 1 not in others:
         masks = [_with_values_replaced(mask, {1: 255}) if mask.bits == 1 else mask for mask in masks]
-    return _split_smoothed(list(masks), paths)
+    split, notes = _split_smoothed(list(masks), paths, ignore)
+    return split, [*notes, *_notes_on_odd_values(split, ignore)]
+
+
+def _notes_on_odd_values(masks: Sequence[Mask], ignore: Sequence[int]) -> list[str]:
+    """Return a sentence if values of masks look like one class that was written in two ways, or like smoothed edges.
+
+    Ignored values do not count. The values stay classes, because they may be meant so.
+    """
+    found = [{value for value in mask.counts if value not in (OUTSIDE, *ignore)} for mask in masks]
+    values = sorted(set().union(*found))
+    ones, whites = (sum(value in own for own in found) for value in (1, 255))
+    if ones and whites and not any({1, 255} <= own for own in found):
+        return [
+            f"{ones:,} masks contain the value 1, {whites:,} contain 255, and none contains both. They are read as two "
+            "classes. If both mean the same class, save all masks with one of them. If 255 means no class, pass "
+            "ignore=255 (--ignore 255)."
+        ]
+    pixels = {value: sum(mask.counts.get(value, 0) for mask in masks) for value in values}
+    between = sum(pixels[value] for value in values[1:-1]) / max(1, sum(pixels.values()))
+    black_and_white = len(values) >= STEPS and (values[0], values[-1]) == (0, 255) and values[-2] > NEAR
+    if not black_and_white or between > BETWEEN:
+        return []
+    return [
+        f"The masks have {len(values)} values from 0 to 255, which are read as {len(values)} classes. Only "
+        f"{between:.1%} of the pixels have values between 0 and 255. If these pixels are smoothed edges, save the "
+        "masks with exact values."
+    ]
 
 
 def _with_values_replaced(mask: Mask, table: dict[int, int]) -> Mask:
@@ -177,13 +209,14 @@ def _check_palettes(masks: Sequence[Mask], paths: Sequence[str]) -> None:
                 )
 
 
-def _split_smoothed(masks: list[Mask], paths: Sequence[str]) -> tuple[list[Mask], list[str]]:
+def _split_smoothed(masks: list[Mask], paths: Sequence[str], ignore: Sequence[int]) -> tuple[list[Mask], list[str]]:
     """Return masks of 0 and 255 with their smoothed edges split in the middle, and a sentence for the user.
 
     Values above 127 become 255, and others 0. Masks with exact values are returned unchanged, without a sentence.
 
     Raises:
-        DataError: A JPEG file has values that cannot be split, because too many are not near 0 or 255.
+        DataError: A JPEG file has values that cannot be split, because too many are not near 0 or 255. Or values of
+            `ignore` would be split.
     """
     total: PixelCounts = {}
     for mask in masks:
@@ -195,6 +228,12 @@ def _split_smoothed(masks: list[Mask], paths: Sequence[str]) -> tuple[list[Mask]
     between = sum(pixels for value, pixels in total.items() if NEAR < value < 255 - NEAR)
     black_and_white = min(total) >= 0 and 255 - NEAR <= max(total) <= 255
     if black_and_white and between <= BETWEEN * sum(total.values()):
+        if lost := [value for value in ignore if value in total and value not in (0, 255)]:
+            raise DataError(
+                f"ignore= contains {lost[0]}, but the masks have {len(total)} values from {min(total)} to "
+                f"{max(total)}. Ignored pixels cannot be distinguished from smoothed edges or JPEG compression. Save "
+                "the masks as PNG with exact values, or remove ignore=."
+            )
         split = [_with_values_replaced(mask, {value: 255 * (value > 127) for value in mask.counts}) for mask in masks]
         return split, [
             f"The masks have {len(total)} values from {min(total)} to {max(total)}, probably from JPEG compression "

@@ -237,6 +237,38 @@ def test_jpeg_and_smoothed_masks_are_split_in_the_middle(tmp_path, caplog):
         images(folder(tmp_path / "b", [m // 2 for m in masks], side=64, ending="jpg", quality=30), 64)
 
 
+def steps(many):
+    """A white square with smoothed edges in `many` values, and a corner of 128."""
+    mask = np.zeros((128, 128), np.uint8)
+    mask[30:90, 30:90] = 255
+    mask[30, 30 : 30 + many] = np.linspace(20, 235, many)
+    mask[:4, :4] = 128
+    return mask
+
+
+def test_ignored_values_are_not_taken_for_smoothed_edges(tmp_path, caplog):
+    root = folder(tmp_path, [steps(60), steps(58)], side=128)
+    assert images(root, 128).classes == (0, 255)
+    with pytest.raises(DataError, match="ignore= contains 128, but the masks have"):
+        images(root, 128, ignore=128)
+    with caplog.at_level(logging.WARNING, "counterpoise"):
+        images(folder(tmp_path / "few", [steps(4)], side=128), 128, ignore=128)
+    assert "have 6 values from 0 to 255, which are read as 6 classes" in caplog.text
+
+
+def test_one_class_that_was_saved_as_1_and_as_255_is_noted(tmp_path, caplog):
+    with caplog.at_level(logging.WARNING, "counterpoise"):
+        root = folder(tmp_path, [square(1), square(255), square(255, at=(0, 0))])
+        assert images(root, 8).classes == (0, 1, 255)
+        assert "1 masks contain the value 1, 2 contain 255, and none contains both" in caplog.text
+        caplog.clear()
+        assert images(root, 8, ignore=255).classes == (0, 1)
+        void = square(1)
+        void[0] = 255
+        images(folder(tmp_path / "both", [void, square(255)]), 8)
+    assert "none contains both" not in caplog.text
+
+
 def test_classes_that_an_image_loses_are_noted(tmp_path, caplog):
     dot = np.zeros((32, 32), np.uint8)
     dot[3, 3] = 255

@@ -113,6 +113,14 @@ def test_ignored_pixels_count_nowhere():
     assert np.array_equal(a.score, b.score)
 
 
+def test_masks_of_0_and_255_are_no_class_codes():
+    white = np.array([[0, 255, 255, 0]], np.uint8)
+    with pytest.raises(DataError, match="truth contains the value 255"):
+        find_lesions(white, white / 255)
+    for truth, more in ((white == 255, {}), (white, {"positive": 255})):
+        assert find_lesions(truth, white / 255, **more).counts().tolist() == [[1, 0, 0]]
+
+
 def test_another_class_is_asked_for_by_its_code():
     truth, proba = blobs(1)
     assert np.array_equal(find_lesions(truth * 2, proba, positive=2).match, find_lesions(truth, proba).match)
