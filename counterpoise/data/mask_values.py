@@ -160,10 +160,10 @@ def _notes_on_odd_values(masks: Sequence[Mask], ignore: Sequence[int]) -> list[s
 
     Ignored values do not count. The values stay classes, because they may be meant so.
     """
-    found = [{value for value in mask.counts if value not in (OUTSIDE, *ignore)} for mask in masks]
-    values = sorted(set().union(*found))
-    ones, whites = (sum(value in own for own in found) for value in (1, 255))
-    if ones and whites and not any({1, 255} <= own for own in found):
+    used = [{value for value in mask.counts if value not in (OUTSIDE, *ignore)} for mask in masks]
+    values = sorted(set().union(*used))
+    ones, whites = (sum(value in own for own in used) for value in (1, 255))
+    if ones and whites and not any({1, 255} <= own for own in used):
         return [
             f"{ones:,} masks contain the value 1, {whites:,} contain 255, and none contains both. They are read as two "
             "classes. If both mean the same class, save all masks with one of them. If 255 means no class, pass "
