@@ -143,7 +143,7 @@ def evaluate(
         stakes = replace(stakes, amount=values, cost_fp=column.cost_fp)
     if clf.target.per_element:
         logits, decided = sampled_logits_and_regions(clf, encoded, examples)
-        regions = region_metrics(decided, group, resamples)
+        regions = region_metrics(decided, group, resamples, weight)
     else:
         logits = clf.encoded_logits(encoded, examples.scored_outputs)
     everything, drawn = np.arange(len(codes)), min(resamples, ELEMENT_RESAMPLES) if regions else resamples

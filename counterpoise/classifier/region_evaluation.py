@@ -48,16 +48,16 @@ def sampled_logits_and_regions(clf: Any, encoded: Any, examples: Examples) -> tu
     return [np.concatenate(columns) for columns in zip(*sampled, strict=True)], joined_regions(parts, shown=False)
 
 
-def region_metrics(result: RegionResult, groups: Array | None, resamples: int) -> Scored:
+def region_metrics(result: RegionResult, groups: Array | None, resamples: int, weights: Array | None = None) -> Scored:
     """Return metric key -> {"value", "low", "high"} (see `metrics.regions.region_scores`).
 
-    The 95% interval comes from resampled rows, or from resampled groups if `groups` (N,) is given. It is nan where
-    there are fewer than two of them.
+    A row counts with its weight of `weights` (N,). The 95% interval comes from resampled rows, or from resampled groups
+    if `groups` (N,) is given. It is nan where there are fewer than two of them.
     """
     blocks = np.arange(len(result.counts)) if groups is None else groups
-    scores = region_scores(result)
+    scores = region_scores(result, weights)
     if len(np.unique(blocks)) < 2:
         return without_intervals(scores)
-    draws = region_draws(result, blocks, resamples, integer(0, "regions"))
+    draws = region_draws(result, blocks, resamples, integer(0, "regions"), weights)
     ends = {key: percentile(draw, LEVEL) for key, draw in draws.items()}
     return {key: {"value": value, "low": ends[key][0], "high": ends[key][1]} for key, value in scores.items()}

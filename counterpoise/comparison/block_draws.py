@@ -98,7 +98,7 @@ def _fold_draws(result: FoldResult, examples: Examples, seed: int, resamples: in
     draws = {key: np.mean([draws[key] for draws in each], axis=0) for key in each[0]}
     if result.cost is not None:
         draws[COST] = cost_draws(result, examples.weights_of(result.rows), blocks, resamples, state)
-    return draws | region_draws(result.regions, blocks, resamples, state)
+    return draws | region_draws(result.regions, blocks, resamples, state, examples.weights_of(result.rows))
 
 
 def _problem_draws(

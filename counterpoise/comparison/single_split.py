@@ -46,7 +46,7 @@ def split_draws(result: FoldResult, examples: Examples, blocks: Array, metric: s
         seed: Of the draws.
     """
     target, user = target_of(examples), examples.scored_weights(result.rows)
-    regions = region_draws(result.regions, blocks, resamples, seed)
+    regions = region_draws(result.regions, blocks, resamples, seed, examples.weights_of(result.rows))
     problems = [p for p in target.problems(examples.scored_labels(result.rows), examples.classes) if len(p.rows)]
     # Region scores and costs have draws of their own below; another score stands for them in the problems.
     wanted = "average_precision" if metric in regions else "log_loss" if metric == COST else metric

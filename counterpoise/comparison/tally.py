@@ -37,7 +37,8 @@ DECISION_SUFFIXES = ("", "_default", "_uncorrected")
 def fold_scores(results: Sequence[FoldResult], examples: Examples) -> dict[str, Array]:
     """Return metric key -> float (R K,), one score per result, repeat after repeat."""
     rows = [
-        scores_of(examples, result.rows, result.proba, result.raw, result.decision) | region_scores(result.regions)
+        scores_of(examples, result.rows, result.proba, result.raw, result.decision)
+        | region_scores(result.regions, examples.weights_of(result.rows))
         for result in results
     ]
     scores = {key: np.array([row[key] for row in rows]) for key in rows[0]}
@@ -212,7 +213,7 @@ def report_curves(results: Sequence[FoldResult], examples: Examples) -> dict[str
         label_groups = None if groups_of[0] is None else dict(zip(named, groups_of, strict=True))
         block = curves_of_labels(dict(zip(named, parts, strict=True)), label_groups)
     regions = [c.regions for c in first if c.regions is not None]
-    block |= region_curves(regions, labels) if regions else {}
+    block |= region_curves(regions, labels, examples.weights_of(rows)) if regions else {}
     histories = [h for h in first[0].history if h.get("stop_loss")]
     rarest = {int(code): labels[code] for code in rarest_codes(examples.counts)}
     return block | ({"history": _history_curves(histories, rarest)} if histories else {})

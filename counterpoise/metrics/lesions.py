@@ -195,10 +195,11 @@ class FrocCurve(NamedTuple):
     recall: Array
 
 
-def froc(lesions: Lesions) -> FrocCurve:
+def froc(lesions: Lesions, image_weight: Array | None = None) -> FrocCurve:
     """Compute the recall of lesions against false positives per image.
 
-    The curve has one point for each score of the findings. Images without lesions count.
+    The curve has one point for each score of the findings. Images without lesions count. `image_weight` (N,) is how
+    often each image counts; None: once.
 
     Example:
         >>> truth = np.array([[1, 1, 0, 0, 0, 1], [0, 0, 0, 0, 0, 0]])
@@ -206,7 +207,8 @@ def froc(lesions: Lesions) -> FrocCurve:
         >>> [column.tolist() for column in froc(found)]
         [[0.9, 0.7, 0.6], [0.0, 0.5, 0.5], [0.5, 0.5, 1.0]]
     """
-    score, false, recall = _froc_points(lesions, np.ones((1, len(lesions))))
+    weight = np.ones(len(lesions)) if image_weight is None else np.asarray(image_weight, np.float64)
+    score, false, recall = _froc_points(lesions, weight[None])
     return FrocCurve(score, false[0], recall[0])
 
 

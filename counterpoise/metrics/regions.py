@@ -79,10 +79,11 @@ def _pictured_rows(counts: Array) -> Array:
     return np.unique(np.concatenate([order[:WORST], order[middle : middle + MEDIAN]])).astype(np.int64)
 
 
-def region_scores(result: RegionResult | None) -> dict[str, float]:
+def region_scores(result: RegionResult | None, weights: Array | None = None) -> dict[str, float]:
     """Return metric key -> score of the test rows of a fold; {} without regions.
 
-    Each score is the mean over all classes but the most frequent.
+    Each score is the mean over all classes but the most frequent. A row with weight w of `weights` (T,) counts as w
+    rows.
 
     Example:
         >>> from counterpoise.metrics.lesions import find_lesions
@@ -95,30 +96,42 @@ def region_scores(result: RegionResult | None) -> dict[str, float]:
     """
     if result is None:
         return {}
-    return {key: float(own[0]) for key, own in _weighted_scores(result, np.ones((1, len(result.counts)))).items()}
+    weight = _row_weights(result, weights)[None]
+    return {key: float(own[0]) for key, own in _weighted_scores(result, weight).items()}
 
 
-def region_curves(results: Sequence[RegionResult], labels: Sequence[str]) -> dict[str, Any]:
+def _row_weights(result: RegionResult, weights: Array | None) -> Array:
+    """Return weights of the rows as float64 (T,); None means that all are 1."""
+    return np.ones(len(result.counts)) if weights is None else np.asarray(weights, np.float64)
+
+
+def region_curves(
+    results: Sequence[RegionResult], labels: Sequence[str], weights: Array | None = None
+) -> dict[str, Any]:
     """Return the FROC curve and the curve of the Dice coefficients of rows, for a page.
 
     Args:
         results: Of the folds of one repeat.
         labels: The classes.
+        weights: How often each row counts, (T,) of all folds together; None: once.
 
     Returns:
         "froc" {"false_positives", "lesion_recall"} and "dice_images" {"dice", "images": share of the rows with the
         class that reach it}; of several classes each is {"classes": [{"label", ...}]}.
     """
     joined = joined_regions(results, shown=False)
+    weight = _row_weights(joined, weights)
     frocs, dices = [], []
     for code, lesions in zip(joined.foreground, joined.lesions, strict=True):
-        curve, own = froc(lesions), joined.counts[:, code]
+        curve, own = froc(lesions, weight), joined.counts[:, code]
         frocs.append({
             "label": labels[code], "false_positives": [0.0, *curve.false_positives.tolist()],
             "lesion_recall": [0.0, *curve.recall.tolist()],
         })  # fmt: skip
-        scores = np.sort(dice(own)[own[:, 0] + own[:, 2] > 0])  # rows with the class: true positives or misses
-        shares = 1.0 - np.arange(len(scores)) / max(1, len(scores))
+        rows = np.flatnonzero((own[:, 0] + own[:, 2] > 0) & (weight > 0))  # with the class: true positives or misses
+        rows = rows[np.argsort(dice(own[rows]), kind="stable")]
+        scores, mass = dice(own[rows]), weight[rows]
+        shares = 1.0 - (np.cumsum(mass) - mass) / max(mass.sum(), np.finfo(float).tiny)
         dices.append({"label": labels[code], "dice": [0.0, *scores.tolist()], "images": [1.0, *shares.tolist()]})
     several = len(frocs) > 1
     return {
@@ -127,18 +140,24 @@ def region_curves(results: Sequence[RegionResult], labels: Sequence[str]) -> dic
     }
 
 
-def region_draws(result: RegionResult | None, blocks: Array, resamples: int, seed: int) -> dict[str, Array]:
+def region_draws(
+    result: RegionResult | None, blocks: Array, resamples: int, seed: int, weights: Array | None = None
+) -> dict[str, Array]:
     """Return bootstrap draws of each score of `region_scores`, float64 (B,); {} without regions.
 
-    Whole blocks of rows are drawn: `blocks` (T,) contains the number of each row's block, and B is `resamples`.
+    Whole blocks of rows are drawn: `blocks` (T,) contains the number of each row's block, and B is `resamples`. A drawn
+    row counts with its weight of `weights` (T,).
     """
     if result is None:
         return {}
-    keys = list(region_scores(result))
-    table = image_draws(
-        lambda weight: np.stack([_weighted_scores(result, weight)[key] for key in keys], axis=1),
-        len(result.counts), groups=blocks, resamples=resamples, seed=seed,
-    )  # fmt: skip
+    keys, own = list(region_scores(result)), _row_weights(result, weights)
+
+    def scores(drawn: Array) -> Array:
+        """Return the scores (b, keys) of rows that were drawn so often, (b, T)."""
+        of_key = _weighted_scores(result, drawn * own)
+        return np.stack([of_key[key] for key in keys], axis=1)
+
+    table = image_draws(scores, len(result.counts), groups=blocks, resamples=resamples, seed=seed)
     return dict(zip(keys, table.T, strict=True))
 
 

@@ -66,6 +66,25 @@ def test_draws_are_scores_of_resampled_groups():
     assert np.ptp(region_draws(alike, np.arange(4), 10, seed=0)["dice_image"]) < 1e-12
 
 
+def test_a_row_of_weight_2_counts_as_two_rows():
+    weights = np.arange(24) % 3
+    rows = np.repeat(np.arange(24), weights)
+    copies = decided_regions(TRUTH[rows], PROBA[rows], DECIDED[rows], (1, 2))
+    assert region_scores(WHOLE, weights) == pytest.approx(region_scores(copies))
+    drawn, by_hand = region_draws(WHOLE, np.arange(24), 8, 0, weights), region_draws(copies, rows, 8, 0)
+    assert region_scores(WHOLE, weights)["dice"] != pytest.approx(region_scores(WHOLE)["dice"])
+    assert np.ptp(drawn["dice"]) > 0
+    assert drawn.keys() == by_hand.keys()
+    curves, repeated = (region_curves(*given) for given in (([WHOLE], "abc", weights), ([copies], "abc")))
+    for one, other in zip(curves["froc"]["classes"], repeated["froc"]["classes"], strict=True):
+        assert one["lesion_recall"][-1] == pytest.approx(other["lesion_recall"][-1])
+        assert one["false_positives"][-1] == pytest.approx(other["false_positives"][-1])
+    for one, other in zip(curves["dice_images"]["classes"], repeated["dice_images"]["classes"], strict=True):
+        largest, wanted = ({d: max(np.array(part["images"])[np.array(part["dice"]) == d]) for d in part["dice"]}
+                           for part in (one, other))  # fmt: skip
+        assert largest == pytest.approx(wanted)
+
+
 def test_curves_end_where_scores_are():
     curves = region_curves([WHOLE], ["tissue", "bright", "dark"])
     assert [part["label"] for part in curves["froc"]["classes"]] == ["bright", "dark"]

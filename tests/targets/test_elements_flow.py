@@ -114,6 +114,16 @@ def test_scores_of_pixels_and_of_lesions(clf):
     assert frame["regions_1"].sum() > 0
 
 
+def test_a_row_of_weight_2_counts_as_two_rows(clf):
+    x, y = lesions(12, 16, seed=2)
+    weights = np.arange(12) % 3
+    twice = np.repeat(np.arange(12), weights)
+    one = evaluate(clf, x, y, sample_weight=weights, resamples=10)["metrics"]
+    other = evaluate(clf, x[twice], y[twice], resamples=10)["metrics"]
+    for key in ("f1", "dice", "iou", "dice_image", "dice_present", "lesion_recall"):
+        assert one[key]["value"] == pytest.approx(other[key]["value"]), key
+
+
 def test_regions_are_of_the_class_that_was_rare_in_training(clf):
     x, _ = lesions(6, 16, seed=1)
     y = np.ones(x.shape[:3], int)
