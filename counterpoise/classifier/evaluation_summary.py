@@ -12,6 +12,7 @@ from typing import Any
 from counterpoise.core.titles import PER, capital, metric_name
 from counterpoise.decide.aim import threshold_text
 from counterpoise.report.words import OF_GROUP, value_with_interval
+from counterpoise.targets.shares import scored_share
 
 #: Groups, labels and classes that a summary lists at most, columns whose groups it lists, and characters of a line.
 MOST_VALUES, MOST_COLUMNS, LINE_WIDTH = 5, 2, 80
@@ -129,6 +130,7 @@ def _opening_sentences(record: Mapping[str, Any], of: Mapping[str, Any]) -> Iter
         return
     rare = classes[1] if len(classes) == 2 else min(classes, key=lambda c: c["share"])
     share = f"{str(rare['label'])!r} ({_percent_text(rare['share'])}"
+    share += f", weighted {_percent_text(rare['weighted_share'])}" if "weighted_share" in rare else ""
     if form == "elements":
         share += " of the pixels or steps)"
     elif form == "two":
@@ -182,7 +184,7 @@ def _score_without_model(key: str, metrics: Mapping[str, Any], classes: Sequence
     Skill is 1 - loss / loss without a model, so it gives the log loss without a model.
     """
     if key == "average_precision" and form == "two":
-        return f"without a model: {_number_text(classes[1]['share'])}"
+        return f"without a model: {_number_text(scored_share(classes[1]))}"
     skill = metrics["skill"]["value"]
     if key == "log_loss" and form != "labels" and _is_finite(skill) and skill < 1:
         return f"without a model: {_number_text(metrics[key]['value'] / (1 - skill))}"
@@ -197,7 +199,7 @@ def _found_per_cases(record: Mapping[str, Any], of: Mapping[str, Any]) -> Iterat
     recall, specificity = (of["metrics"][key]["value"] for key in ("recall", "specificity"))
     if _target_form(record) != "two" or not (_is_finite(recall) and _is_finite(specificity)):
         return
-    label, share = str(of["classes"][1]["label"]), of["classes"][1]["share"]
+    label, share = str(of["classes"][1]["label"]), scored_share(of["classes"][1])
     hits, alerts = PER * share * recall, PER * (1 - share) * (1 - specificity)
     yield f"Per {PER:,} cases ({PER * share:,.0f} {label!r}): {hits:,.0f} found, {alerts:,.0f} false positives."
 

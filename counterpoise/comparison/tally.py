@@ -49,11 +49,12 @@ def fold_scores(results: Sequence[FoldResult], examples: Examples) -> dict[str, 
 def fold_counts(results: Sequence[FoldResult], examples: Examples) -> dict[str, Array]:
     """Return suffix (see `DECISION_SUFFIXES`) -> confusion matrices (R K, C, C), [true, decided], one per result.
 
-    The user's weights are scaled to a mean of 1, so that the counts of all results together are numbers of rows. The
-    dict is empty if there are several problems (labels), because their tables do not add up.
+    The user's weights are scaled to a mean of 1 over the rows that have weight, so that the counts of all results
+    together are numbers of rows. The dict is empty if there are several problems (labels), because their tables do not
+    add up.
     """
-    own = examples.sample_weight
-    scale = 1.0 if own is None else float(np.mean(np.concatenate([own[r.rows] for r in results])))
+    own = None if examples.sample_weight is None else np.concatenate([examples.sample_weight[r.rows] for r in results])
+    scale = 1.0 if own is None else float(np.mean(own[own > 0]))
     out: dict[str, list[Array]] = {suffix: [] for suffix in DECISION_SUFFIXES}
     for result in results:
         problem, *others = _problems_with_rows(examples, result.rows)
@@ -263,7 +264,7 @@ def data_block(examples: Examples) -> dict[str, Any]:
         "duplicates": repeated,
         "kind": examples.kind,
         "units": units_block(examples),
-        "classes": shares_of(target_of(examples), examples.y, examples.classes),
+        "classes": shares_of(target_of(examples), examples.y, examples.classes, examples.sample_weight),
     }
 
 
@@ -278,7 +279,7 @@ def units_block(examples: Examples) -> dict[str, Any] | None:
         "aggregate": units.aggregate,
         "count": len(units),
         "mixed": mixed_units(units, examples.y),
-        "classes": shares_of(target_of(examples), y, examples.classes),
+        "classes": shares_of(target_of(examples), y, examples.classes, examples.as_units().sample_weight),
     }
 
 
