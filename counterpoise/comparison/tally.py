@@ -69,6 +69,16 @@ def fold_counts(results: Sequence[FoldResult], examples: Examples) -> dict[str, 
     return {suffix: np.array(matrices) for suffix, matrices in out.items()}
 
 
+def pooled_counts(counts: Mapping[str, Mapping[str, Array]], examples: Examples) -> dict[str, Mapping[str, Array]]:
+    """Return the counts (strategy -> `fold_counts`) that F1 and precision are pooled from: those of two classes.
+
+    Elements of a row are not independent, so their counts must not be pooled for intervals.
+    """
+    if target_of(examples).per_element:
+        return {}
+    return {name: tables for name, tables in counts.items() if tables and tables[""].shape[1:] == (2, 2)}
+
+
 def strategy_row(
     results: Sequence[FoldResult],
     examples: Examples,
