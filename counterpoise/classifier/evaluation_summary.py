@@ -99,6 +99,11 @@ def _number_text(value: float | None) -> str:
     return f"{value:{form}}"
 
 
+def _signed_text(value: float) -> str:
+    """Return a difference as text with its sign and two decimals, or one significant digit if it is small."""
+    return f"{value:+.2f}" if abs(value) >= 0.005 else f"{value:+.1g}"
+
+
 def _percent_text(share: float) -> str:
     """Return a share of 0 to 1 as text in percent, with three digits."""
     return f"{100 * share:.3g}%"
@@ -299,7 +304,7 @@ def _difference_sentence(table: Mapping[str, Any], named: bool) -> str:
     different = []
     for value in table["values"]:
         scores = [
-            f"{OF_GROUP[key]} {score['value']:+.2f}"
+            f"{OF_GROUP[key]} {_signed_text(score['value'])}"
             for key, score in value["differences"].items()
             if _is_finite(score["low"]) and not score["low"] <= 0 <= score["high"]
         ]

@@ -114,7 +114,8 @@ def further_scores(
     if binary and sample_weight is None:
         alone["calibration_error"] = partial(sc.debiased_calibration_error, y, proba)
     if each is not None:
-        alone["largest_cost_share"] = partial(money.largest_share, each)
+        paid = each if sample_weight is None else each * sample_weight
+        alone["largest_cost_share"] = partial(money.largest_share, paid)
     listed |= {k: {"value": float(score()), "low": np.nan, "high": np.nan} for k, score in alone.items()}
     return {k: listed[k] for k in FURTHER if k in listed}
 

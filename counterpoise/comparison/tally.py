@@ -114,7 +114,7 @@ def strategy_row(
         "seconds_shared": sum(c.seconds_shared for c in results),
         "memory_mb": max(c.memory for c in results) / 2**20,
         "cost": None if costs is None else pooled_cost(results, examples),
-        "largest_cost_share": None if costs is None else _largest_cost_share(results),
+        "largest_cost_share": None if costs is None else _largest_cost_share(results, examples),
         "thresholds": fold_thresholds(results),
         "scores": judged["scores"],
         "skill_below_0": bool((judged["scores"]["skill"]["mean"] or 0.0) < 0),
@@ -343,11 +343,12 @@ def _label_row(
     }
 
 
-def _largest_cost_share(results: Sequence[FoldResult]) -> float | None:
-    """Return the share of all costs that the most expensive row of the first repeat has."""
-    return finite_or_none(
-        largest_share(np.concatenate([r.cost for r in results if r.repeat == 0 and r.cost is not None]))
-    )
+def _largest_cost_share(results: Sequence[FoldResult], examples: Examples) -> float | None:
+    """Return the share of all costs, weighted as the mean cost is, that one row of the first repeat has at most."""
+    first = [r for r in results if r.repeat == 0 and r.cost is not None]
+    rows, cost = (np.concatenate([getattr(r, name) for r in first]) for name in ("rows", "cost"))
+    weights = examples.weights_of(rows)
+    return finite_or_none(largest_share(cost if weights is None else cost * weights))
 
 
 def correction_names(results: Sequence[FoldResult]) -> list[str]:

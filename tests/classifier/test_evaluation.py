@@ -91,6 +91,10 @@ def test_weights_change_what_a_model_without_columns_would_score():
     entropy = -share * math.log(share) - (1 - share) * math.log(1 - share)
     assert f"without a model: {entropy:.3f}" in text  # of log loss
     assert f"Per 10,000 cases ({10_000 * share:,.0f} '1')" in text
+    priced = cp.evaluate(clf, p[:, 1], y, sample_weight=w, costs=[[0, 1], [9, 0]], resamples=20)["further"]
+    cost = w * np.where(y == 1, 9 * (clf.predict(p[:, 1]) == 0), clf.predict(p[:, 1]) == 1)
+    assert priced["expected_cost"]["value"] == pytest.approx(cost.sum() / w.sum())
+    assert priced["largest_cost_share"]["value"] == pytest.approx(cost.max() / cost.sum())
     # Weights of 0 behind the last positive row made a bin without rows.
     w = np.where(p[:, 1] > p[y == 1, 1].max() - 1e-12, 0.0, w)
     assert cp.evaluate(clf, p[:, 1], y, sample_weight=w, resamples=20)["reliability"]
