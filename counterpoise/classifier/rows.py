@@ -26,7 +26,7 @@ from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.schema import encode_rows, text_columns
 from counterpoise.data.texts import texts_of_table
 from counterpoise.networks.encoder import has_picture
-from counterpoise.networks.output import ProbabilityToLogit
+from counterpoise.networks.output import takes_probabilities
 
 Array = np.ndarray
 
@@ -56,18 +56,13 @@ def encoded_rows(clf: Any, x: Any, name: str | None = None) -> Any:
         return texts_of_table(x, column)
     named = NamedInputs.of(clf.members.input) if clf.schema is None else None
     rows = encode_rows(clf.schema, named.rows(x)[0] if named and named.takes(x) else x, name)
-    _check_probabilities(clf.members, rows)
+    if takes_probabilities(clf.members):
+        _check_probabilities(np.asarray(rows))
     return rows
 
 
-def _check_probabilities(members: Any, rows: Any) -> None:
-    """Raise an OptionError if a classifier of probabilities, made by `cp.wrap`, gets other scores, such as logits.
-
-    Its networks only turn probabilities to logits, and would clip such scores to 0 or 1.
-    """
-    if len(members.layers) != 2 or not isinstance(members.layers[1], ProbabilityToLogit):
-        return
-    scores = np.asarray(rows)
+def _check_probabilities(scores: Array) -> None:
+    """Raise an OptionError for scores that are no probabilities, such as logits: networks would cut them to 0 or 1."""
     if scores.size and scores.dtype.kind in "fiu" and not (scores.min() >= -1e-4 and scores.max() <= 1 + 1e-4):
         raise OptionError(
             f"The scores are from {scores.min():.4g} to {scores.max():.4g}, but this classifier was made from "

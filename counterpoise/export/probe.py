@@ -22,6 +22,7 @@ from counterpoise.data.group_input import GroupInput
 from counterpoise.decide.review import margins, review_distance
 from counterpoise.export.manifest import deciding_input, named_inputs
 from counterpoise.networks.encoder import has_picture
+from counterpoise.networks.output import takes_probabilities
 
 Array = np.ndarray
 ROWS = 32
@@ -37,6 +38,8 @@ def probe_rows(clf: Any) -> tuple[Any, Any]:
     rng = generator(0, "export probe")
     if clf.schema is None:
         arrays = _random_arrays(clf.members, rng)
+        if takes_probabilities(clf.members):
+            arrays = (1.0 / (1.0 + np.exp(-2.0 * arrays))).astype(np.float32)
         return arrays, arrays
     encoded: dict[str, Any] = {}
     raw: dict[str, Any] = {}

@@ -164,3 +164,8 @@ def test_rows_of_weight_0_choose_no_threshold(aim: str) -> None:
     p, w = np.clip(rng.normal(0.3 + 0.3 * y, 0.2), 0.01, 0.99), rng.random(200)
     w[rng.random(200) < 0.4] = 0.0
     assert choose_threshold(p, y, aim, w) == choose_threshold(p[w > 0], y[w > 0], aim, w[w > 0])
+
+
+def test_the_text_of_an_aim_keeps_its_numbers() -> None:
+    for aim in ("cost(1, 1234567)", "alerts(1234567, 98765432)", "precision_floor(0.9999999)"):
+        assert str(Aim.parse(aim)) == aim
