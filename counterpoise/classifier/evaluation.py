@@ -79,16 +79,16 @@ def evaluate(
             elements.
 
     Returns:
-        A dictionary that prints as a short summary. Its keys: `rows`, `classes` (label, count, share), `metrics` (key
-        -> value, 95% CI), `further` (the same for `FURTHER`: cost per case, and with two classes partial area, parts of
-        the Brier score, net benefit), `aim`, `threshold`, `threshold_spread` (see `classifier.threshold_spread`),
-        `reliability` (see `metrics.reliability`), `by` (see `classifier.by_group`), `review` (see
-        `metrics.review_scores`), and `groups` (their number, or None). `review` is None if no row goes to a human. All
-        other scores are for decisions without a human. With several labels per row, scores are means over the labels,
-        and `labels` contains the scores of each label with intervals. The intervals of average precision, ROC AUC and
-        log loss are from draws of rows with all their labels. With a class for each element, `metrics` also contains
-        overlaps and lesions of whole rows. All intervals are then from draws of rows or groups, and `groups` is their
-        number.
+        A dictionary that prints as a short summary. Its keys: `rows`, `classes` (label, count, share; with weights also
+        `weighted_share`), `metrics` (key -> value, 95% CI), `further` (the same for `FURTHER`: cost per case, and with
+        two classes partial area, parts of the Brier score, net benefit), `aim`, `threshold`, `threshold_spread` (see
+        `classifier.threshold_spread`), `reliability` (see `metrics.reliability`), `by` (see `classifier.by_group`),
+        `review` (see `metrics.review_scores`), and `groups` (their number, or None). `review` is None if no row goes to
+        a human. All other scores are for decisions without a human. With several labels per row, scores are means over
+        the labels, and `labels` contains the scores of each label with intervals. The intervals of average precision,
+        ROC AUC and log loss are from draws of rows with all their labels. With a class for each element, `metrics` also
+        contains overlaps and lesions of whole rows. All intervals are then from draws of rows or groups, and `groups`
+        is their number.
 
     Raises:
         ColumnError: The column is absent. DataError: The numbers of rows, labels, groups, weights, or units differ.
@@ -186,7 +186,7 @@ def evaluate(
     return Evaluation({
         "rows": len(examples),
         "groups": None if group is None else len(np.unique(group)),
-        "classes": shares_of(clf.target, examples.y, clf.classes_.tolist()),
+        "classes": shares_of(clf.target, examples.y, clf.classes_.tolist(), examples.sample_weight),
         "threshold": clf.rule.threshold,
         "thresholds_by": None if clf.rule.by is None else group_thresholds_entry(clf.rule.by),
         "threshold_spread": at_ends,

@@ -12,6 +12,7 @@ from typing import Any
 from counterpoise.core.titles import PER, capital, metric_name
 from counterpoise.decide.aim import threshold_text
 from counterpoise.report.words import OF_GROUP, value_with_interval
+from counterpoise.targets.shares import scored_share
 
 #: Groups, labels and classes that a summary lists at most, columns whose groups it lists, and characters of a line.
 MOST_VALUES, MOST_COLUMNS, LINE_WIDTH = 5, 2, 80
@@ -98,6 +99,11 @@ def _number_text(value: float | None) -> str:
     return f"{value:{form}}"
 
 
+def _signed_text(value: float) -> str:
+    """Return a difference as text with its sign and two decimals, or one significant digit if it is small."""
+    return f"{value:+.2f}" if abs(value) >= 0.005 else f"{value:+.1g}"
+
+
 def _percent_text(share: float) -> str:
     """Return a share of 0 to 1 as text in percent, with three digits."""
     return f"{100 * share:.3g}%"
@@ -129,6 +135,7 @@ def _opening_sentences(record: Mapping[str, Any], of: Mapping[str, Any]) -> Iter
         return
     rare = classes[1] if len(classes) == 2 else min(classes, key=lambda c: c["share"])
     share = f"{str(rare['label'])!r} ({_percent_text(rare['share'])}"
+    share += f", weighted {_percent_text(rare['weighted_share'])}" if "weighted_share" in rare else ""
     if form == "elements":
         share += " of the pixels or steps)"
     elif form == "two":
@@ -182,7 +189,7 @@ def _score_without_model(key: str, metrics: Mapping[str, Any], classes: Sequence
     Skill is 1 - loss / loss without a model, so it gives the log loss without a model.
     """
     if key == "average_precision" and form == "two":
-        return f"without a model: {_number_text(classes[1]['share'])}"
+        return f"without a model: {_number_text(scored_share(classes[1]))}"
     skill = metrics["skill"]["value"]
     if key == "log_loss" and form != "labels" and _is_finite(skill) and skill < 1:
         return f"without a model: {_number_text(metrics[key]['value'] / (1 - skill))}"
@@ -197,7 +204,7 @@ def _found_per_cases(record: Mapping[str, Any], of: Mapping[str, Any]) -> Iterat
     recall, specificity = (of["metrics"][key]["value"] for key in ("recall", "specificity"))
     if _target_form(record) != "two" or not (_is_finite(recall) and _is_finite(specificity)):
         return
-    label, share = str(of["classes"][1]["label"]), of["classes"][1]["share"]
+    label, share = str(of["classes"][1]["label"]), scored_share(of["classes"][1])
     hits, alerts = PER * share * recall, PER * (1 - share) * (1 - specificity)
     yield f"Per {PER:,} cases ({PER * share:,.0f} {label!r}): {hits:,.0f} found, {alerts:,.0f} false positives."
 
@@ -297,7 +304,7 @@ def _difference_sentence(table: Mapping[str, Any], named: bool) -> str:
     different = []
     for value in table["values"]:
         scores = [
-            f"{OF_GROUP[key]} {score['value']:+.2f}"
+            f"{OF_GROUP[key]} {_signed_text(score['value'])}"
             for key, score in value["differences"].items()
             if _is_finite(score["low"]) and not score["low"] <= 0 <= score["high"]
         ]

@@ -106,7 +106,7 @@ def further_scores(
     # Costs and the first rows depend on single rows: no class is thinned for them.
     draws = row_draws(
         prepare, y, sample_weight=sample_weight, groups=groups, resamples=resamples,
-        seed=seed, most=ENOUGH if each is None and stakes.first is None else len(y),
+        seed=seed, most=ENOUGH if each is None and stakes.first is None else len(y), fixed_shares=False,
     )  # fmt: skip
     ends = {k: percentile(draws[k], level) for k in values}
     listed = {k: {"value": float(v), "low": ends[k][0], "high": ends[k][1]} for k, v in values.items()}
@@ -114,7 +114,8 @@ def further_scores(
     if binary and sample_weight is None:
         alone["calibration_error"] = partial(sc.debiased_calibration_error, y, proba)
     if each is not None:
-        alone["largest_cost_share"] = partial(money.largest_share, each)
+        paid = each if sample_weight is None else each * sample_weight
+        alone["largest_cost_share"] = partial(money.largest_share, paid)
     listed |= {k: {"value": float(score()), "low": np.nan, "high": np.nan} for k, score in alone.items()}
     return {k: listed[k] for k in FURTHER if k in listed}
 
@@ -150,5 +151,6 @@ def _two_class_scores(
         scores |= {"net_benefit": float(curve.model[0]), "net_benefit_everybody": float(curve.everybody[0])}
     if first is not None:
         scores["precision_first"] = money.precision_among_first(y, proba[:, 1], first, weight)
-        scores["lift_first"] = scores["precision_first"] / float(np.average(y, weights=weight))
+        share = float(np.average(y, weights=weight))  # 0 if a resample has no positive row
+        scores["lift_first"] = scores["precision_first"] / share if share else float("nan")
     return scores

@@ -100,7 +100,8 @@ def with_group_thresholds(
     codes, y, own, common = scores["by"][:, list(stored).index(name)], scores["y"], {}, []
     for k, value in enumerate(stored[name], start=1):
         rows = codes == k
-        counts = np.bincount(y[rows], minlength=2)
+        weighted = rows if scores.get("weight") is None else rows & (scores["weight"] > 0)
+        counts = np.bincount(y[weighted], minlength=2)
         if counts.min() >= FEWEST_OF_A_CLASS:
             own[value] = _threshold_of_group(target, rule, scores, aim, classes, rows, f"{name} {value!r}")
         else:

@@ -27,6 +27,7 @@ from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.schema import encode_rows, text_columns
 from counterpoise.data.texts import texts_of_table
 from counterpoise.networks.encoder import has_picture
+from counterpoise.networks.output import takes_probabilities
 
 Array = np.ndarray
 _OTHER_FORM = (
@@ -65,7 +66,18 @@ def encoded_rows(clf: Any, x: Any, name: str | None = None) -> Any:
     named = NamedInputs.of(clf.members.input) if clf.schema is None else None
     rows = encode_rows(clf.schema, named.rows(x)[0] if named and named.takes(x) else x, name)
     warn_of_other_scale(clf.pictures, rows)
+    if takes_probabilities(clf.members):
+        _check_probabilities(np.asarray(rows))
     return rows
+
+
+def _check_probabilities(scores: Array) -> None:
+    """Raise an OptionError for scores that are no probabilities, such as logits: networks would cut them to 0 or 1."""
+    if scores.size and scores.dtype.kind in "fiu" and not (scores.min() >= -1e-4 and scores.max() <= 1 + 1e-4):
+        raise OptionError(
+            f"The scores are from {scores.min():.4g} to {scores.max():.4g}, but this classifier was made from "
+            "probabilities, which are between 0 and 1. Pass probabilities, or call cp.wrap with logits."
+        )
 
 
 def with_column_values(

@@ -77,7 +77,7 @@ def unit_scores(
         "aggregate": rule.aggregate,
         "count": len(units),
         "mixed": mixed_units(units, codes),
-        "classes": shares_of(clf.target, y, classes),
+        "classes": shares_of(clf.target, y, classes, drawn_by["sample_weight"]),
         "threshold": rule.rule.threshold,
         "aim": rule.rule.aim,
         "metrics": (mean_over_problems(each) if each else {}) | without_intervals(together),

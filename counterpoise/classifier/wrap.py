@@ -83,6 +83,11 @@ def wrap(
     else:
         members, name = _members_of_scores(x, output, target.independent), "scores"
     order = _class_order(members, several if target.independent else y, plan, classes)
+    if not target.independent and len(order) < 2:
+        raise TargetError(
+            f"There is only one class ({', '.join(map(repr, order))}). Expected labels of two classes or more. Pass "
+            "rows of the other classes too."
+        )
     shape = target.shape(len(order))
     even = np.full(shape, 1.0 / shape[-1])
     shift, base = (np.zeros(shape), even) if plan is None else _shift_and_prior(plan, order)

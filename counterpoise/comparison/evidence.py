@@ -34,6 +34,8 @@ Counts = Mapping[str, Mapping[str, Any]]
 ROPE = 0.01
 #: Confidence of the intervals.
 LEVEL = 0.95
+#: Scores that are those of the pooled counts of all folds, if there are counts.
+POOLED = ("f1", "precision")
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,28 @@ class Evidence:
     draws: Scores | None
     counts: Counts
 
+    def fold_values(self, strategy: str, metric: str) -> Array:
+        """Return one value per fold, float64 (J,), whose mean is the score of a strategy: the scores of the folds.
+
+        F1 and precision of pooled counts are ratios R of two sums over the folds, sum n / sum d. Their values are
+        linearized, R + (n - R d) / mean d, so that ranks and differences are those of the scores that are shown.
+        """
+        values = self.scores[strategy].get(metric, np.empty(0))
+        base, suffix = _base_and_suffix(metric)
+        matrices = self.counts.get(strategy, {}).get(suffix)
+        if matrices is None or base not in POOLED:
+            return values
+        m = np.asarray(matrices, dtype=np.float64)
+        tp, fp, fn = m[:, 1, 1], m[:, 0, 1], m[:, 1, 0]
+        top, bottom = (2 * tp, 2 * tp + fp + fn) if base == "f1" else (tp, tp + fp)
+        if not bottom.sum() > 0 or not (tp + fn).sum() > 0:
+            return values
+        ratio = top.sum() / bottom.sum()
+        return np.asarray(ratio + (top - ratio * bottom) / bottom.mean())
+
     def mean(self, strategy: str, metric: str) -> float:
         """Return the mean of a score over the folds where it is defined; nan if it is defined in none."""
-        values = self.scores[strategy].get(metric, np.empty(0))
+        values = self.fold_values(strategy, metric)
         values = values[np.isfinite(values)]
         return float(values.mean()) if len(values) else float("nan")
 
@@ -77,7 +98,7 @@ class Evidence:
         span = METRICS[metric].high - METRICS[metric].low
         rope, of_a, of_b = self.rope_of(metric), self.draws_of(a, metric), self.draws_of(b, metric)
         if of_a is None or of_b is None:
-            pair = view(self.scores[a][metric]) - view(self.scores[b][metric])
+            pair = view(self.fold_values(a, metric)) - view(self.fold_values(b, metric))
             return correlated_t(pair, self.ratio, rope, LEVEL).limited_to(span)
         mean = view(self.mean(a, metric)) - view(self.mean(b, metric))
         return from_draws(view(of_a) - view(of_b), mean, rope, LEVEL).limited_to(span)
@@ -102,7 +123,7 @@ def score_interval(evidence: Evidence, strategy: str, key: str) -> Interval:
     mean, folds = evidence.mean(strategy, key), tuple(values.tolist())
     base, suffix = _base_and_suffix(key)
     matrices = evidence.counts.get(strategy, {}).get(suffix)
-    if matrices is not None and base in ("f1", "precision"):
+    if matrices is not None and base in POOLED:
         return _pooled_interval(evidence, base, values, np.asarray(matrices, dtype=np.float64))
     truth = {"specificity": 0, "recall": 1}.get(base)  # the true class whose rows the score is a share of
     trials = None

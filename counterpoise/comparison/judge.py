@@ -218,7 +218,9 @@ def _verdict_with_external(
     shown = [name for name in theirs if significantly_better(leads[name], adjusted[name]) and ours[0] not in unfinished]
     if not shown:
         lead = _contrast(evidence, metric, theirs[0], ours[0], leads[theirs[0]])
-        return replace(verdict, evidence=f"{verdict.evidence} {words.no_external(lead)}".strip())
+        texts = texts_of(verdict) if ranking[0] in ours else words.among_own(texts_of(verdict))
+        texts = texts._replace(evidence=f"{texts.evidence} {words.no_external(lead)}".strip())
+        return replace(verdict, **texts._asdict())
     winner = shown[0]
     tied = [name for name in shown[1:] if evidence.better_by(metric, winner, name).right < CERTAIN]
     lead = _contrast(evidence, metric, winner, ours[0], leads[winner])
@@ -319,8 +321,8 @@ def _more_repeats(evidence: Evidence, metric: str, rival: str, winner: str, comp
     """
     if evidence.draws_of(winner, metric) is not None:
         return None, 1
-    good, scores = METRICS[metric].goodness, evidence.scores
-    pair = good(scores[rival][metric]) - good(scores[winner][metric])
+    good = METRICS[metric].goodness
+    pair = good(evidence.fold_values(rival, metric)) - good(evidence.fold_values(winner, metric))
     done = len(pair) // evidence.folds
     needed = repeats_to_decide(pair, evidence.folds, evidence.ratio, evidence.rope_of(metric), comparisons)
     return None if needed is None else max(1, needed - done), done

@@ -63,12 +63,10 @@ def judge_results(
     folds, repeats = outcome.folds, outcome.repeats
     scores = {name: tally.fold_scores(results, examples) for name, results in by_name.items()}
     counts = {name: tally.fold_counts(results, examples) for name, results in by_name.items()}
-    # Elements of a row are not independent, so their counts must not be pooled for intervals.
-    independent = {} if target_of(examples).per_element else counts
     judgment = assess(
         scores, folds=len(folds) // repeats, repeats=repeats, metric=metric,
         simplicity=[s.name for s in simplest_first(ran)],
-        counts={name: tables for name, tables in independent.items() if tables and tables[""].shape[1:] == (2, 2)},
+        counts=tally.pooled_counts(counts, examples),
         external=[s.name for s in ran if isinstance(s, External)],
         draws=paired_draws(by_name, scores, examples, seed, metric=metric),
         unfinished=cut_off_strategies(outcome.training),

@@ -100,7 +100,8 @@ def _inner_winner(
         by_name.setdefault(result.strategy, []).append(result)
     ran = [s for s in strategies if s.name in by_name]
     scores = {name: tally.fold_scores(own, examples) for name, own in by_name.items()}
+    counts = tally.pooled_counts({name: tally.fold_counts(own, examples) for name, own in by_name.items()}, examples)
     return assess(
-        scores, folds=INNER_FOLDS, metric=metric, simplicity=[s.name for s in simplest_first(ran)],
+        scores, folds=INNER_FOLDS, metric=metric, simplicity=[s.name for s in simplest_first(ran)], counts=counts,
         external=[s.name for s in ran if isinstance(s, External)],
     ).verdict.winner  # fmt: skip

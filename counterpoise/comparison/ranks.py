@@ -94,8 +94,8 @@ def mean_ranks(scores: Any) -> Array:
 def friedman(scores: Any) -> float:
     """Return the p-value of "all strategies do equally well", by Friedman's test in Iman and Davenport's form.
 
-    `scores` are float (data sets, strategies). (Demsar, JMLR 7, 2006, section 3.2.2.) nan with fewer than 2 strategies
-    or 2 data sets.
+    `scores` are float (data sets, strategies). (Demsar, JMLR 7, 2006, section 3.2.2; corrected for ties.) nan with
+    fewer than 2 strategies or 2 data sets.
 
     Example:
         >>> round(friedman([[3, 2, 1], [3, 2, 1], [3, 1, 2], [3, 2, 1]]), 4)
@@ -105,7 +105,11 @@ def friedman(scores: Any) -> float:
     n, k = np.asarray(scores).shape
     if n < 2 or k < 2:
         return math.nan
-    chi2 = 12 * n / (k * (k + 1)) * float(((ranks - (k + 1) / 2) ** 2).sum())
+    # Without ties, the squares of the ranks of all data sets sum to n k (k + 1) (k - 1) / 12.
+    squares = float(((stats.rankdata(-np.asarray(scores), axis=1) - (k + 1) / 2) ** 2).sum())
+    if squares == 0:
+        return 1.0
+    chi2 = n**2 * (k - 1) * float(((ranks - (k + 1) / 2) ** 2).sum()) / squares
     rest = n * (k - 1) - chi2
     return float(stats.f.sf((n - 1) * chi2 / rest, k - 1, (k - 1) * (n - 1))) if rest > 1e-12 else 0.0
 

@@ -155,10 +155,16 @@ def _area_draws(result: FoldResult, y: Array, weight: Array, group: Array, resam
 def _row_score_draws(
     result: FoldResult, y: Array, weight: Array, blocks: Any, metric: str, resamples: int, seed: int
 ) -> Array:
-    """Return draws (B,) of a score that is not made of sums, by computing all scores of the rows of each draw."""
+    """Return draws (B,) of a score that is not made of sums, by computing all scores of the rows of each draw.
+
+    The same groups are drawn for every problem, also groups whose rows all have weight 0 in this one.
+    """
 
     def prepare(rows: Array) -> Callable[[Array], dict[str, float]]:
-        def score(w: Array) -> dict[str, float]:
+        def score(drawn: Array) -> dict[str, float]:
+            w = drawn * weight[rows]
+            if not w.any():
+                return {metric: float("nan")}
             all_of_them = sc.score_all(
                 y[rows], result.proba[rows], result.raw[rows], result.decision[rows], n_classes=result.proba.shape[1],
                 sample_weight=w,
@@ -167,4 +173,4 @@ def _row_score_draws(
 
         return score
 
-    return row_draws(prepare, y, sample_weight=weight, groups=blocks, resamples=resamples, seed=seed)[metric]
+    return row_draws(prepare, y, groups=blocks, resamples=resamples, seed=seed)[metric]

@@ -50,11 +50,12 @@ def fold_scores(results: Sequence[FoldResult], examples: Examples) -> dict[str, 
 def fold_counts(results: Sequence[FoldResult], examples: Examples) -> dict[str, Array]:
     """Return suffix (see `DECISION_SUFFIXES`) -> confusion matrices (R K, C, C), [true, decided], one per result.
 
-    The user's weights are scaled to a mean of 1, so that the counts of all results together are numbers of rows. The
-    dict is empty if there are several problems (labels), because their tables do not add up.
+    The user's weights are scaled to a mean of 1 over the rows that have weight, so that the counts of all results
+    together are numbers of rows. The dict is empty if there are several problems (labels), because their tables do not
+    add up.
     """
-    own = examples.sample_weight
-    scale = 1.0 if own is None else float(np.mean(np.concatenate([own[r.rows] for r in results])))
+    own = None if examples.sample_weight is None else np.concatenate([examples.sample_weight[r.rows] for r in results])
+    scale = 1.0 if own is None else float(np.mean(own[own > 0]))
     out: dict[str, list[Array]] = {suffix: [] for suffix in DECISION_SUFFIXES}
     for result in results:
         problem, *others = _problems_with_rows(examples, result.rows)
@@ -67,6 +68,16 @@ def fold_counts(results: Sequence[FoldResult], examples: Examples) -> dict[str, 
         for suffix, decision in zip(DECISION_SUFFIXES, (problem.decision(result.decision), *default), strict=True):
             out[suffix].append(confusion(problem.y, decision, len(problem.classes), sample_weight=weights))
     return {suffix: np.array(matrices) for suffix, matrices in out.items()}
+
+
+def pooled_counts(counts: Mapping[str, Mapping[str, Array]], examples: Examples) -> dict[str, Mapping[str, Array]]:
+    """Return the counts (strategy -> `fold_counts`) that F1 and precision are pooled from: those of two classes.
+
+    Elements of a row are not independent, so their counts must not be pooled for intervals.
+    """
+    if target_of(examples).per_element:
+        return {}
+    return {name: tables for name, tables in counts.items() if tables and tables[""].shape[1:] == (2, 2)}
 
 
 def strategy_row(
@@ -104,7 +115,7 @@ def strategy_row(
         "seconds_shared": sum(c.seconds_shared for c in results),
         "memory_mb": max(c.memory for c in results) / 2**20,
         "cost": None if costs is None else pooled_cost(results, examples),
-        "largest_cost_share": None if costs is None else _largest_cost_share(results),
+        "largest_cost_share": None if costs is None else _largest_cost_share(results, examples),
         "thresholds": fold_thresholds(results),
         "scores": judged["scores"],
         "skill_below_0": bool((judged["scores"]["skill"]["mean"] or 0.0) < 0),
@@ -264,7 +275,7 @@ def data_block(examples: Examples) -> dict[str, Any]:
         "duplicates": repeated,
         "kind": examples.kind,
         "units": units_block(examples),
-        "classes": shares_of(target_of(examples), examples.y, examples.classes),
+        "classes": shares_of(target_of(examples), examples.y, examples.classes, examples.sample_weight),
     }
 
 
@@ -279,7 +290,7 @@ def units_block(examples: Examples) -> dict[str, Any] | None:
         "aggregate": units.aggregate,
         "count": len(units),
         "mixed": mixed_units(units, examples.y),
-        "classes": shares_of(target_of(examples), y, examples.classes),
+        "classes": shares_of(target_of(examples), y, examples.classes, examples.as_units().sample_weight),
     }
 
 
@@ -333,11 +344,12 @@ def _label_row(
     }
 
 
-def _largest_cost_share(results: Sequence[FoldResult]) -> float | None:
-    """Return the share of all costs that the most expensive row of the first repeat has."""
-    return finite_or_none(
-        largest_share(np.concatenate([r.cost for r in results if r.repeat == 0 and r.cost is not None]))
-    )
+def _largest_cost_share(results: Sequence[FoldResult], examples: Examples) -> float | None:
+    """Return the share of all costs, weighted as the mean cost is, that one row of the first repeat has at most."""
+    first = [r for r in results if r.repeat == 0 and r.cost is not None]
+    rows, cost = (np.concatenate([getattr(r, name) for r in first]) for name in ("rows", "cost"))
+    weights = examples.weights_of(rows)
+    return finite_or_none(largest_share(cost if weights is None else cost * weights))
 
 
 def correction_names(results: Sequence[FoldResult]) -> list[str]:

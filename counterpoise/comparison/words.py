@@ -20,6 +20,8 @@ CHOOSE_THRESHOLD = (
 )
 DEPLOY = "Deploy `model.keras`, which decides by these costs."
 MORE_DATA = "Collect more data."
+#: Probabilities that decide a verdict.
+LIMITS = (CERTAIN, LIKELY)
 
 
 class Texts(NamedTuple):
@@ -58,27 +60,32 @@ def number(value: float, signed: bool = False) -> str:
 
 
 def percent(probability: float) -> str:
-    """Return a probability in percent, never rounded up to certainty.
+    """Return a probability in percent, never rounded up to certainty, or to a limit of the verdict.
 
     Example:
-        >>> percent(0.976), percent(0.9999), percent(0.0001)
-        ('98%', 'over 99%', 'under 1%')
+        >>> percent(0.976), percent(0.9999), percent(0.0001), percent(0.9496)
+        ('98%', 'over 99%', 'under 1%', '94%')
     """
     if not math.isfinite(probability):
         return "unknown"
     if probability > 0.99:
         return "over 99%"
-    return "under 1%" if probability < 0.01 else f"{100 * probability:.0f}%"
+    shown = round(100 * probability)
+    below = any(probability < limit and shown >= round(100 * limit) for limit in LIMITS)
+    return "under 1%" if probability < 0.01 else f"{shown - below}%"
 
 
 def p_value(p: float) -> str:
-    """Return a p-value with its sign, no smaller than is meaningful.
+    """Return a p-value with its sign, no smaller than is meaningful, and never rounded down to the limit.
 
     Example:
-        >>> p_value(0.0123), p_value(1e-7)
-        ('p = 0.012', 'p < 0.001')
+        >>> p_value(0.0123), p_value(1e-7), p_value(0.0502)
+        ('p = 0.012', 'p < 0.001', 'p = 0.0502')
     """
-    return "p < 0.001" if p < 0.001 else f"p = {number(p)}"
+    if p < 0.001:
+        return "p < 0.001"
+    limit = 1 - CERTAIN
+    return f"p = {math.ceil(1e4 * p) / 1e4:.4f}" if p > limit and number(p) == number(limit) else f"p = {number(p)}"
 
 
 class Contrast(NamedTuple):
@@ -180,6 +187,20 @@ def no_external(lead: Contrast) -> str:
         f"No external model is significantly better. The best external model, {strategy_title(lead.first)}, "
         f"has {lead.score()}, compared with {lead.mean(1)} for {strategy_name(lead.second)} ({lead.gap()})."
     )
+
+
+def among_own(texts: Texts) -> Texts:
+    """Return the texts of a verdict on the Counterpoise models if an external model ranks before all of them.
+
+    Example:
+        >>> among_own(Texts("", "SMOTE ranks first with 0.612.")).recommendation
+        'SMOTE ranks first among the Counterpoise models with 0.612.'
+    """
+    own = ("ranks first", "has the highest mean")
+    changed = list(texts)
+    for phrase in own:
+        changed = [text.replace(phrase, f"{phrase} among the Counterpoise models") for text in changed]
+    return Texts(*changed)
 
 
 def others_identical(metric: str, winner: str, mean: float) -> Texts:

@@ -98,7 +98,7 @@ class Aim:
 
     def __str__(self) -> str:
         """Return the text that `parse` reads, as it is saved in rules."""
-        return f"{self.name}({', '.join(f'{v:g}' for v in self.values)})" if self.values else self.name
+        return f"{self.name}({', '.join(f'{v:.12g}' for v in self.values)})" if self.values else self.name
 
 
 def in_words(aim: str | Aim) -> str:

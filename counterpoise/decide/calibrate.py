@@ -88,9 +88,10 @@ def fitted_calibrator(
     `lp` are log-probabilities (N, C), `labels` class codes (N,), and `w` weights (N,). The kinds are compared on at
     most `ENOUGH` rows per class; the calibrator that is kept is fitted on all rows.
     """
+    lp, labels, w = (values[w > 0] for values in (lp, labels, w))  # rows of weight 0 take no part
     lp = np.maximum(lp, LOWEST)
     # The pulls of the fits are as strong as about one row. Weights that sum to 1 count as rows, too.
-    w = w * max(1.0, np.count_nonzero(w) / w.sum())
+    w = w * max(1.0, len(w) / w.sum())
     tried, notes = _supported_kinds(kinds, labels, lp.shape[1])
     best: tuple[float, float, dict[str, Any]] | None = None
     some, counted = _rows_to_compare_kinds(labels, w, seed)

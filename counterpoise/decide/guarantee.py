@@ -208,5 +208,5 @@ def rule_with_guarantee(rule: Rule, guarantee: Guarantee) -> Rule:
         raise OptionError(
             "A guarantee needs one score with one threshold. Use data with two classes, and do not pass vote='hard'."
         )
-    aim = f"{guarantee.kind}_floor({guarantee.floor:g})"
+    aim = f"{guarantee.kind}_floor({guarantee.floor:.12g})"
     return replace(rule, threshold=guarantee.threshold, aim=aim, guarantee=guarantee)

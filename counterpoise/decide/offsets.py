@@ -61,6 +61,7 @@ def best_offsets(lp: Array, labels: Array, goal: Aim, w: Array, *, sweeps: int =
     Raises:
         OptionError: The aim has another number of values than classes, or is for two classes.
     """
+    lp, labels, w = (values[w > 0] for values in (lp, labels, w))  # rows of weight 0 take no part
     counts = np.bincount(labels, weights=w, minlength=lp.shape[1])
     if goal.name == "argmax":
         return np.zeros(lp.shape[1])
@@ -69,7 +70,7 @@ def best_offsets(lp: Array, labels: Array, goal: Aim, w: Array, *, sweeps: int =
         return floor_offsets(lp, labels, class_floors(goal, lp.shape[1]), start, w)
     if goal.name == "cost":
         return _cost_offsets(goal, lp.shape[1])
-    rows = np.bincount(labels[w > 0], minlength=lp.shape[1])
+    rows = np.bincount(labels, minlength=lp.shape[1])
     # -log of the class shares; half a row in place of none keeps it finite. Weights can be far below 1.
     half = 0.5 * min(1.0, counts.sum() / rows.sum())
     base = -np.log(np.where(counts > 0, counts, half) / counts.sum())

@@ -157,7 +157,9 @@ def _member_weights(
     if isinstance(weights, str):
         if weights not in ("learned", "greedy"):
             raise OptionError(f"weights= is {weights!r}. Use numbers, 'learned', 'greedy', or None.")
-        return greedy_weights(lps, y, w) if weights == "greedy" else shrunk_weights(learned_weights(lps, y, w), y)
+        return (
+            greedy_weights(lps, y, w) if weights == "greedy" else shrunk_weights(learned_weights(lps, y, w), y[w > 0])
+        )
     return simplex(None if weights is None else np.asarray(weights), len(lps))
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from counterpoise.core.checks import check_int, check_range, row_weights
 from counterpoise.core.errors import GuaranteeError, OptionError
+from counterpoise.core.proportions import wilson
 from counterpoise.core.seeds import generator
 from counterpoise.decide.intercept import fitted_intercept
 from counterpoise.decide.pooling import mixture_weights
@@ -163,10 +164,11 @@ def estimate_prior(
 ) -> PriorEstimate:  # fmt: skip
     """Estimate the class proportions of new rows, with an interval and a test.
 
-    The interval is a bootstrap of both the labeled and the new rows. The test of a pure prior shift compares the new
-    scores with the labeled scores, re-weighted to the estimated proportions. It uses the largest distance between their
-    distribution functions. This distance is compared with its bootstrap distribution under a pure prior shift, with a
-    new estimate for each draw.
+    The interval is a bootstrap of both the labeled and the new rows. It is never narrower than Wilson's interval of so
+    many rows with known labels, because a bootstrap of a few new rows has no width. The test of a pure prior shift
+    compares the new scores with the labeled scores, re-weighted to the estimated proportions. It uses the largest
+    distance between their distribution functions. This distance is compared with its bootstrap distribution under a
+    pure prior shift, with a new estimate for each draw.
 
     Args:
         log_p: float (N, C), calibrated log-probabilities of labeled rows that were not used for training.
@@ -202,6 +204,8 @@ def estimate_prior(
         boot.append(study.estimate(source, rng.multinomial(study.m, study.ones_new / study.m)))
         distances.append(study.null_distance(rng, source, q))
     low, high = np.quantile(boot, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+    least = wilson(np.minimum(q * study.m, study.m), study.m, confidence)
+    low, high = np.minimum(low, least[0]), np.maximum(high, least[1])
     # The usual bootstrap p-value: the observed distance counts as one of the draws.
     p = (1 + np.sum(np.asarray(distances) >= study.distance(study.weights, study.ones_new, q) - 1e-12)) / (draws + 1)
     pure = bool(p >= LEVEL)

@@ -75,7 +75,7 @@ def _checked_rows(p: Array, y: Array, sample_weight: Array | None) -> tuple[Arra
 
 
 def sweep(p: Array, labels: Array, w: Array) -> Sweep:
-    """Sort checked scores and count, at every distinct one, the rows at or above it.
+    """Sort checked scores and count, at every distinct one, the rows at or above it. Rows of weight 0 take no part.
 
     Args:
         p: float64 (N,), probability of the positive class.
@@ -87,6 +87,7 @@ def sweep(p: Array, labels: Array, w: Array) -> Sweep:
         >>> s.tp.tolist(), s.fp.tolist(), s.thresholds.round(6).tolist()
         ([0.0, 1.0, 1.0], [0.0, 1.0, 2.0], [1.0, 0.5, 0.0])
     """
+    p, labels, w = (values[w > 0] for values in (p, labels, w))
     order = np.argsort(-p, kind="stable")
     scores, hit = p[order], np.where(labels[order] == 1, w[order], 0.0)
     last = np.append(np.flatnonzero(np.diff(scores)), len(p) - 1)  # last row of each run of ties

@@ -23,6 +23,7 @@ from counterpoise.data.pixel_range import PixelRange
 from counterpoise.decide.review import margins, review_distance
 from counterpoise.export.manifest import deciding_input, named_inputs
 from counterpoise.networks.encoder import has_picture
+from counterpoise.networks.output import takes_probabilities
 
 Array = np.ndarray
 ROWS = 32
@@ -39,6 +40,8 @@ def probe_rows(clf: Any) -> tuple[Any, Any]:
     if clf.schema is None:
         pixels = clf.pictures is not None
         arrays = _random_pixels(clf, clf.members.input, rng) if pixels else _random_arrays(clf.members, rng)
+        if takes_probabilities(clf.members):
+            arrays = (1.0 / (1.0 + np.exp(-2.0 * arrays))).astype(np.float32)
         return arrays, arrays
     encoded: dict[str, Any] = {}
     raw: dict[str, Any] = {}

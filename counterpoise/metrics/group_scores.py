@@ -100,7 +100,7 @@ class Rows:
         if self.alone:
             return np.inf
         pairs = np.unique(np.stack([self.value, self.unit]), axis=1)[0]
-        return float(max(1, np.bincount(pairs, minlength=self.values).min() - 1))
+        return float(max(1, np.unique(pairs, return_counts=True)[1].min() - 1))
 
     def sums(self, amount: Array) -> Array:
         """Return the weighted sum of amounts (N,) for each value, float64 (G,)."""
@@ -173,8 +173,8 @@ def group_scores(
         >>> scores["values"][1]["differences"]["recall"]["low"] < -0.1667 < 0
         True
     """
-    y, p, d = (np.asarray(a, dtype=np.float64) for a in (y, proba, decision))
-    rows = _coded_rows(np.asarray(values), groups, sample_weight)
+    rows, counted = _coded_rows(np.asarray(values), groups, sample_weight)
+    y, p, d = (np.asarray(a, dtype=np.float64)[counted] for a in (y, proba, decision))
     counts = np.bincount(rows.value, minlength=rows.values)
     base = int(np.argmax(counts)) if reference is None else reference
     one = np.ones(len(y))
@@ -198,7 +198,7 @@ def group_scores(
                 "rows": int(counts[v]),
                 "positives": int(y[rows.value == v].sum()),
                 "scores": {k: _value_with_ends(s.value, *ends[k], v) for k, s in scores.items()}
-                | {"calibration_error": _calibration_error(y, p, rows.value == v)},
+                | {"calibration_error": _calibration_error(y, p, rows.value == v, sample_weight is not None)},
                 "differences": {} if v == base else {k: _value_with_ends(*diff, v) for k, diff in compared.items()},
             }
             for v in range(rows.values)
@@ -218,22 +218,26 @@ def share_with_interval(counted: Any, among: Any, *, groups: Any = None, sample_
         >>> share["value"], round(share["low"], 4), round(share["high"], 4)
         (0.8, 0.4902, 0.9433)
     """
-    rows = _coded_rows(np.zeros(len(counted), int), groups, sample_weight)
-    score = rows.ratio(np.asarray(counted, dtype=np.float64), np.asarray(among, dtype=np.float64))
+    rows, kept = _coded_rows(np.zeros(len(counted), int), groups, sample_weight)
+    score = rows.ratio(np.asarray(counted, dtype=np.float64)[kept], np.asarray(among, dtype=np.float64)[kept])
     low, high = wilson_ends(score, float(stats.t.ppf(0.975, rows.degrees)))
     return _value_with_ends(score.value, low, high, 0)
 
 
-def _coded_rows(values: Array, groups: Any, sample_weight: Any) -> Rows:
-    """Return rows by the code of their value and of their unit; without `groups`, each row is a unit.
+def _coded_rows(values: Array, groups: Any, sample_weight: Any) -> tuple[Rows, Array]:
+    """Return rows by the code of their value and of their unit, and the numbers of these rows, int (n,).
 
-    Groups of another length than the values are a DataError.
+    Rows of weight 0 are left out. Without `groups`, each row is a unit. Groups of another length than the values are a
+    DataError.
     """
     n = len(values)
-    unit = np.arange(n) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1].ravel()
+    weight = row_weights(sample_weight, n)
+    counted = np.flatnonzero(weight > 0)
+    unit = np.arange(n) if groups is None else np.asarray(groups)
     if len(unit) != n:
         raise DataError(f"groups has {len(unit)} entries for {n} rows. Pass one group for each row.")
-    return Rows(values, int(values.max()) + 1, row_weights(sample_weight, n), unit, groups is None)
+    unit = np.unique(unit[counted], return_inverse=True)[1].ravel()
+    return Rows(values[counted], int(values.max()) + 1, weight[counted], unit, groups is None), counted
 
 
 def _value_with_ends(value: Array, low: Array, high: Array, v: int) -> dict[str, float]:
@@ -241,12 +245,15 @@ def _value_with_ends(value: Array, low: Array, high: Array, v: int) -> dict[str,
     return {"value": float(value[v]), "low": float(low[v]), "high": float(high[v])}
 
 
-def _calibration_error(y: Array, p: Array, mine: Array) -> dict[str, float]:
+def _calibration_error(y: Array, p: Array, mine: Array, weighted: bool) -> dict[str, float]:
     """Return the root mean square calibration error of the rows `mine`, bool (N,).
 
-    The noise of the bins is removed. It has no interval, so that `low` and `high` are nan.
+    The noise of the bins is removed, which is not defined for weighted rows: their value is nan. It has no interval, so
+    that `low` and `high` are nan.
     """
-    error = debiased_calibration_error(y[mine].astype(int), np.stack([1 - p[mine], p[mine]], axis=1))
+    known = mine.any() and not weighted
+    two = np.stack([1 - p[mine], p[mine]], axis=1)
+    error = debiased_calibration_error(y[mine].astype(int), two) if known else NAN
     return {"value": error, "low": NAN, "high": NAN}
 
 

@@ -1,9 +1,11 @@
 """Every metric key of a classifier with its interval.
 
-Rows are resampled class by class, so the shares of the classes stay as they are. What a metric needs is resampled and
-no more: the cells of the confusion matrix for decisions, the losses per row for log loss, Brier score and skill, and
-rows (of a large class a sample, which makes an interval a little too wide) for the rest. Proportions of two classes get
-Wilson's interval, average precision that of `ap_interval`. Weighted rows and groups have none of these short ways.
+Rows are resampled class by class, so the shares of the classes stay as they are, for scores that depend on them little.
+Scores that depend on them (log loss, Brier score, and with two classes the calibration intercept and all scores of
+weighted rows) are resampled from all rows: other test rows would have other shares. What a metric needs is resampled
+and no more: the cells of the confusion matrix for decisions, the losses per row for log loss, Brier score and skill,
+and rows (of a large class a sample, which makes an interval a little too wide) for the rest. Proportions of two classes
+get Wilson's interval, average precision that of `ap_interval`. Weighted rows and groups have none of these short ways.
 Calibration slope and intercept have no interval (nan) where there are more than `MANY` probabilities.
 
 `cp.evaluate` and the model card of a classifier show these intervals; a comparison has its own (`comparison.evidence`).
@@ -115,14 +117,15 @@ def joint_intervals(
         for rows, y, proba in labels
     ]
 
-    def means(w: Array) -> dict[str, float]:
-        """Return the mean of each score over the labels that define it, for rows of weight `w` (n,)."""
+    def means(drawn: Array, weight: Array) -> dict[str, float]:
+        """Return the mean of each score over the labels that define it, for rows `drawn` (k,) of weight (k,)."""
+        w = np.bincount(drawn, weight, n)
         scored = [(ranks(w[rows]) | {"log_loss": _weighted_mean(loss, w[rows])}) for rows, ranks, loss in each]
         known = {key: [one[key] for one in scored if np.isfinite(one[key])] for key in scored[0]}
         return {key: float(np.mean(values)) if values else np.nan for key, values in known.items()}
 
     draws = row_draws(
-        lambda _: means, np.zeros(n, np.int64), sample_weight=sample_weight,
+        lambda drawn: partial(means, drawn), np.zeros(n, np.int64), sample_weight=sample_weight,
         # Without groups each row is one, so that a row is drawn with all its labels, whatever they are.
         groups=np.arange(n) if groups is None else groups, resamples=min(resamples, ROW_RESAMPLES), seed=seed,
     )  # fmt: skip
@@ -166,7 +169,13 @@ def _measure_checked(
         ends = _plain_intervals(y, proba, seen, decision, positive, resamples, level, seed)
     else:
         draws = row_draws(
-            prepare, y, sample_weight=sample_weight, groups=groups, resamples=min(resamples, ROW_RESAMPLES), seed=seed
+            prepare,
+            y,
+            sample_weight=sample_weight,
+            groups=groups,
+            resamples=min(resamples, ROW_RESAMPLES),
+            seed=seed,
+            fixed_shares=c > 2,
         )
         ends = {k: percentile(draw, level) for k, draw in draws.items()}
     nothing = (np.nan, np.nan)
@@ -195,27 +204,30 @@ def _loss_draws(y: Array, proba: Array, raw: Array, _: Array, positive: int, res
     loss = -log_proba(proba)[rows, y]
     # The Brier score of two classes is that of the positive class alone, half of the sum over both.
     squared = np.sum((proba - np.eye(proba.shape[1])[y]) ** 2, axis=1) / (2.0 if proba.shape[1] == 2 else 1.0)
-    draws = _mean_draws(y, loss, resamples, seed)
-    yield "log_loss", draws
-    yield "skill", 1.0 - draws / entropy(y, proba.shape[1])
+    yield "log_loss", _mean_draws(y, loss, resamples, seed)
+    # The entropy has the same shares as the losses: it must not change from draw to draw.
+    yield "skill", 1.0 - _mean_draws(y, loss, resamples, seed, fixed_shares=True) / entropy(y, proba.shape[1])
     yield "brier", _mean_draws(y, squared, resamples, seed)
     yield "log_loss_uncorrected", _mean_draws(y, -log_proba(raw)[rows, y], resamples, seed)
 
 
-def _mean_draws(y: Array, values: Array, resamples: int, seed: int) -> Array:
-    """Return means of `values` (N,) over resamples within each class, float64 (B,).
+def _mean_draws(y: Array, values: Array, resamples: int, seed: int, fixed_shares: bool = False) -> Array:
+    """Return means of `values` (N,) over resamples of all rows, float64 (B,); with `fixed_shares` within each class.
 
     The mean of a large class is drawn from a normal distribution, which is the same to all digits shown.
     """
     rng = generator(seed, "evaluation means")
+    sizes = np.bincount(y)
+    each = np.tile(sizes, (resamples, 1)) if fixed_shares else rng.multinomial(len(y), sizes / len(y), resamples)
     total = np.zeros(resamples)
     for c in np.unique(y):
-        mine = values[y == c]
-        n = len(mine)
-        if n > ENOUGH:
-            total += n * mine.mean() + np.sqrt(n) * mine.std() * rng.normal(size=resamples)
+        mine, drawn = values[y == c], each[:, c]  # how many rows of the class are in each resample
+        if len(mine) > ENOUGH:
+            total += drawn * mine.mean() + np.sqrt(drawn) * mine.std() * rng.normal(size=resamples)
         else:
-            total += mine[rng.integers(0, n, (resamples, n))].sum(axis=1)
+            most = int(drawn.max())
+            picked = mine[rng.integers(0, len(mine), (resamples, most))]
+            total += np.where(np.arange(most) < drawn[:, None], picked, 0.0).sum(axis=1)
     return total / len(y)
 
 
@@ -248,14 +260,25 @@ def _row_scores(y: Array, proba: Array, raw: Array, _: Array, positive: int, res
             wanted = {"ece": partial(top_label_ece, p.argmax(axis=1) == some, p.max(axis=1))}
         if few:
             wanted["calibration_slope"] = partial(sc.calibration_slope, some, p, positive=positive)
-            wanted["calibration_intercept"] = partial(sc.calibration_intercept, some, p, positive=positive)
+        if few and classes > 2:
+            wanted["calibration_intercept"] = partial(sc.calibration_intercept, some, p)
         return lambda w: {k: f(sample_weight=w) for k, f in wanted.items()}
+
+    def intercept(rows: Array) -> Callable[[Array], dict[str, float]]:
+        """Return the calibration intercept of these rows as a function of their weights (K,), for `row_draws`."""
+        some, p = y[rows], proba[rows]
+        return lambda w: {
+            "calibration_intercept": sc.calibration_intercept(some, p, positive=positive, sample_weight=w)
+        }
 
     def ranks(rows: Array) -> Callable[[Array], dict[str, float]]:
         """Return average precision and ROC AUC of these rows as a function of their weights (K,)."""
         return sc.rank_scorer(y[rows], proba[rows].clip(0.0, 1.0), positive)
 
     yield from row_draws(calibration, y, most=most, **how).items()
+    if few and classes == 2:
+        # With fixed shares, a third of all calibrated models would seem to have too high or too low probabilities.
+        yield from row_draws(intercept, y, most=most, **how, fixed_shares=False).items()
     if classes > 2:
         yield from row_draws(ranks, y, most=_rows_to_draw(100 * MANY, classes), **how).items()
 

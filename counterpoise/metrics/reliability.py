@@ -28,7 +28,7 @@ def reliability_table(
         problems: See `core.target`: two classes give a table of the positive one, more give one each against the rest.
         proba: float (N, C) or (N, L), what the classifier puts out.
         sample_weight: (N,) or None.
-        bins: At most so many, with equally many positive rows.
+        bins: At most so many, with equally many positive rows. Rows of weight 0 take no part.
 
     Returns:
         For each class `class`, `ece` (see `metrics.ece`), `calibration_error` (root mean square with the noise of the
@@ -55,6 +55,7 @@ def _class_bins(target: Array, score: Array, sample_weight: Array | None, bins: 
     `target` is bool (N,), whether a row has the class, and `score` float (N,) is its probability.
     """
     weight = row_weights(sample_weight, len(score))
+    target, score, weight = (values[weight > 0] for values in (target, score, weight))
     # Bins have equal sums of weights of positive rows. `rows` and `hits` below are plain numbers of rows.
     index = assign_bins(score, weight * target, bins)
     binned = summarize_bins(index, score, target, weight)
@@ -64,7 +65,7 @@ def _class_bins(target: Array, score: Array, sample_weight: Array | None, bins: 
     low, high = wilson(np.minimum(binned.observed * rows, rows), rows)
     two = np.stack([1 - score, score], axis=1)
     return {
-        "ece": ece(target.astype(int), two, bins=bins, sample_weight=sample_weight),
+        "ece": ece(target.astype(int), two, bins=bins, sample_weight=weight),
         "calibration_error": debiased_calibration_error(target.astype(int), two) if sample_weight is None else np.nan,
         "bins": [
             {"rows": int(n), "positives": int(k), "predicted": float(p), "observed": float(o), "low": float(a),

@@ -32,8 +32,9 @@ def row_draws(
     resamples: int = 200,
     seed: int = 0,
     most: int = ENOUGH,
+    fixed_shares: bool = True,
 ) -> dict[str, Array]:
-    """Return scores of resamples of rows (class by class), or of whole groups.
+    """Return scores of resamples of rows, or of whole groups. Rows of weight 0 take no part.
 
     Args:
         prepare: A function of row numbers (K,) that returns a function of their weights (K,) to scores by name.
@@ -41,6 +42,8 @@ def row_draws(
         sample_weight: float (N,): row i counts as w_i rows; None means 1.
         groups: (N,), group of each row: groups are drawn with replacement, their rows come together.
         resamples: B. seed: Of the draws. most: Rows per class that are drawn one by one.
+        fixed_shares: Whether rows are drawn class by class, so that the shares of the classes stay as they are. False:
+            from all rows, for scores that depend on these shares. Groups are always drawn from all.
 
     Returns:
         name -> float64 (B,); nan where a resample does not define the score. Where a large class was thinned the draws
@@ -59,14 +62,20 @@ def row_draws(
     weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
     rng = generator(seed, "evaluation rows")
     # `more`: how many rows each row stands for, 1 unless its class was thinned.
-    rows, more = (np.arange(len(y)), np.ones(len(y))) if groups is not None else _thinned_rows(y, seed, most)
-    counts = _draw_groups(groups, len(y), rng) if groups is not None else _draw_within_classes(y[rows], rng)
+    counted = np.flatnonzero(weight > 0)
+    if groups is not None:
+        rows, more = counted, np.ones(len(counted))
+        counts = _draw_groups(groups, counted, len(y), rng)
+    else:
+        kept, more = _thinned_rows(y[counted], seed, most)
+        rows = counted[kept]
+        counts = _draw_within_classes(y[rows] if fixed_shares else np.zeros(len(rows), np.int64), rng)
     score = prepare(rows)
     drawn = [score(next(counts) * more * weight[rows]) for _ in range(resamples)]
     draws = {key: np.array([one[key] for one in drawn]) for key in drawn[0]}
-    if len(rows) == len(y):
+    if len(rows) == len(counted):
         return draws
-    of_all, of_drawn = prepare(np.arange(len(y)))(weight), score(more * weight[rows])
+    of_all, of_drawn = prepare(counted)(weight[counted]), score(more * weight[rows])
     return {key: values + of_all[key] - of_drawn[key] for key, values in draws.items()}
 
 
@@ -95,8 +104,10 @@ def _draw_within_classes(y: Array, rng: np.random.Generator) -> Iterator[Array]:
         yield np.bincount(order[start + rng.integers(0, size)], minlength=len(y)).astype(np.float64)
 
 
-def _draw_groups(groups: Any, n: int, rng: np.random.Generator) -> Iterator[Array]:
-    """Yield how often each row comes in a resample of whole groups, float64 (n,), forever.
+def _draw_groups(groups: Any, rows: Array, n: int, rng: np.random.Generator) -> Iterator[Array]:
+    """Yield how often each of `rows` comes in a resample of their groups, float64 (len(rows),), forever.
+
+    `groups` are those of all `n` rows.
 
     Raises:
         DataError: The groups are not one per row, or a single group.
@@ -104,7 +115,7 @@ def _draw_groups(groups: Any, n: int, rng: np.random.Generator) -> Iterator[Arra
     given = np.asarray(groups)
     if given.shape != (n,):
         raise DataError(f"groups has shape {given.shape}. Expected one group for each of the {n} rows.")
-    group = np.unique(given.astype(str) if given.dtype == object else given, return_inverse=True)[1]
+    group = np.unique((given.astype(str) if given.dtype == object else given)[rows], return_inverse=True)[1]
     count = int(group.max()) + 1
     if count < 2:
         raise DataError("All rows are in one group. An interval needs at least 2 groups, and about 20 to be reliable.")

@@ -41,6 +41,11 @@ class ProbabilityToLogit(keras.layers.Layer):
         return {**super().get_config(), "independent": self.independent}
 
 
+def takes_probabilities(members: keras.Model) -> bool:
+    """Return whether a classifier was made from probabilities: its networks only turn them to logits."""
+    return len(members.layers) == 2 and isinstance(members.layers[1], ProbabilityToLogit)
+
+
 def emits_probabilities(model: keras.Model, output: str, loss: Any = None, given: bool = True) -> bool:
     """Decide whether a model puts out probabilities.
 

@@ -6,6 +6,7 @@ The numbers are the entry "audit" of a record, made by `comparison.audit`. The i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from statistics import median
 from typing import Any
 
 from counterpoise.core.titles import PER
@@ -97,7 +98,7 @@ def _threshold_spread(record: Record, audit: Mapping[str, Any]) -> tuple[str, li
         for row in ranked(record)
     ]
     rows = [
-        [name, *(words.significant(value) for value in (min(cuts), sorted(cuts)[len(cuts) // 2], max(cuts)))]
+        [name, *(words.significant(value) for value in (min(cuts), median(cuts), max(cuts)))]
         for name, cuts in own
         if len(cuts) > 1 and min(cuts) < max(cuts)
     ]

@@ -105,9 +105,12 @@ def class_shares(record: Mapping[str, Any]) -> dict[str, float]:
     """Return the share of each class, by label: the level of random guessing in the figures, and of a constant model.
 
     It is the share among all rows, or units, pixels or steps, as the record counts classes. With several labels per
-    row, it is the share of each label among the rows where the label is known, which counts do not show.
+    row, it is the share of each label among the rows where the label is known, which counts do not show. With weights,
+    it is the weighted share, as in all scores.
     """
     classes = record["data"]["classes"]
+    if classes and all("weighted_share" in c for c in classes):
+        return {str(c["label"]): float(c["weighted_share"]) for c in classes}
     if several_labels(record):
         return {str(c["label"]): float(c["share"]) for c in classes}
     total = sum(c["count"] for c in classes) or 1

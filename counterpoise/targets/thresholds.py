@@ -185,8 +185,8 @@ class GuaranteeRows(NamedTuple):
 def rows_of_guarantee(scores: Mapping[str, Array], by_class: bool) -> GuaranteeRows:
     """Return the rows that support a guarantee.
 
-    They are the rows set aside, or else those that fitted the rule. Rows of one group are not independent, so one row
-    of each group is drawn.
+    They are the rows set aside, or else those that fitted the rule, without rows of weight 0. Rows of one group are not
+    independent, so one row of each group is drawn.
 
     Args:
         scores: The stored scores.
@@ -194,10 +194,11 @@ def rows_of_guarantee(scores: Mapping[str, Array], by_class: bool) -> GuaranteeR
     """
     kept_out = "guarantee_log_p" in scores
     prefix = "guarantee_" if kept_out else ""
-    log_p, y, groups = (scores.get(f"{prefix}{name}") for name in ("log_p", "y", "group"))
+    log_p, y, groups, weight = (scores.get(f"{prefix}{name}") for name in ("log_p", "y", "group", "weight"))
     assert log_p is not None
     assert y is not None
-    rows = np.arange(len(y)) if groups is None else one_per_group(groups, y, by_class)
+    rows = np.arange(len(y)) if weight is None else np.flatnonzero(weight > 0)
+    rows = rows if groups is None else rows[one_per_group(groups[rows], y[rows], by_class)]
     of = "rows" if groups is None else "groups"
     return GuaranteeRows(list(log_p[:, rows].astype(np.float64)), y[rows], kept_out, of)
 

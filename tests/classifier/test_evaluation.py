@@ -49,6 +49,57 @@ def test_intervals_cover():
     assert min(held.values()) >= 16, held
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_intervals_cover_although_other_rows_have_another_share_of_positives(weighted):
+    """A calibrated model must not seem to have too high or too low probabilities more often than one time in ten."""
+    keys, held, trials = ("log_loss", "brier", "calibration_intercept"), dict.fromkeys(range(3), 0), 40
+    big, proba = draw(100_000, 99, share=0.05)
+    truth = measure(big, proba, (proba[:, 1] > 0.4).astype(int), resamples=1)
+    for seed in range(trials):
+        y, p = draw(400, seed, share=0.05)
+        weight = np.ones(400) if weighted else None
+        scores = measure(y, p, (p[:, 1] > 0.4).astype(int), sample_weight=weight, resamples=60, seed=seed)
+        for i, key in enumerate(keys):
+            held[i] += scores[key]["low"] <= truth[key]["value"] <= scores[key]["high"]
+    assert min(held.values()) >= 0.85 * trials, held
+
+
+def test_rows_of_weight_0_are_absent_from_scores_and_intervals():
+    y, p = draw(300, 2)
+    w = np.random.default_rng(0).random(300)
+    groups, d = np.repeat(np.arange(60), 5), (p[:, 1] > 0.3).astype(int)
+    w[(w < 0.4) | (groups < 10)] = 0.0
+    kept = w > 0
+    for given in (None, groups):
+        own = None if given is None else given[kept]
+        scores = measure(y, p, d, p, sample_weight=w, groups=given, resamples=30)
+        alone = measure(y[kept], p[kept], d[kept], p[kept], sample_weight=w[kept], groups=own, resamples=30)
+        for key, score in scores.items():
+            assert list(score.values()) == pytest.approx(list(alone[key].values()), nan_ok=True), key
+
+
+def test_weights_change_what_a_model_without_columns_would_score():
+    y, p = draw(2000, 3)
+    w = np.where(y == 1, 0.2, 1.0)
+    clf = cp.wrap(p[:, 1], y)
+    scores = cp.evaluate(clf, p[:, 1], y, sample_weight=w, by={"half": np.arange(2000) % 2}, resamples=20)
+    share, plain = w[y == 1].sum() / w.sum(), y.mean()
+    assert scores["classes"][1]["share"] == pytest.approx(plain)
+    assert scores["classes"][1]["weighted_share"] == pytest.approx(share)
+    text = repr(scores)
+    assert f"without a model: {share:.3f}" in text  # of average precision
+    entropy = -share * math.log(share) - (1 - share) * math.log(1 - share)
+    assert f"without a model: {entropy:.3f}" in text  # of log loss
+    assert f"Per 10,000 cases ({10_000 * share:,.0f} '1')" in text
+    priced = cp.evaluate(clf, p[:, 1], y, sample_weight=w, costs=[[0, 1], [9, 0]], resamples=20)["further"]
+    cost = w * np.where(y == 1, 9 * (clf.predict(p[:, 1]) == 0), clf.predict(p[:, 1]) == 1)
+    assert priced["expected_cost"]["value"] == pytest.approx(cost.sum() / w.sum())
+    assert priced["largest_cost_share"]["value"] == pytest.approx(cost.max() / cost.sum())
+    # Weights of 0 behind the last positive row made a bin without rows.
+    w = np.where(p[:, 1] > p[y == 1, 1].max() - 1e-12, 0.0, w)
+    assert cp.evaluate(clf, p[:, 1], y, sample_weight=w, resamples=20)["reliability"]
+
+
 def test_large_classes_are_thinned_to_the_same_answer():
     y, p = draw(30_000, 1)
     d = (p[:, 1] > 0.5).astype(int)

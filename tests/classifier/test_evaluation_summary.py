@@ -108,6 +108,14 @@ def test_calibration_is_what_its_intervals_exclude(evaluation, slope, intercept,
     assert words in line
 
 
+def test_a_small_significant_difference_is_not_printed_as_0(evaluation):
+    record = copy.deepcopy(evaluation)
+    other = next(value for value in record["by"][0]["values"] if value["differences"])
+    other["differences"]["alert_rate"] = {"value": -0.0031, "low": -0.005, "high": -0.001}
+    (line,) = (line for line in summary_lines(record) if line.startswith("Significantly different"))
+    assert "alert rate -0.003" in line
+
+
 def test_classes_and_labels():
     rng = np.random.default_rng(2)
     y = rng.choice(["a", "b", "c"], 300, p=[0.7, 0.2, 0.1])

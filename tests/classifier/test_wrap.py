@@ -103,3 +103,18 @@ def test_scores_of_several_labels_are_wrapped_label_by_label(tmp_path):
     exclusive = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, "softmax")])
     with pytest.raises(ModelError, match="ends in softmax"):
         cp.wrap(exclusive, z.astype("float32"), y)
+
+
+def test_other_scores_than_probabilities_are_refused_by_a_classifier_of_probabilities():
+    """They would be clipped: all logits above 1 would get the same, largest probability."""
+    x, y = rows()
+    z = x[:, 0] - 1.5
+    clf = cp.wrap(1 / (1 + np.exp(-z)), y)
+    for method in (clf.predict, clf.predict_proba, clf.predict_frame, lambda scores: cp.monitor(clf, scores)):
+        with pytest.raises(OptionError, match="made from probabilities"):
+            method(z)
+    with pytest.raises(OptionError, match="made from probabilities"):
+        cp.wrap(z, y, output="probabilities")
+    assert cp.wrap(z, y).predict_proba(z).shape == (len(y), 2)
+    with pytest.raises(TargetError, match="only one class"):
+        cp.wrap(z, np.zeros(len(z), int))

@@ -13,6 +13,7 @@ import counterpoise as cp
 from counterpoise.comparison import audit
 from counterpoise.comparison.audit import REVIEW_ALPHAS
 from counterpoise.core.errors import CounterpoiseError, OptionError
+from counterpoise.report.audit import sections
 
 
 def people(n=900, seed=0):
@@ -140,3 +141,10 @@ def test_importance_of_many_sorted_rows(monkeypatch):
     importance = comparison.record["audit"]["importance"]
     assert importance["rows"] == 100
     assert importance["average_precision"] > 0.2
+
+
+def test_the_median_of_an_even_number_of_thresholds_lies_between_two_of_them():
+    rows = [{"strategy": "threshold", "rank": 1, "thresholds": [0.1, 0.4], "scores": {}}]
+    record = {"rows": rows, "audit": {}, "data": {"classes": []}, "metric": "f1"}
+    (section,) = (section for section in sections(record) if section["id"] == "spread")
+    assert section["tables"][-1]["rows"] == [["Tuned threshold", "0.1", "0.25", "0.4"]]

@@ -308,3 +308,39 @@ def test_nothing_is_better_than_what_was_cut_off():
     outside = {"external": ["external:tree"]}
     assert assess(tree, **how, **outside).verdict.winner == "external:tree"
     assert assess(tree, **how, **outside, unfinished={"none"}).verdict.winner == "none"
+
+
+@pytest.mark.parametrize("metric", ["f1", "precision"])
+def test_strategies_are_ranked_and_compared_by_the_pooled_scores_that_are_shown(metric: str) -> None:
+    """The mean over the folds would rank them the other way round: small folds count as much as large ones."""
+    positives, alerts = np.array([3, 12, 4, 9, 2]), np.array([4, 9, 5, 9, 3])
+    hits = {"none": np.array([3, 3, 4, 3, 2]), "focal": np.array([1, 8, 2, 6, 1])}
+    counts, scores = {}, {}
+    for name, tp in hits.items():
+        fp = alerts - tp + 3
+        counts[name] = {"": np.stack([[200 - fp, fp], [positives - tp, tp]]).transpose(2, 0, 1)}
+        scores[name] = {metric: 2 * tp / (positives + tp + fp) if metric == "f1" else tp / (tp + fp)}
+    judgment = assess(scores, folds=5, metric=metric, counts=counts)
+    shown = {name: judgment.row(name)["scores"][metric]["mean"] for name in scores}
+    assert np.mean(scores["none"][metric]) > np.mean(scores["focal"][metric])
+    assert shown["none"] < shown["focal"]
+    assert judgment.ranking == ("focal", "none")
+    change = judgment.vs_none["focal"][metric]
+    assert change.difference == pytest.approx(shown["focal"] - shown["none"])
+    assert change.low < change.difference < change.high
+    assert f"{shown['none']:.3f}" in str(judgment.verdict)
+    assert f"{shown['focal']:.3f}" in str(judgment.verdict)
+
+
+def test_a_model_behind_an_external_one_does_not_rank_first() -> None:
+    ours, theirs = [0.60, 0.63, 0.59, 0.60, 0.58], [0.61, 0.62, 0.61, 0.60, 0.59]
+    none = [0.50, 0.52, 0.48, 0.51, 0.49]
+    for baseline in (none, [v - 0.002 for v in ours]):
+        scores = {"none": baseline, "smote": ours, "external:x": theirs}
+        of = {name: {"roc_auc": values} for name, values in scores.items()}
+        text = str(assess(of, folds=5, metric="roc_auc", external=["external:x"]).verdict)
+        assert "among the Counterpoise models" in text
+        for phrase in ("ranks first", "highest mean"):
+            assert text.count(phrase) == text.count(f"{phrase} among the Counterpoise models")
+        alone = {name: row for name, row in of.items() if name != "external:x"}
+        assert "among the Counterpoise" not in str(assess(alone, folds=5, metric="roc_auc").verdict)

@@ -59,3 +59,14 @@ def test_ranks_and_friedman() -> None:
 def test_cliques_overlap_and_cover() -> None:
     assert cliques([2.0, 1.0, 1.8, 2.9], 1.05) == [(1, 2, 0), (0, 3)]
     assert cliques([1.0, 3.0], 1.0) == []
+
+
+def test_friedman_corrects_for_ties() -> None:
+    """The baseline and its tuned threshold have equal scores on every data set."""
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        scores = rng.random((8, 3))
+        tied = np.c_[scores, scores[:, 0]]
+        chi2 = stats.friedmanchisquare(*tied.T).statistic
+        assert friedman(tied) == pytest.approx(stats.f.sf(7 * chi2 / (24 - chi2), 3, 21))
+    assert friedman(np.ones((4, 3))) == 1.0

@@ -157,3 +157,11 @@ def test_three_classes_have_no_positive():
 def test_curves_are_of_the_first_repeat(results, examples):
     again = [dataclasses.replace(c, repeat=1) for c in results["none"]]
     assert tally.report_curves([*results["none"], *again], examples) == tally.report_curves(results["none"], examples)
+
+
+def test_rows_of_weight_0_do_not_make_counts_larger(examples):
+    weighted = dataclasses.replace(examples, sample_weight=np.where(np.arange(12) < 6, 0.0, 2.0).astype(np.float32))
+    tables = tally.fold_counts([result("none", 0, np.arange(12))], weighted)
+    assert tables[""].sum() == 6
+    shares = tally.data_block(weighted)["classes"]
+    assert [c["weighted_share"] for c in shares] == [pytest.approx(4 / 6), pytest.approx(2 / 6)]

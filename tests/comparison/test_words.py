@@ -7,7 +7,7 @@ import pytest
 
 from counterpoise.comparison.effect import effect_text, positive_shares
 from counterpoise.comparison.significance import Difference
-from counterpoise.comparison.words import Contrast, inconclusive, listed, number, percent, selection_caveat
+from counterpoise.comparison.words import Contrast, inconclusive, listed, number, p_value, percent, selection_caveat
 from counterpoise.core.errors import OptionError
 
 
@@ -54,3 +54,10 @@ def test_a_difference_that_only_the_correction_undoes_is_not_called_improbable()
 def test_a_difference_is_in_the_unit_of_its_metric(metric: str, gap: str) -> None:
     d = Difference(0.3, 0.1, 0.5, 0.02, 0.0, 0.1, 0.9)
     assert Contrast(metric, "focal", "none", (0.8, 0.5), d, 0.01).gap() == gap
+
+
+def test_a_number_that_misses_a_limit_does_not_round_to_it() -> None:
+    assert [percent(p) for p in (0.9499, 0.95, 0.6659, 2 / 3, 0.8)] == ["94%", "95%", "66%", "67%", "80%"]
+    assert [p_value(p) for p in (0.0499, 0.05, 0.05001, 0.0504, 0.051)] == [
+        "p = 0.050", "p = 0.050", "p = 0.0501", "p = 0.0504", "p = 0.051",
+    ]  # fmt: skip

@@ -216,3 +216,18 @@ def test_weights_that_sum_to_1_calibrate_as_weights_of_1(kind: str) -> None:
     assert whole is not None
     assert weighted is not None
     np.testing.assert_allclose(apply_calibrator(weighted, over), apply_calibrator(whole, over), rtol=1e-6)
+
+
+def test_rows_of_weight_0_fit_no_calibrator() -> None:
+    lp, y = binary(2000)
+    w = np.random.default_rng(1).random(2000)
+    w[w < 0.3] = 0.0
+    kept = w > 0
+    assert fit_calibrator(lp, y, "platt", sample_weight=w) == fit_calibrator(
+        lp[kept], y[kept], "platt", sample_weight=w[kept]
+    )
+    # Ten positive rows with weight are too few, however many have none.
+    w = np.where((y == 0) | (np.cumsum(y) <= 10), 1.0, 0.0)
+    calibrator, notes = fit_calibrator(lp, y, "platt", sample_weight=w)
+    assert calibrator is None
+    assert "platt needs 30 and has 10" in notes[0]

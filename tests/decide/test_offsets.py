@@ -105,3 +105,12 @@ def test_weights_that_sum_to_1_choose_as_weights_of_1(aim: str) -> None:
     b = choose_offsets(lp, y, aim)
     assert np.abs(b).max() > 0.1
     np.testing.assert_allclose(choose_offsets(lp, y, aim, np.full(800, 1 / 800)), b)
+
+
+@pytest.mark.parametrize("aim", ["f1", "mcc", "g_mean", "recall_floor(0.5)"])
+def test_rows_of_weight_0_choose_no_offsets(aim: str) -> None:
+    lp, y = sample(400)
+    w = np.random.default_rng(1).random(400)
+    w[w < 0.3] = 0.0
+    kept = w > 0
+    assert np.array_equal(choose_offsets(lp, y, aim, w), choose_offsets(lp[kept], y[kept], aim, w[kept]))

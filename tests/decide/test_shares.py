@@ -99,3 +99,13 @@ def test_bad_input() -> None:
         estimate_prior(lp, y, np.zeros((5, 3)))
     with pytest.raises(OptionError, match="Class 1 has no labeled row"):
         estimate_prior(lp, np.zeros(50, int), lp)
+
+
+def test_a_few_new_rows_are_no_change_of_the_class_proportions() -> None:
+    rng = np.random.default_rng(0)
+    log_p, y = rows(rng, 1000, 0.1)
+    moved = 0
+    for seed in range(20):
+        estimate = estimate_prior(log_p, y, rows(rng, 5, 0.1)[0][2:], draws=20, seed=seed)
+        moved += bool(np.any((estimate.source_prior < estimate.low) | (estimate.source_prior > estimate.high)))
+    assert moved <= 4

@@ -153,3 +153,19 @@ def test_an_unreachable_precision_says_what_can_be() -> None:
         choose_threshold(np.array([0.9, 0.8, 0.1]), np.array([0, 1, 0]), "precision_floor(0.9)")
     assert issubclass(GuaranteeError, ValueError)
     assert issubclass(OptionError, ValueError)
+
+
+@pytest.mark.parametrize(
+    "aim", ["f1", "mcc", "g_mean", "balanced_accuracy", "recall_floor(0.8)", "precision_floor(0.5)", "alerts(1, 10)"]
+)
+def test_rows_of_weight_0_choose_no_threshold(aim: str) -> None:
+    rng = np.random.default_rng(3)
+    y = (rng.random(200) < 0.3).astype(int)
+    p, w = np.clip(rng.normal(0.3 + 0.3 * y, 0.2), 0.01, 0.99), rng.random(200)
+    w[rng.random(200) < 0.4] = 0.0
+    assert choose_threshold(p, y, aim, w) == choose_threshold(p[w > 0], y[w > 0], aim, w[w > 0])
+
+
+def test_the_text_of_an_aim_keeps_its_numbers() -> None:
+    for aim in ("cost(1, 1234567)", "alerts(1234567, 98765432)", "precision_floor(0.9999999)"):
+        assert str(Aim.parse(aim)) == aim

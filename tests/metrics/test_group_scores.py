@@ -101,3 +101,27 @@ def test_nothing_found_and_nobody_there():
     assert second["low"] == 0.0 < second["high"] < 1
     assert np.isnan([third["value"], scored["values"][2]["differences"]["recall"]["low"]]).all()
     assert set(scored["values"][1]["differences"]) == set(COMPARED) < set(GROUP_SCORES)
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_rows_of_weight_0_are_absent(grouped):
+    y, p, d, g = draw(300)
+    rng = np.random.default_rng(1)
+    unit, w = rng.integers(0, 40, 300), rng.random(300)
+    w[(rng.random(300) < 0.3) | (unit < 5)] = 0.0
+    kept = w > 0
+    with_all = group_scores(y, p, d, g, groups=unit if grouped else None, sample_weight=w, reference=0)
+    without = group_scores(
+        y[kept], p[kept], d[kept], g[kept], groups=unit[kept] if grouped else None, sample_weight=w[kept], reference=0
+    )
+    for one, other in zip(with_all["values"], without["values"], strict=True):
+        assert (one["rows"], one["positives"]) == (other["rows"], other["positives"])
+        for kind in ("scores", "differences"):
+            for key, score in one[kind].items():
+                assert list(score.values()) == pytest.approx(list(other[kind][key].values()), nan_ok=True), key
+
+
+def test_the_calibration_error_of_weighted_rows_is_not_that_of_unweighted_rows():
+    y, p, d, g = draw(300)
+    scored = group_scores(y, p, d, g, sample_weight=np.linspace(0.1, 2, 300))
+    assert all(np.isnan(one["scores"]["calibration_error"]["value"]) for one in scored["values"])
