@@ -160,7 +160,7 @@ def _focal_term(loss: Any) -> Array | None:
     if not isinstance(own, (Focal, MultiLabelFocal)) or (own is loss and own.alpha is None):
         return None
     alpha = own.alpha
-    if isinstance(own, MultiLabelFocal):  # alpha is the weight of each label's presence
+    if isinstance(own, MultiLabelFocal) and alpha is not None:  # alpha is the weight of each label's presence
         alpha = np.stack([1.0 - np.atleast_1d(alpha), np.atleast_1d(alpha)], axis=-1)
     return -np.log((1.0 if alpha is None else alpha) * getattr(loss, "weights", 1.0))
 
