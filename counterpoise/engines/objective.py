@@ -2,7 +2,8 @@
 
 A loss is named in a job by `(name, constants)`, and the job's target maps the name to its class (`Target.losses`), so
 that a job stays a plain value that can be hashed, pickled and sent to another process. The name "model" is the loss of
-the user's compiled model. Texts of `Objective.family` are saved with compile modes in stores of `compare`.
+the user's compiled model; its constant "additive" is its own term, where that is known. Texts of `Objective.family` are
+saved with compile modes in stores of `compare`.
 """
 
 from __future__ import annotations
@@ -144,6 +145,7 @@ class Objective:
         additive = getattr(self._loss, "additive", None)
         value = None if additive is None or plan.of_members else additive(plan.drawn_shares)
         value = _focal_term(self._loss) if value is None else value
+        value = self.constants.get("additive") if self.name == "model" else value
         if value is None:
             return plan.log_shift
         term = np.asarray(value, dtype=float)
