@@ -123,6 +123,11 @@ def _with_network_loss(single: Single, network: Model) -> Single:
     return replace(single, loss="model", constants=no_constants if term is None else partial(_with_term, term))
 
 
+def without_known_term(single: Single) -> Single:
+    """Return a `Single` as if the term of the model's own loss were not known, because it changes during training."""
+    return replace(single, constants=no_constants) if single.loss == "model" else single
+
+
 def _with_term(term: list[Any], counts: np.ndarray) -> Mapping[str, Any]:
     """Return the constants of the model's own loss: the term that it leaves in the logits (see `known_term`)."""
     return {"additive": term}

@@ -183,6 +183,8 @@ def test_a_model_of_compile_balanced_is_corrected_for_its_class_weights():
     (shift,) = clf.card["log_shifts"]
     # Oversampling of one row in 8, and weights of 9 to 1.
     assert np.diff(shift) == pytest.approx(np.log(7 * 9), rel=0.02)
+    late = cp.fit(model, X, Y, callbacks=[cp.callbacks.Deferred(at=0.5)], epochs=2, verbose=0)
+    assert late.card["log_shifts"] == [[0.0, 0.0]]  # it is not known whether the kept round had the weights
 
 
 def test_weights_of_labels_reach_a_loss_with_a_number_for_each_label():
