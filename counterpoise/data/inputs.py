@@ -24,6 +24,19 @@ def is_text(array: Any) -> bool:
     return array.dtype.kind in "SU" or (array.dtype.kind == "O" and all(isinstance(v, str) for v in array.ravel()))
 
 
+def beyond_int32(array: Any) -> bool:
+    """Return whether an array has integers that 32 bits cannot hold, such as times in nanoseconds.
+
+    Example:
+        >>> beyond_int32(np.array([3_000_000_000])), beyond_int32(np.array([3, 4]))
+        (True, False)
+    """
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "iu" or array.dtype.itemsize < 4 or not array.size:
+        return False
+    limits = np.iinfo(np.int32)
+    return array.dtype != np.int32 and bool(array.max() > limits.max or array.min() < limits.min)
+
+
 def check_no_gap(array: np.ndarray, name: str = "x") -> None:
     """Raise a `DataError` if an object array (N,) has text in some rows, but not in all.
 
@@ -47,7 +60,7 @@ def check_no_gap(array: np.ndarray, name: str = "x") -> None:
 def check_inputs(x: Any, inputs: Any) -> None:
     """Raise a `DataError` unless there are rows and they have the shapes that a network takes.
 
-    Called before rows are predicted.
+    Called before rows are predicted. Numbers beyond 32 bits are refused where the network takes 32-bit integers.
 
     Args:
         x: Rows, first axis N.
@@ -70,6 +83,12 @@ def check_inputs(x: Any, inputs: Any) -> None:
         raise DataError(f"x has {len(arrays)} inputs, but this classifier needs {len(wanted)}.")
     for array, tensor in zip(arrays, wanted, strict=True):
         _check_shape(np.shape(array), tuple(tensor.shape[1:]))
+        if str(getattr(tensor, "dtype", "")) == "int32" and beyond_int32(array):
+            largest = max(int(array.max()), int(array.min()), key=abs)
+            raise DataError(
+                f"x contains the integer {largest:,}, but this classifier takes integers of 32 bits, as the training "
+                "rows had. Pass numbers in the units of the training rows."
+            )
 
 
 def _check_shape(shape: tuple[int, ...], row: tuple[int | None, ...]) -> None:

@@ -73,14 +73,14 @@ class Mixed:
 
 
 def check_mixable(examples: Examples, name: str) -> None:
-    """Refuse rows without numbers to mix, and rows with a class per element.
+    """Refuse rows without numbers to mix, and rows with more than one class.
 
     Text has no numbers, and whole numbers may be tokens.
 
     Raises:
         DataError: The rows cannot be mixed. `name` is the strategy in the message.
     """
-    if (target := target_of(examples)).per_element:
+    if (target := target_of(examples)).many_per_row:
         raise DataError(
             f"Strategy {name!r} mixes rows and their labels, but these rows have {target.what}. Leave the strategy out."
         )

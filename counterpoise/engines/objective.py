@@ -2,7 +2,8 @@
 
 A loss is named in a job by `(name, constants)`, and the job's target maps the name to its class (`Target.losses`), so
 that a job stays a plain value that can be hashed, pickled and sent to another process. The name "model" is the loss of
-the user's compiled model. Texts of `Objective.family` are saved with compile modes in stores of `compare`.
+the user's compiled model; its constant "additive" is its own term, where that is known. Texts of `Objective.family` are
+saved with compile modes in stores of `compare`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import numpy as np
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.job import Job
 from counterpoise.engines.mixing import MIXES
+from counterpoise.losses.multilabel import MultiLabelFocal
+from counterpoise.losses.pointwise import Focal
 from counterpoise.networks.batch_ensemble import BatchEnsembleLoss
 from counterpoise.networks.user_loss import returns_one_number
 from counterpoise.plans.plan import Plan
@@ -141,10 +144,27 @@ class Objective:
         """
         additive = getattr(self._loss, "additive", None)
         value = None if additive is None or plan.of_members else additive(plan.drawn_shares)
+        value = _focal_term(self._loss) if value is None else value
+        value = self.constants.get("additive") if self.name == "model" else value
         if value is None:
             return plan.log_shift
         term = np.asarray(value, dtype=float)
-        return plan.log_shift - (term - term.mean())
+        return plan.log_shift - (term - term.mean(axis=-1, keepdims=True))
+
+
+def _focal_term(loss: Any) -> Array | None:
+    """Return minus the log of what a focal loss weighs each class, float (C,) or (L or 1, 2); None if it weighs none.
+
+    The weights remain in its outputs after the effect of gamma is undone. For elements, class weights around the loss
+    belong to them.
+    """
+    own = getattr(loss, "loss", loss)
+    if not isinstance(own, (Focal, MultiLabelFocal)) or (own is loss and own.alpha is None):
+        return None
+    alpha = own.alpha
+    if isinstance(own, MultiLabelFocal) and alpha is not None:  # alpha is the weight of each label's presence
+        alpha = np.stack([1.0 - np.atleast_1d(alpha), np.atleast_1d(alpha)], axis=-1)
+    return -np.log((1.0 if alpha is None else alpha) * getattr(loss, "weights", 1.0))
 
 
 def _without_counts(constants: Mapping[str, Any]) -> dict[str, Any]:

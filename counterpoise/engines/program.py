@@ -22,6 +22,7 @@ import tensorflow as tf
 from counterpoise.core.errors import ModelError
 from counterpoise.core.structure import chunk_rows, leaves
 from counterpoise.core.target import Target
+from counterpoise.data.inputs import beyond_int32
 from counterpoise.engines import program_rules
 from counterpoise.engines.dropout_masks import DropoutMasks
 from counterpoise.engines.loss_constants import ClassConstants
@@ -53,7 +54,7 @@ class Memory:
     """The data as tensors, once for all jobs.
 
     Attributes:
-        x: Tensors in the structure of the input; doubles are kept as float32, int64 as int32, bytes as they are.
+        x: Tensors in the structure of the input; doubles are kept as float32, int64 as int32 or float32.
         y: int32 (N,), class codes, or labels (N, L); of elements int (N, ...).
         form: Specs of x and y for any number of rows, and the integer type of row numbers.
         values_per_row: Numbers in a row of the input.
@@ -319,6 +320,6 @@ def _gather_rows(x: Any, rows: Any) -> Any:
 
 
 def _to_tensor(array: Array) -> Any:
-    """Return an array as a tensor, with float64 as float32 and int64 as int32."""
-    small = {"float64": np.float32, "int64": np.int32}.get(array.dtype.name)
+    """Return an array as a tensor, with float64 as float32 and int64 as int32 (or float32 if 32 bits are too few)."""
+    small = np.float32 if beyond_int32(array) else {"float64": np.float32, "int64": np.int32}.get(array.dtype.name)
     return tf.constant(array if small is None else array.astype(small))

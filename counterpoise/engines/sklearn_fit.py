@@ -35,6 +35,8 @@ INTEGER_LEVELS = 254
 #: Numbers in a matrix below which boosted trees get one thread: several only wait for each other, most of all on a
 #: machine that has other work.
 SMALL = 1_000_000
+#: Names under which estimators take weights of early-stopping rows (scikit-learn, LightGBM, XGBoost).
+_STOP_WEIGHTS = ("sample_weight_val", "eval_sample_weight", "sample_weight_eval_set")
 #: Parameters that do not change what is fitted, and so are no part of a job's id.
 NOT_IN_CONTENT = ("n_jobs", "verbose", "verbosity")
 
@@ -151,7 +153,8 @@ def _fit_and_predict(job: Job, examples: Examples, given: Any) -> tuple[Array, A
     flat = FlatRows(examples, job.train, keep_nan=keep_nan, integer_levels=integer_levels)
     drawn = np.sort(job.plan.rows(0, seeds.integer(job.seed, "plan", *job.counters)))
     how = _weight_arguments(estimator, job, drawn) | _level_arguments(estimator, flat.categorical)
-    how |= _stopping_arguments(estimator, job, flat.matrix(job.stop), examples.y[job.stop])
+    stop_weights = examples.weights_of(job.stop)
+    how |= _stopping_arguments(estimator, job, flat.matrix(job.stop), examples.y[job.stop], stop_weights)
     rows = job.train[drawn]
     x = flat.matrix(rows)
     with warnings.catch_warnings(), threadpool_limits(1 if x.size < SMALL else None, user_api="openmp"):
@@ -224,10 +227,11 @@ def stops_early(estimator: Any) -> bool:
     return by_rows or ("eval_set" in takes and bool(has.get("early_stopping_rounds")))
 
 
-def _stopping_arguments(estimator: Any, job: Job, x: Array, y: Array) -> dict[str, Any]:
+def _stopping_arguments(estimator: Any, job: Job, x: Array, y: Array, weights: Array | None) -> dict[str, Any]:
     """Return the early-stopping rows as arguments of `fit`; {} for an estimator that does not stop early.
 
-    Without patience in the job, or without such rows, early stopping of the estimator is turned off.
+    Without patience in the job, or without such rows, early stopping of the estimator is turned off. The user's weights
+    (S,) of the rows are passed if the estimator takes some.
     """
     if not stops_early(estimator):
         return {}
@@ -235,9 +239,11 @@ def _stopping_arguments(estimator: Any, job: Job, x: Array, y: Array) -> dict[st
     if job.limits.patience is None or not len(y):
         estimator.set_params(**({"early_stopping": False} if "X_val" in takes else {"early_stopping_rounds": None}))
         return {}
-    if "X_val" in takes:
-        return {"X_val": x, "y_val": y}
-    return {"eval_X": x, "eval_y": y} if "eval_X" in takes else {"eval_set": [(x, y)]}
+    how: dict[str, Any] = {"X_val": x, "y_val": y} if "X_val" in takes else {"eval_set": [(x, y)]}
+    how = {"eval_X": x, "eval_y": y} if "eval_X" in takes else how
+    if weights is not None and weights.any() and (name := next((k for k in _STOP_WEIGHTS if k in takes), None)):
+        how[name] = weights if "X_val" in takes else [weights]
+    return how
 
 
 def _log_proba(estimator: Any, x: Array, shape: tuple[int, ...]) -> Array:

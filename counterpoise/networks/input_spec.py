@@ -14,6 +14,7 @@ import numpy as np
 
 from counterpoise.core.errors import DataError
 from counterpoise.core.examples import Examples
+from counterpoise.data.inputs import beyond_int32
 from counterpoise.targets.kinds import target_of
 
 #: Layers around a user's model: no input can have these names. Saved files are read by the first two.
@@ -75,7 +76,7 @@ class InputSpec:
 def spec_of(examples: Examples) -> InputSpec:
     """Return the spec of the rows in examples.
 
-    Signed integers become int32, and all other numbers float32.
+    Signed integers become int32, and all other numbers float32, as integers do that 32 bits cannot hold.
     """
     x, target = examples.x, target_of(examples)
     kind = {"independent": target.independent, "per_element": target.per_element}
@@ -101,5 +102,7 @@ def _check_names(x: Mapping[str, Any]) -> None:
 
 def _input_dtype(array: Any) -> str:
     """Return the dtype that the network receives: "float32", "int32", or "string" for text."""
+    if beyond_int32(array):
+        return "float32"
     kind = np.dtype(array.dtype).kind
     return {"f": "float32", "i": "int32", "u": "float32", "b": "float32"}.get(kind, "string")

@@ -7,6 +7,7 @@ Both engines, metrics of the compiled model, and training steps of its own class
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Any
 
@@ -14,7 +15,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from counterpoise.core.errors import ModelError
+from counterpoise.core.errors import ModelError, OptionError
+from counterpoise.losses.base import LabelLoss, Loss
+from counterpoise.losses.weighted import LabelWeighted
 from counterpoise.networks.cloning import keras_text
 
 #: Keras losses that strategies may replace, and their names as functions.
@@ -61,7 +64,8 @@ class ModelLoss(keras.losses.Loss):
 class LabelModelLoss(keras.losses.Loss):
     """A model's own loss as a function of labels (N, L), zeros and ones, and logits (N, L).
 
-    Weights (N, L) count label by label: the loss is then the mean over the labels of the loss of each column.
+    Weights (N, L) count label by label: the loss is then the mean over the labels of the loss of each column. A loss of
+    `cp.losses` takes them as they are, because it may have a number for each label.
 
     Args:
         loss: A Keras loss, or a function (y_true, y_pred).
@@ -79,7 +83,7 @@ class LabelModelLoss(keras.losses.Loss):
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Return the loss of a batch; weights are (N,) or (N, L), unknown labels (-1) are 0."""
         y, p = shaped(ops.maximum(ops.convert_to_tensor(y_true), 0), self.form, self.units), self.activation(y_pred)
-        if sample_weight is None or len(sample_weight.shape) < 2:
+        if sample_weight is None or len(sample_weight.shape) < 2 or isinstance(self.inner, LabelLoss):
             return self.inner(y, p, sample_weight=sample_weight)
         columns = [
             self.inner(y[..., i : i + 1], p[..., i : i + 1], sample_weight=sample_weight[..., i])
@@ -280,6 +284,21 @@ def is_cross_entropy(loss: Any, units: int, independent: bool = False) -> bool:
     if independent:
         return name == "binary_crossentropy"
     return name in _CROSS_ENTROPIES.values() and (units == 1 or name != "binary_crossentropy")
+
+
+def known_term(loss: Any, shape: tuple[int, ...]) -> list[Any] | None:
+    """Return the term that a compiled loss of `cp.losses` leaves in the logits, as lists of the shape of a shift.
+
+    The shape is (C,), or (L, 2) of labels. The term is minus the log of class weights (`compile_balanced`), or the log
+    of class proportions (`Loss.additive`). None if there is none, or if it is not known.
+    """
+    inner, term = _keras_loss(loss), None
+    if isinstance(inner, LabelWeighted):
+        term = -np.log(inner.weights)
+    elif isinstance(inner, Loss) and len(shape) == 1:
+        with contextlib.suppress(OptionError):  # counts of another number of classes, which training reports
+            term = inner.additive(np.ones(shape))
+    return None if term is None or term.shape != shape or not np.any(term) else term.tolist()
 
 
 def loss_label(loss: Any) -> str:

@@ -10,6 +10,7 @@ import warnings
 from dataclasses import replace
 from typing import Any, Unpack
 
+from counterpoise.callbacks.loss_schedules import Deferred
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.core.checks import check_choice
 from counterpoise.core.cost_column import CostColumn
@@ -33,6 +34,7 @@ from counterpoise.pipeline.reading import augmentation_of, check_argument_order
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.blend import Blend
 from counterpoise.strategies.external import External
+from counterpoise.strategies.resolve import without_known_term
 from counterpoise.strategies.select import Strategy, find
 from counterpoise.targets.kinds import target_of
 
@@ -174,6 +176,9 @@ def fit(
         initial_weights=own["initial_weights"], optimizer=own["optimizer"], clone=clone,
         **augmentation_of(data, own),
     )  # fmt: skip
+    if any(isinstance(callback, Deferred) for callback in callbacks):
+        # Class weights in the model's loss may begin after the round that is kept.
+        chosen = chosen.mapped(without_known_term)
     rate_set = any(isinstance(callback, SETTERS) for callback in callbacks)
     models = {key: learner.model for key, learner in learners.items()}
     settings = settings.resolved_for(models, division.row_count, EPOCHS, rate_set=rate_set)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from counterpoise.core.errors import ModelError, OptionError, error_text
 from counterpoise.core.folds import Fold, Holdout
@@ -136,13 +137,17 @@ def job_of(single: Single, trainer: Trainer, fold: Fold | Holdout, member: int =
     stops = model.stops_early and (settings.early_stopping or model.kind == "network")
     if not stops and examples.split is None:
         fold = fold.all_training()
+    weights = examples.weights_of(fold.train)
+    if weights is not None and not weights.all():
+        # A row of weight 0 is as if it were absent: nothing is drawn, made or learned of it.
+        fold, weights = replace(fold, train=fold.train[weights > 0]), weights[weights > 0]
     y = examples.y[fold.train]
     counters = (fold.repeat, fold.index, member)
     target, n = target_of(examples), len(examples.classes)
-    counts = target.counts(y, n)
+    counts = target.counts(y, n, weights)
     if single.mix:
         check_mixable(examples, single.name)
-    plan = single.make_plan(target, y, examples.classes, examples.weights_of(fold.train))
+    plan = single.make_plan(target, y, examples.classes, weights)
     if plan.deferred and model.kind != "network":
         raise ModelError(
             f"Strategy {single.name!r} changes the weights of the rows during training, but {model.label} needs fixed "

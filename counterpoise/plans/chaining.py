@@ -17,7 +17,14 @@ from counterpoise.core.errors import OptionError
 from counterpoise.core.per_class import by_code
 from counterpoise.core.structure import join
 from counterpoise.plans.class_plans import Plan, uniform
-from counterpoise.plans.realized import Realized, StepRows, Unrealized, check_feature_rows, realized_plan
+from counterpoise.plans.realized import (
+    Realized,
+    StepRows,
+    Unrealized,
+    check_feature_rows,
+    realized_plan,
+    weights_with_new,
+)
 
 Array = np.ndarray
 
@@ -47,7 +54,7 @@ class Chain(Unrealized):
             plan = self._plan_of_step(make, rows).realize(rows.x, word)
             if plan.new is not None:
                 made, codes = plan.new
-                rows = _with_new_rows(rows, made, codes, n + sum(map(len, new)))
+                rows = _with_new_rows(rows, made, codes, n + sum(map(len, new)), plan)
                 fresh.append(made)
                 new.append(codes)
             if step < len(self.makers) - 1:
@@ -155,14 +162,13 @@ def _check_unweighted(plan: Plan, rows: Array, user: Array | None) -> None:
         )
 
 
-def _with_new_rows(rows: StepRows, made: Any, codes: Array, first: int) -> StepRows:
-    """Return the rows, followed by new rows with weight 1 that are numbered from `first` on."""
-    weight = None if rows.weight is None else np.concatenate([rows.weight, np.ones(len(codes))])
+def _with_new_rows(rows: StepRows, made: Any, codes: Array, first: int, plan: Plan) -> StepRows:
+    """Return the rows, followed by the new rows of the `plan` of a step, which are numbered from `first` on."""
     return StepRows(
         join([rows.x, made]),
         np.concatenate([rows.codes, codes]),
         np.concatenate([rows.origin, np.arange(first, first + len(codes))]),
-        weight,
+        weights_with_new(rows.weight, plan, codes),
     )
 
 

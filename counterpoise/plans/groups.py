@@ -143,19 +143,34 @@ def per_group(
     base = uniform(y, sample_weight=sample_weight, classes=classes)
     codes = _group_codes(groups, len(base.codes))
     cells, cell, cell_rows = _class_group_pairs(base, codes)
-    group_counts = np.bincount(cells[0], minlength=len(base.classes))
+    # Groups without weight take no share of the weight of their class.
+    counted = np.bincount(cell, base.sample_weight) > 0 if how == "weights" else np.ones(len(cell_rows), bool)
+    group_counts = np.bincount(cells[0][counted], minlength=len(base.classes))
     if how == "whole":
         wanted = _class_sizes_in_whole_groups(base.counts, balance)
         inner, drawn, weights = None, wanted, np.ones(len(wanted))
     else:
         wanted = _class_sizes(base.counts, group_counts, balance)
         inner = _plan_over_pairs(base, cells, cell, cell_rows, group_counts, wanted, how)
-        drawn, weights = (wanted, np.ones(len(wanted))) if how == "rows" else (base.counts, wanted / base.mass)
+        drawn, weights = (
+            (wanted, _drawn_weights(base, inner, cells)) if how == "rows" else (base.counts, wanted / base.mass)
+        )
     return GroupPlan(
         "per_group", base.codes, base.classes, drawn, weights, sample_weight=base.sample_weight,
         needs_calibration=how != "whole", population="a random row" if how == "whole" else "a random group",
         inner=inner, groups=codes,
     )  # fmt: skip
+
+
+def _drawn_weights(base: Plan, inner: Plan, cells: Array) -> Array:
+    """Return the mean weight of the rows that `inner` draws of each class, relative to that of all its rows, (C,).
+
+    Groups with few rows are drawn more often, so the user's weights of their rows count more.
+    """
+    if base.sample_weight is None:
+        return np.ones(len(base.classes))
+    seen = np.bincount(cells[0], inner.drawn / inner.counts * inner.mass)
+    return seen / np.bincount(cells[0], inner.drawn) / (base.mass / base.counts)
 
 
 def _group_codes(groups: Any, n: int) -> Array:

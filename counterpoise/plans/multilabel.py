@@ -50,13 +50,16 @@ class MultiLabelPlan(Plan):
 
     @property
     def label_shares(self) -> tuple[Array, Array]:
-        """The share of rows with each label, before and after the plan.
+        """The share of rows with each label, before and after the plan; rows count by the user's weights.
 
         Float64 (L,) each. The second is for an average epoch.
         """
         assert self.labels is not None
         times = self.expected_times()
-        return self.labels.mean(axis=0), times @ self.labels / times.sum()
+        if self.sample_weight is None:
+            return self.labels.mean(axis=0), times @ self.labels / times.sum()
+        before, after = self.sample_weight, times * self.sample_weight
+        return before @ self.labels / before.sum(), after @ self.labels / after.sum()
 
     def expected_times(self) -> Array:
         """Return how often each row counts in an average epoch, float64 (n,)."""
@@ -169,7 +172,7 @@ def weigh_labels(
         target: Share to which every rarer label is raised, or wanted shares (L,), each above 0 and below 1.
         most: Largest weight divided by the smallest weight, 1 or more.
         rounds: Maximum number of rounds through the labels.
-        sample_weight: Your own weights (n,).
+        sample_weight: Your own weights (n,). The shares are those of the weighted rows.
 
     Source: Deming and Stephan 1940 (iterative proportional fitting).
 
@@ -179,7 +182,8 @@ def weigh_labels(
         [0.3, 0.25]
     """
     labels = _binary_labels(y)
-    before = labels.mean(axis=0)
+    user = user_weights(sample_weight, len(labels))
+    before = np.average(labels, axis=0, weights=user)
     if np.any((before == 0) | (before == 1)):
         constant = int(np.flatnonzero((before == 0) | (before == 1))[0])
         raise TargetError(
@@ -193,7 +197,7 @@ def weigh_labels(
             "above 0 and below 1."
         )
     check_int(rounds, "rounds")
-    weights = _fit_row_weights(labels.astype(bool), wanted, check_range(most, "most", 1.0), rounds)
+    weights = _fit_row_weights(labels.astype(bool), wanted, check_range(most, "most", 1.0), rounds, user)
     return _one_class_plan("weigh_labels", labels, len(labels), sample_weight, row_weights=weights)
 
 
@@ -246,20 +250,23 @@ def _choose_clones(labels: Array, extra: int) -> Array:
     return clones
 
 
-def _fit_row_weights(has: Array, wanted: Array, most: float, rounds: int) -> Array:
+def _fit_row_weights(has: Array, wanted: Array, most: float, rounds: int, user: Array | None = None) -> Array:
     """Return row weights, float64 (n,) with mean 1, fitted to the wanted shares of the labels.
 
-    `has` is bool (n, L), `wanted` float (L,). See `weigh_labels`; limits of the weights may prevent the shares.
+    `has` is bool (n, L), `wanted` float (L,). Rows count by the weights `user` (n,). See `weigh_labels`; limits of the
+    weights may prevent the shares.
     """
     weights = np.ones(len(has))
+    mass = np.ones(len(has)) if user is None else user
     for _ in range(rounds):
         for label, share in enumerate(wanted):
-            positive = weights[has[:, label]].sum()
-            negative = weights.sum() - positive
+            positive = (mass * weights)[has[:, label]].sum()
+            negative = (mass * weights).sum() - positive
             odds = share * negative / ((1 - share) * positive)
             weights[has[:, label]] *= odds
-        middle = np.exp(np.mean(np.log(weights)))
+        middle = np.exp(np.average(np.log(weights), weights=user))
         weights = np.clip(weights / middle, most**-0.5, most**0.5)
-        if np.allclose(weights @ has / weights.sum(), wanted, rtol=1e-4):
+        seen = mass * weights
+        if np.allclose(seen @ has / seen.sum(), wanted, rtol=1e-4):
             break
-    return weights / weights.mean()
+    return weights / np.average(weights, weights=user)

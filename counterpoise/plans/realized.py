@@ -103,12 +103,9 @@ def realized_plan(name: str, plan: Plan, inner: Plan, rows: StepRows, fresh: Any
     """Return a plan over the rows of `plan` followed by new rows, drawn as `inner` draws.
 
     `inner` draws from `rows`, whose `origin` says which row of the result each one is. `fresh` are the features of
-    the new rows, which get the weight 1.
+    the new rows.
     """
     given = len(plan.codes)
-    weight = None
-    if plan.sample_weight is not None:
-        weight = np.concatenate([plan.sample_weight, np.ones(len(new_codes))])
     return Realized(
         name,
         np.concatenate([plan.codes, new_codes]).astype(np.int32),
@@ -117,7 +114,7 @@ def realized_plan(name: str, plan: Plan, inner: Plan, rows: StepRows, fresh: Any
         inner.class_weights,
         draw=inner.draw,
         redraw=inner.redraw,
-        sample_weight=weight,
+        sample_weight=weights_with_new(plan.sample_weight, plan, new_codes),
         needs_calibration=True,
         population=plan.population,
         deferred=plan.deferred,
@@ -127,6 +124,15 @@ def realized_plan(name: str, plan: Plan, inner: Plan, rows: StepRows, fresh: Any
         given=given,
         fresh=fresh if len(new_codes) else None,
     )
+
+
+def weights_with_new(weights: Array | None, plan: Plan, new_codes: Array) -> Array | None:
+    """Return weights of rows, followed by those of new rows with these class codes; None if there are none.
+
+    A new row gets the mean weight of the rows of its class in `plan`. The shift of the plan, which follows from
+    numbers of rows, then holds for the weights, too.
+    """
+    return None if weights is None else np.concatenate([weights, (plan.mass / plan.counts)[new_codes]])
 
 
 def check_feature_rows(x: Any, plan: Plan) -> None:

@@ -19,7 +19,14 @@ from counterpoise.core.labels import count_codes
 from counterpoise.plans import multiplicities, samplers
 from counterpoise.plans.class_plans import Plan, from_multiplicity, uniform
 from counterpoise.plans.matrices import layout_of
-from counterpoise.plans.realized import Realized, StepRows, Unrealized, check_feature_rows, realized_plan
+from counterpoise.plans.realized import (
+    Realized,
+    StepRows,
+    Unrealized,
+    check_feature_rows,
+    realized_plan,
+    weights_with_new,
+)
 
 Array = np.ndarray
 
@@ -196,7 +203,7 @@ def synthesize(
             settings are used, except `sampling_strategy`.
         ratio: Wanted size of the smaller classes divided by the size of the largest class, in (0, 1].
         k_neighbors: Number of neighbors with which a row is averaged. None: the default of the sampler (mostly 5).
-        sample_weight: Your own weights (n,). New rows have the weight 1.
+        sample_weight: Your own weights (n,). A new row has the mean weight of the rows of its class.
         classes: All labels, if `y` lacks some of them.
         **options: Further settings of the sampler.
 
@@ -264,12 +271,12 @@ def clean(
 def _each_row_once(rows: StepRows, plan: Plan) -> Plan:
     """Return a plan that draws each of `rows` once, with the classes of `plan` and the weights of the user.
 
-    New rows (after those of `plan`) have the weight 1.
+    New rows are those after the rows of `plan` (see `weights_with_new`).
     """
     size = len(plan.classes)
     weight = rows.weight
-    if weight is None and plan.sample_weight is not None:
-        weight = np.concatenate([plan.sample_weight, np.ones(len(rows.codes) - len(plan.codes))])
+    if weight is None:
+        weight = weights_with_new(plan.sample_weight, plan, rows.codes[len(plan.codes) :])
     count = count_codes(rows.codes, size)
     return Plan(plan.name, rows.codes.astype(np.int32), plan.classes, count, np.ones(size), sample_weight=weight)
 

@@ -216,14 +216,22 @@ class Tally:
             _add_to_sums(self.row_mass, keys, _mass_of_rows_with(elements, counted, codes, len(names))[present])
 
     def _add_labels(self, elements: Elements) -> None:
-        """Add the total weights (L, 2) of absent and present labels to `pairs`."""
+        """Add the total weights (L, 2) of absent and present labels to `pairs`.
+
+        Named columns are in the order of `classes`, or of the first batch.
+        """
         axes = tuple(range(elements.codes.ndim - 1))
         present = (elements.weight * elements.codes).sum(axis=axes)
         pairs = np.stack([elements.weight.sum(axis=axes) - present, present], axis=1)
         if self.pairs is not None:
             _check_width(len(pairs), len(self.pairs), "labels")
-        self.pairs, self.columns = pairs if self.pairs is None else self.pairs + pairs, elements.columns
-        self.counted = self.counted + (elements.weight > 0).sum(axis=axes)
+        counted = (elements.weight > 0).sum(axis=axes)
+        named, known = elements.columns, self.classes or self.columns
+        if named is not None and known is not None and set(named) == set(known):
+            order = [named.index(name) for name in known]
+            named, pairs, counted = tuple(known), pairs[order], counted[order]
+        self.pairs, self.columns = pairs if self.pairs is None else self.pairs + pairs, named
+        self.counted = self.counted + counted
 
     def _label_table(self, scheme: Any) -> WeightTable:
         """Return the weights (L, 2) of absent and present, scaled to the mean 1 for each label."""

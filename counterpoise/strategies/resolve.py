@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +17,7 @@ from counterpoise.core.errors import ModelError
 from counterpoise.core.model import Model
 from counterpoise.engines.finishing import check_finish
 from counterpoise.networks.network import Network
+from counterpoise.networks.user_loss import known_term
 from counterpoise.strategies.single_pass import in_single_pass
 from counterpoise.strategies.strategy import Single, Strategy, no_constants
 from counterpoise.strategies.successive import Successive
@@ -113,4 +116,18 @@ def _with_network_loss(single: Single, network: Model) -> Single:
             f"strategy {single.name!r} trains with its own loss {single.loss!r} instead of the model's loss"
             f"{network.loss_label}"
         )
-    return single if own or network.user_loss is None else replace(single, loss="model", constants=no_constants)
+    if own or network.user_loss is None:
+        return single
+    # A training step of the model's own may use its loss in another way.
+    term = None if network.custom_train_step else known_term(network.given_loss, network.target.shape(network.classes))
+    return replace(single, loss="model", constants=no_constants if term is None else partial(_with_term, term))
+
+
+def without_known_term(single: Single) -> Single:
+    """Return a `Single` as if the term of the model's own loss were not known, because it changes during training."""
+    return replace(single, constants=no_constants) if single.loss == "model" else single
+
+
+def _with_term(term: list[Any], counts: np.ndarray) -> Mapping[str, Any]:
+    """Return the constants of the model's own loss: the term that it leaves in the logits (see `known_term`)."""
+    return {"additive": term}

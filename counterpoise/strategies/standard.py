@@ -19,7 +19,7 @@ from counterpoise.plans.hardness import cascade, self_paced
 from counterpoise.plans.schedule import deferred
 from counterpoise.plans.synthesis import synthesize
 from counterpoise.strategies.ensemble import Ensemble
-from counterpoise.strategies.strategy import Hyperparameter, Single, Strategy
+from counterpoise.strategies.strategy import Hyperparameter, Single, Strategy, plain_counts
 from counterpoise.strategies.successive import Successive
 
 
@@ -36,7 +36,7 @@ def _ldam_constants(counts: np.ndarray) -> Mapping[str, Any]:
 
 def _count_constants(counts: np.ndarray) -> Mapping[str, Any]:
     """Return the counts of the classes as the constants of a loss."""
-    return {"counts": [int(n) for n in counts]}
+    return {"counts": plain_counts(counts)}
 
 
 def _smoothing_constants(counts: np.ndarray) -> Mapping[str, Any]:

@@ -33,6 +33,16 @@ def no_constants(counts: np.ndarray) -> Mapping[str, Any]:
     return {}
 
 
+def plain_counts(counts: np.ndarray) -> list[int | float]:
+    """Return class counts as plain numbers, which are whole unless they are sums of weights.
+
+    Example:
+        >>> plain_counts(np.array([90.0, 2.5]))
+        [90, 2.5]
+    """
+    return [int(n) if float(n).is_integer() else float(n) for n in counts]
+
+
 @dataclass(frozen=True)
 class Hyperparameter:
     """One number of a strategy that `compare(tune=TRIALS)` can tune.
@@ -189,7 +199,8 @@ class Single(Strategy):
         options: Keyword arguments of the plan. A dict is by label. A list is in the order of the classes (sorted, but
             of two classes the rarer one is last).
         loss: Name of the loss (see `engines.objective`).
-        constants: Function from the class counts of the training rows to the constants of the loss.
+        constants: Function from the class counts of the training rows (or the sums of their weights) to the constants
+            of the loss.
         finish: Name of a step on the trained network (see `engines.finishing`), or "".
         mix: How the rows of each batch are mixed: "mixup" or "remix" (see `feed.Mixup`, `feed.Remix`), or "" for no
             mixing.
@@ -254,7 +265,7 @@ class Single(Strategy):
     def make_loss(self, counts: np.ndarray) -> tuple[str, Mapping[str, Any]]:
         """Return name and constants of the loss for rows with these class counts.
 
-        The counts are (C,), or (L, 2) of several labels.
+        The counts are (C,), or (L, 2) of several labels. If rows have weights, they are the sums of these.
         """
         return self.loss, self.constants(counts)
 
@@ -265,5 +276,5 @@ class Single(Strategy):
         """
         if not self.mix:
             return None
-        own = {"classes": len(counts)} if self.mix == "mixup" else {"counts": [int(n) for n in counts]}
+        own = {"classes": len(counts)} if self.mix == "mixup" else {"counts": plain_counts(counts)}
         return self.mix, {**own, **self.mixing}

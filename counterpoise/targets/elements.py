@@ -40,6 +40,10 @@ Array = np.ndarray
 _EACH = OneOf()
 #: Plans that draw rows by the rarest class that they contain.
 DRAWN = (class_plans.oversample, class_plans.undersample)
+#: Plans that weigh classes.
+WEIGHING = (
+    class_plans.class_weight, class_plans.power, class_plans.effective_number, class_plans.to_prior, class_plans.cost,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -170,7 +174,9 @@ class Elements:
             return element_plan(counts, name=drawing.name, drawing=drawing, sample_weight=sample_weight)
         mass = (counts if sample_weight is None else counts * np.asarray(sample_weight)[:, None]).sum(axis=0)
         plan = make(np.arange(n), sample_weight=mass.astype(np.float64), classes=range(n))
-        if np.any(plan.drawn != 1) or plan.needs_features or plan.deferred or not np.any(plan.class_weights != 1):
+        # Weights of equally frequent classes are 1, as are those of a plan that does not weigh.
+        weighs = function in WEIGHING or np.any(plan.class_weights != 1)
+        if np.any(plan.drawn != 1) or plan.needs_features or plan.deferred or not weighs:
             raise OptionError(
                 f"Plan {plan.name!r} draws or creates rows by class, but these rows have a class per element "
                 "(pixel or step). Choose, for example, class_weight or oversample."

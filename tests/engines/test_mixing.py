@@ -104,6 +104,12 @@ def test_rows_without_a_mean_are_refused(x):
     check_mixable(Examples(np.zeros((N, 2, 2, 1), np.uint8), Y, (0, 1)), "mixup")
 
 
+def test_rows_with_several_labels_are_refused():
+    several = Examples(X, np.stack([Y, 1 - Y], axis=1), ("a", "b"), kind="labels")
+    with pytest.raises(DataError, match="these rows have several labels"):
+        check_mixable(several, "remix")
+
+
 def test_both_are_compared_with_the_baseline():
     rng = np.random.default_rng(0)
     y = np.repeat([0, 1], [120, 30])

@@ -12,6 +12,7 @@ from counterpoise import plans
 from counterpoise.core.errors import OptionError
 from counterpoise.core.job import Job, Limits
 from counterpoise.engines.objective import Objective, focal_gamma
+from counterpoise.plans.label_plan import label_plan
 from counterpoise.targets.one_of import LOSSES
 
 Y = np.repeat([0, 1, 2], [60, 30, 10]).astype(np.int32)
@@ -69,6 +70,32 @@ def test_a_shifted_network_scores_best_under_the_plan_that_shifted_it():
     own, raw = stopping_score(Objective(job(plan)), shifted, y), Objective(job(plans.uniform(Y)))
     assert own == pytest.approx(stopping_score(raw, np.log(true), y))
     assert own < stopping_score(raw, shifted, y) - 0.1
+
+
+@pytest.mark.parametrize(
+    ("kind", "constants", "units"),
+    [
+        ("one_of", {"gamma": 2.0, "alpha": 0.8}, 1),
+        ("one_of", {"gamma": 0.5, "alpha": [0.2, 3.0]}, 2),
+        ("one_of", {"gamma": 1.0, "alpha": [0.2, 1.0, 3.0]}, 3),
+        ("elements", {"gamma": 2.0, "weights": [0.6, 5.0]}, 1),
+        ("elements", {"gamma": 2.0, "weights": [0.6, 2.0, 5.0], "alpha": [0.2, 1.0, 3.0]}, 3),
+        ("labels", {"gamma": 2.0, "alpha": 0.8}, 2),
+        ("labels", {"gamma": 1.0, "alpha": [0.8, 0.3]}, 2),
+    ],
+)
+def test_the_class_weights_of_a_focal_loss_are_in_the_shift(kind, constants, units):
+    """The best constant output of the loss, corrected, has the shares of the rows."""
+    classes = max(2, units)
+    y = np.arange(100) % classes
+    plan = label_plan(np.eye(2, dtype=int)[y], np.ones((2, 2))) if kind == "labels" else plans.uniform(y)
+    objective = Objective(dataclasses.replace(job(plan, ("focal", constants)), kind=kind))
+    shares = np.array([[0.9, 0.1], [0.6, 0.4]]) if kind == "labels" else np.array([0.7, 0.2, 0.1][:classes])
+    shares = shares / shares.sum(axis=-1, keepdims=True)
+    logits = objective.target.start(objective._loss, shares, units)
+    log_p = objective.target.log_p(logits[None], objective.log_shift, objective.gamma)
+    assert np.exp(log_p[0]) == pytest.approx(shares, abs=2e-3)
+    assert not objective.needs_calibration
 
 
 def test_the_term_inside_the_softmax_is_taken_off_the_shift():

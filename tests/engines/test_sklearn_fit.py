@@ -116,6 +116,23 @@ def test_stopping_rows_end_what_is_set_to_stop():
     assert whole.steps == 200
 
 
+def test_stopping_rows_count_by_their_weights():
+    boosted = HistGradientBoostingClassifier(max_iter=200, early_stopping=True, n_iter_no_change=3, random_state=0)
+    weights = np.where(Y == 1, 5.0, 1.0)
+    member = train(boosted, examples(sample_weight=weights))
+    rows = {"X_val": X[FOLD.stop], "y_val": Y[FOLD.stop], "sample_weight_val": weights[FOLD.stop]}
+    own = weights[FOLD.train] / weights[FOLD.train].mean()
+    by_hand = boosted.fit(X[FOLD.train], Y[FOLD.train], sample_weight=own, **rows)
+    assert member.steps == by_hand.n_iter_
+    assert np.exp(member.logits) == pytest.approx(by_hand.predict_proba(X[FOLD.test]), abs=1e-4)
+    lightgbm = pytest.importorskip("lightgbm")
+    model = lightgbm.LGBMClassifier(n_estimators=200, early_stopping_rounds=5, verbosity=-1)
+    assert train(model, examples(sample_weight=weights)).error == ""
+    alone = {"eval_X": X[FOLD.stop], "eval_y": Y[FOLD.stop], "eval_sample_weight": [weights[FOLD.stop]]}
+    model.fit(X[FOLD.train], Y[FOLD.train], sample_weight=own, **alone)
+    assert train(model, examples(sample_weight=weights)).steps == model.best_iteration_
+
+
 def test_lightgbm_stops_and_knows_levels():
     lightgbm = pytest.importorskip("lightgbm")
     model = lightgbm.LGBMClassifier(n_estimators=200, early_stopping_rounds=5, verbosity=-1)

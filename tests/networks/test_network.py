@@ -8,7 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from counterpoise.core.errors import ModelError, OptionError
+import counterpoise as cp
+from counterpoise.core.errors import DataError, ModelError, OptionError
 from counterpoise.core.examples import Examples
 from counterpoise.networks.cloning import last_activation
 from counterpoise.networks.input_spec import InputSpec
@@ -261,3 +262,17 @@ def test_last_activation_looks_into_nested_models():
 def test_options_that_would_be_ignored_or_fail_late_are_refused(model, how, words):
     with pytest.raises(OptionError, match=words):
         Network(model or sequential(1, "sigmoid"), examples(), **how)
+
+
+@pytest.mark.parametrize("engine", ["fit", "program"])
+def test_integers_beyond_32_bits_keep_their_value(engine):
+    """They used to wrap around, such as times in nanoseconds."""
+    nanoseconds = (np.arange(60) * 10**9)[:, None]
+    y = (np.arange(60) >= 45).astype(int)
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Rescaling(1e-10), keras.layers.Dense(1)])
+    trained = cp.fit(model, nanoseconds, y, epochs=2, engine=engine, verbose=0)
+    steps = np.diff(trained.predict_proba(nanoseconds)[:, 1])  # of one line
+    assert np.all(steps > 0) or np.all(steps < 0)
+    few = cp.fit(model, nanoseconds // 10**9, y, epochs=1, engine=engine, verbose=0)
+    with pytest.raises(DataError, match="x contains the integer 59,000,000,000"):
+        few.predict(nanoseconds)

@@ -8,7 +8,16 @@ import pytest
 
 import counterpoise as cp
 from counterpoise.core.errors import ModelError
-from counterpoise.networks.user_loss import ModelLoss, from_logits, is_cross_entropy, single, target_form
+from counterpoise.losses.weighted import LabelWeighted
+from counterpoise.networks.user_loss import (
+    LabelModelLoss,
+    ModelLoss,
+    from_logits,
+    is_cross_entropy,
+    known_term,
+    single,
+    target_form,
+)
 
 L, ops = keras.layers, keras.ops
 Y = (np.arange(240) % 8 == 0).astype(int)
@@ -149,3 +158,42 @@ def test_a_loss_that_returns_one_number_per_batch_cannot_weight_rows():
     assert "loss 'one_number' returns one number per batch, but rows have weights" in failed["class_weight"]
     with pytest.raises(ModelError, match=r"Expected one value per row\. Remove the mean from the loss"):
         cp.fit(model, X, Y, sample_weight=1.0 + Y, strategy="oversample", epochs=1, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("loss", "shape", "term"),
+    [
+        (cp.losses.ClassWeighted([0.5, 5.0]), (2,), -np.log([0.5, 5.0])),
+        (cp.losses.ClassWeighted([0.5, 5.0], cp.losses.LogitAdjusted([9, 1])), (2,), np.log([1.8, 0.02])),
+        (LabelWeighted([[0.5, 2.0], [1.0, 3.0]]), (2, 2), -np.log([[0.5, 2.0], [1.0, 3.0]])),
+        (cp.losses.ClassWeighted([0.5, 5.0]), (3,), None),  # of another number of classes
+        (cp.losses.CrossEntropy(), (2,), None),
+        (cp.losses.Focal(), (2,), None),
+        ("mse", (2,), None),
+    ],
+)
+def test_what_a_loss_of_ours_leaves_in_the_logits_is_known(loss, shape, term):
+    assert known_term(loss, shape) == (None if term is None else pytest.approx(term))
+
+
+def test_a_model_of_compile_balanced_is_corrected_for_its_class_weights():
+    model = keras.Sequential([keras.Input((3,)), L.Dense(1)])
+    cp.compile_balanced(model, [9, 1])
+    clf = cp.fit(model, X, Y, strategy=cp.Strategy("more", plan=cp.plans.oversample), epochs=1, verbose=0)
+    (shift,) = clf.card["log_shifts"]
+    # Oversampling of one row in 8, and weights of 9 to 1.
+    assert np.diff(shift) == pytest.approx(np.log(7 * 9), rel=0.02)
+    late = cp.fit(model, X, Y, callbacks=[cp.callbacks.Deferred(at=0.5)], epochs=2, verbose=0)
+    assert late.card["log_shifts"] == [[0.0, 0.0]]  # it is not known whether the kept round had the weights
+
+
+def test_weights_of_labels_reach_a_loss_with_a_number_for_each_label():
+    y, weights = np.array([[1, 0], [0, 1], [1, 1]]), np.array([[1.0, 2.0], [0.0, 1.0], [3.0, 0.5]])
+    z, own = Z[:3, :2], np.array([[0.5, 2.0], [1.0, 3.0]])
+    loss = LabelModelLoss(LabelWeighted(own), 2)
+    each = np.where(y == 1, np.log1p(np.exp(-z)), np.log1p(np.exp(z))) * own[[0, 1], y] * weights
+    assert float(loss(y, z, weights)) == pytest.approx(each.mean(), rel=1e-5)
+    model = keras.Sequential([keras.Input((3,)), L.Dense(2, activation="sigmoid")])
+    cp.compile_balanced(model, [30, 60], rows=240)
+    clf = cp.fit(model, X, np.stack([Y, X[:, 1] > 0], axis=1).astype(int), epochs=1, verbose=0)
+    assert np.diff(clf.card["log_shifts"][0]).ravel() == pytest.approx(np.log([7, 3]))

@@ -61,6 +61,28 @@ def test_what_decides_the_result_is_in_the_id(changed, examples, folds):
     assert ids("none", examples, folds[0]) != ids("none", examples, folds[0], dataclasses.replace(SETTINGS, **changed))
 
 
+@pytest.mark.parametrize("name", ["none", "oversample", "smote", "logit_adjusted", "remix", "class_weight"])
+def test_a_row_of_weight_0_is_as_if_it_were_absent(name, examples, folds):
+    fold, weights = folds[0], np.where(np.arange(300) % 7 == 0, 0.0, 1.5).astype("float32")
+    weighted = dataclasses.replace(examples, sample_weight=weights)
+    without = dataclasses.replace(fold, train=fold.train[weights[fold.train] > 0])
+    assert ids(name, weighted, fold) == ids(name, weighted, without)
+
+
+@pytest.mark.parametrize("name", ["logit_adjusted", "ldam_drw", "label_smoothing", "remix"])
+def test_losses_count_a_row_of_weight_2_twice(name, examples):
+    weights = np.where(examples.y == 1, 2.0, 1.0).astype("float32")
+    rows = np.repeat(np.arange(300), weights.astype(int))
+    repeated = Examples(examples.x[rows], examples.y[rows], (0, 1))
+    none = np.empty(0, np.int64)
+    jobs = [
+        job_of(find(name), given, Fold(0, 0, np.arange(len(given)), none, none), SETTINGS)
+        for given in (dataclasses.replace(examples, sample_weight=weights), repeated)
+    ]
+    assert jobs[0].loss == jobs[1].loss
+    assert jobs[0].mix == jobs[1].mix
+
+
 def test_the_engine_and_the_process_are_not_in_the_id(examples, folds):
     fit = dataclasses.replace(SETTINGS, engine="fit")
     assert ids("oversample", examples, folds[0]) == ids("oversample", examples, folds[0], fit)

@@ -104,3 +104,19 @@ def test_a_patient_with_both_classes_counts_in_both():
 def test_bad_arguments(call, words):
     with pytest.raises((DataError, OptionError), match=words):
         call()
+
+
+@pytest.mark.parametrize("how", ["rows", "weights"])
+def test_the_shift_counts_the_weights_of_the_user(how):
+    y, who = np.repeat([0, 1], [8, 4]), list("aaaabbcdeeef")
+    own = np.array([5, 5, 5, 5, 1, 1, 0, 1, 3, 1, 1, 1.0])
+    plan = plans.per_group(y, who, how=how, sample_weight=own)
+    seen = np.zeros(2)
+    for number in range(60):
+        rows, weights = plan.epoch(number, 0)
+        seen += np.bincount(y[rows], weights)
+    assert seen / seen.sum() == pytest.approx(plan.prior, abs=0.01)
+    if how == "weights":  # a group of weight 0 is as if it were absent
+        kept = own > 0
+        alone = plans.per_group(y[kept], np.array(who)[kept], how=how, sample_weight=own[kept])
+        assert plan.log_shift == pytest.approx(alone.log_shift)

@@ -78,6 +78,15 @@ def test_your_own_weights_multiply_in():
     assert ratio == pytest.approx(np.full(len(y), ratio[0]), rel=1e-4)
 
 
+def test_a_row_of_weight_2_counts_as_two_rows():
+    y, own = target(), np.random.default_rng(1).integers(1, 4, 400)
+    plan = plans.weigh_labels(y, 0.3, most=1e4, sample_weight=own)
+    twice = plans.weigh_labels(np.repeat(y, own, axis=0), 0.3, most=1e4)
+    assert plan.label_shares[0] == pytest.approx(twice.label_shares[0])
+    assert plan.label_shares[1] == pytest.approx(twice.label_shares[1], rel=1e-3)
+    assert plan.weights() @ y / plan.weights().sum() == pytest.approx(twice.label_shares[1], rel=1e-3)
+
+
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [

@@ -197,6 +197,20 @@ def test_a_chain_that_ends_with_a_quota_has_its_batch_size():
     assert np.all(ready.codes[ready.rows(0, 0)].reshape(-1, 3).sum(axis=1) == 1)
 
 
+@pytest.mark.parametrize(
+    "make", [plans.synthesize, plans.chain(plans.clean, plans.synthesize, plans.uniform)], ids=["alone", "in a chain"]
+)
+def test_new_rows_weigh_as_the_rows_of_their_class(make):
+    x, y = blobs([100, 10])
+    own = np.where(y == 1, 0.004, 0.001)
+    ready = make(y, sample_weight=own).realize(x)
+    rows, weights = ready.epoch(0, 0)
+    seen = np.bincount(ready.codes[rows], weights)
+    # The shift that training causes is the one that is removed.
+    caused = np.log(seen / np.bincount(y, own))
+    assert np.diff(caused) == pytest.approx(np.diff(ready.log_shift), rel=1e-5)
+
+
 def test_weights_of_the_user_pass_through_a_chain():
     x, y = blobs([100, 10])
     own = np.random.default_rng(0).uniform(1, 3, len(y))

@@ -12,6 +12,7 @@ from sklearn.utils.class_weight import compute_class_weight, compute_sample_weig
 
 from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.plans import oversample
+from counterpoise.plans.weight_table import Tally
 from counterpoise.plans.weights import class_weight, fit_table, sample_weight
 
 Y = np.random.default_rng(0).choice(4, p=[0.7, 0.2, 0.07, 0.03], size=500)
@@ -41,6 +42,11 @@ def test_frames_are_weighed_by_the_names_of_their_columns():
     assert list(weights) == ["rain", "snow"]
     swapped = fit_table(several, kind="multi_label").of(several[["snow", "rain"]])
     np.testing.assert_allclose(swapped[:, ::-1], sample_weight(several, kind="multi_label"), rtol=1e-6)
+    assert class_weight(several, kind="multi_label", classes=["snow", "rain"]) == weights
+    mixed = Tally("multi_label")
+    for batch in (several[:2], several[2:][["snow", "rain"]]):
+        mixed.add(batch)
+    assert mixed.table("balanced").to_dict() == weights
     assert class_weight(np.eye(2)[[0, 0, 1]], classes=["no", "yes"]) == pytest.approx({"no": 0.75, "yes": 1.5})
 
 

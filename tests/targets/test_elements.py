@@ -229,6 +229,12 @@ def test_class_weights_are_those_of_the_elements_and_in_the_loss():
         ELEMENTS.weighted(("dice", {}), plan)
 
 
+def test_equally_frequent_classes_have_equal_weights():
+    plan = ELEMENTS.plan(class_plans.class_weight, np.tile([0, 1], (6, 4)), 2, None)
+    assert plan.element_weights is None
+    assert ELEMENTS.weighted(("cross_entropy", {}), plan) == ("cross_entropy", {})
+
+
 def test_users_weights_of_rows_move_the_shares():
     weights = np.where(Y.reshape(30, -1).max(axis=1) > 0, 3.0, 1.0).astype(np.float32)
     plan = ELEMENTS.plan(class_plans.class_weight, Y, 2, weights)
