@@ -51,6 +51,33 @@ def test_separated_text_and_lists_are_sets_of_labels(make):
     assert lists.read(lists.target).codes.tolist() == [[1, 0, 0], [0, 0, 0], [1, 1, 0]]
 
 
+def test_missing_values_in_lists_are_no_labels():
+    cells = [["a", None], [float("nan")], ["b", float("nan")], pd.NA, []]
+    for missing, empty in (("absent", 0), ("ignore", -1)):
+        tags = cp.labels("t", missing=missing).read(cells)
+        assert tags.classes == ("a", "b")
+        assert tags.codes.tolist() == [[1, 0], [empty, empty], [0, 1], [empty, empty], [0, 0]]
+    frame = pd.DataFrame({"x": range(16), "t": [pd.NA, ["a"], ["b", "a"], ["b"]] * 4})
+    assert read_for("mlp", frame, "t").y[:2].tolist() == [[0, 0], [1, 0]]
+
+
+@pytest.mark.parametrize("make", [list, pd.Series, lambda rows: pd.Series(rows).to_numpy()], ids=str)
+def test_lists_of_names_in_any_container(make):
+    for rows, names in (([["a"], ["a", "b"], None, []], ("a", "b")), ([[1.0], [1, 2], [], [3.0]], ("1", "2", "3"))):
+        spec = cp.labels(make(rows))
+        assert spec.read(spec.target).classes == names
+    with pytest.raises(TargetError, match="different lengths"):
+        cp.labels(make([[1, 0], [1]])).read(make([[1, 0], [1]]))
+
+
+def test_a_separator_that_was_not_passed_is_named():
+    texts = ["a|b", "b", "a"]
+    for separator in (None, ";"):
+        with pytest.raises(OptionError, match=r"pass separator='\|'"):
+            cp.labels("t", separator=separator).read(texts)
+    assert cp.labels("t").read(["a, b", "b", "c"]).classes == ("a, b", "b", "c")
+
+
 @pytest.mark.parametrize("kind", [pd.DataFrame, pl.DataFrame, dict])
 @pytest.mark.parametrize("y", ["t", cp.labels("t")], ids=["name", "spec"])
 def test_a_column_of_lists(kind, y):
@@ -101,6 +128,22 @@ def test_labels_of_new_rows_are_put_in_order():
     assert several_codes(cp.labels(["b", "a|b"], separator="|", names=["a", "b"]), known).tolist() == [[0, 1], [1, 1]]
     with pytest.raises(TargetError, match=r"the label 'c'\. Expected one column for each of a, b"):
         several_codes(pd.DataFrame({"a": [1, 0], "c": [1, 1]}), known)
+    with pytest.raises(TargetError, match="3 columns without names, but the classifier has 2 labels: a, b"):
+        several_codes([[1, 0, 1], [1, 1, 1]], known)
+
+
+def test_labels_that_new_rows_or_the_classifier_lack():
+    known = np.array(["a", "b"])
+    for given in ([["b"], []], pd.Series([["b"], []]), cp.labels(["b", ""], separator="|")):
+        assert several_codes(given, known).tolist() == [[0, 1], [0, 0]]
+    gap = cp.labels([["b"], None, ["b", "b"]], missing="ignore")
+    assert several_codes(gap, known).tolist() == [[0, 1], [-1, -1], [0, 1]]
+    more = [["a", "c"], ["b"]], pd.DataFrame({"c": [1, 0], "b": [0, 1], "a": [1, 0]})
+    for given in more:
+        with pytest.warns(UserWarning, match="does not have: 'c'. They were left out"):
+            assert several_codes(given, known).tolist() == [[1, 0], [0, 1]]
+    with pytest.warns(UserWarning, match="'label_1'"):
+        assert several_codes([[1, 0, 0], [0, 1, 1]], np.array(["label_0", "label_2"])).tolist() == [[1, 0], [0, 1]]
 
 
 def test_what_is_wrong_is_named():
