@@ -9,7 +9,9 @@ import pytest
 
 import counterpoise as cp
 from counterpoise.classifier.evaluation import evaluate
-from counterpoise.core.errors import ModelError, OptionError, TargetError
+from counterpoise.core.errors import DataError, ModelError, OptionError, SplitError, TargetError
+from counterpoise.data.split import hold_out
+from counterpoise.pipeline.reading import read_for
 
 NAMES = ["fracture", "edema", "mass"]
 RNG = np.random.default_rng(0)
@@ -84,6 +86,13 @@ def test_evaluation_by_label(clf):
         evaluate(clf, FRAME.drop(columns=NAMES), FRAME[NAMES[:2]], resamples=5)
 
 
+def test_labels_that_the_test_rows_cannot_score_are_named(clf):
+    rows = FRAME.assign(fracture=1, edema=np.nan)
+    with pytest.warns(UserWarning, match=r"without scores: 'fracture' \(always 1\), 'edema' \(never known\)\."):
+        record = evaluate(clf, rows, resamples=5)
+    assert [row["label"] for row in record["labels"]] == ["mass"]
+
+
 def test_a_comparison_of_labels(comparison, tmp_path):
     rows = {row["strategy"]: row for row in comparison.leaderboard}
     assert [rows[name]["status"] for name in ("none", "threshold", "oversample", "label_ensemble")] == ["ok"] * 4
@@ -149,3 +158,35 @@ def test_two_labels_are_no_two_classes():
     clf = cp.fit(lambda spec, n: keras.Sequential([keras.Input(spec.shape), keras.layers.Dense(spec.units(n))]), X,
                  Y[:, [0, 2]], folds=2, **QUICK)  # fmt: skip
     assert clf.predict_proba(X).shape == (N, 2)
+
+
+def test_validation_rows_with_several_labels():
+    """Given rows, in any form and order of columns, are the rows that `fit` holds out."""
+    train, held = hold_out(read_for("mlp", FRAME, NAMES), 0.2, 0)
+    rows, own = FRAME.iloc[train], FRAME.iloc[held]
+    listed = [[name for name in NAMES if row[name] == 1] for _, row in FRAME.iterrows()]
+    features = FRAME.drop(columns=NAMES)
+    lists = features.assign(tags=listed)
+    wanted = cp.fit("mlp", FRAME, NAMES, tune_threshold=True, **QUICK).predict_proba(FRAME)
+    of_lists = cp.fit("mlp", lists, "tags", tune_threshold=True, **QUICK)
+    given = [
+        (rows, NAMES, own),
+        (rows, NAMES, own[[*NAMES[::-1], *features.columns]]),
+        (rows, NAMES, (features.iloc[held], own[NAMES[::-1]])),
+        (rows, NAMES, (features.iloc[held], own[NAMES].to_numpy())),
+        (features.iloc[train], rows[NAMES], (features.iloc[held], own[NAMES])),
+        (rows, cp.labels(NAMES), (features.iloc[held], own[NAMES].fillna(-1))),
+        (lists.iloc[train], "tags", lists.iloc[held]),
+        (lists.iloc[train], cp.labels("tags"), (features.iloc[held], lists["tags"].iloc[held])),
+    ]
+    for data, y, validation in given:
+        clf = cp.fit("mlp", data, y, validation=validation, tune_threshold=True, **QUICK)
+        proba = clf.predict_proba(FRAME)
+        if "tags" in data:
+            np.testing.assert_array_equal(proba, of_lists.predict_proba(FRAME))
+        else:
+            np.testing.assert_array_equal(proba, wanted)
+    with pytest.raises(DataError, match="validation: the pandas frame lacks the column 'mass'"):
+        cp.fit("mlp", rows, NAMES, validation=own.drop(columns="mass"), **QUICK)
+    with pytest.raises(SplitError, match=r"'mass' as 1 has 0 rows among the validation rows.*remove the label"):
+        cp.fit("mlp", rows, NAMES, validation=own.assign(mass=0), **QUICK)
