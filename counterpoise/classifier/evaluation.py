@@ -6,7 +6,8 @@ The keys of the result are printed by `counterpoise evaluate --json` and read by
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -172,6 +173,8 @@ def evaluate(
             "The rows contain only one class, but scores need at least two classes. Pass rows of the other classes too."
         )
     one = problems[0].index is None  # one class per row, not several labels
+    if unscored := [p for p in problems if len(np.unique(p.y)) < 2 and not one]:
+        warnings.warn(_unscored_text(unscored), UserWarning, stacklevel=2)
     scores = mean_over_problems(each)
     if len(scored) > 1:
         labels_of = [(p.rows, p.y, p.proba(predicted.proba)) for p in scored]
@@ -207,6 +210,16 @@ def evaluate(
         ],
         "units": None if units is None else unit_scores(clf, units, codes, predicted.proba, group, weight, resamples),
     })  # fmt: skip
+
+
+def _unscored_text(problems: Sequence[Problem]) -> str:
+    """Return a sentence on the labels that have no scores because their known rows have one value only."""
+    names = [f"{p.name!r} ({f'always {p.y[0]}' if len(p.y) else 'never known'})" for p in problems]
+    more = " ..." if len(names) > 5 else ""
+    return (
+        f"Labels without scores: {', '.join(names[:5])}{more}. Scores need rows with 0 and rows with 1. The means do "
+        "not contain these labels. Pass rows of the other value, too."
+    )
 
 
 def _checked_stakes(
