@@ -25,7 +25,7 @@ from counterpoise.core.checks import check_classifier, check_int, check_lengths,
 from counterpoise.core.cost_column import CostColumn
 from counterpoise.core.errors import ColumnError, OptionError, TargetError, did_you_mean
 from counterpoise.core.examples import Examples
-from counterpoise.core.label_columns import LabelColumns, split_off_labels, target_columns
+from counterpoise.core.label_columns import LabelColumns, as_in_training, split_off_labels, target_columns
 from counterpoise.core.labels import Labels
 from counterpoise.core.structure import leaves
 from counterpoise.core.target import Problem
@@ -119,6 +119,7 @@ def evaluate(
         columns.setdefault(clf.rule.by.name, clf.rule.by.name)
     named = {name for name in (groups, sample_weight, cost_column, *columns.values()) if isinstance(name, str)}
     named |= {*([] if clf.unit is None else clf.unit.columns), *unit_names(unit, ())}
+    y, target = _read_as_in_training(clf, y, target)
     if isinstance(target, (str, LabelColumns)):
         data, read = split_off_labels(data, target)
         y, target = (read, None) if isinstance(read, Labels) else (y, target)
@@ -210,6 +211,21 @@ def evaluate(
         ],
         "units": None if units is None else unit_scores(clf, units, codes, predicted.proba, group, weight, resamples),
     })  # fmt: skip
+
+
+def _read_as_in_training(clf: Any, y: Any, target: Any) -> tuple[Any, Any]:
+    """Return `y` and `target` of `evaluate`, with the options by which several labels per row were read in training.
+
+    Both stay as they are if these options are the default, or if the user passed `cp.labels(...)`.
+    """
+    options = () if clf.schema is None else clf.schema.label_options
+    given = target if target is not None else y
+    if not options or isinstance(given, (Labels, LabelColumns)):
+        return y, target
+    if given is None:
+        return y, clf.target.columns_of(clf.schema, clf.classes_.tolist()) if "column" in dict(options) else None
+    read = as_in_training(given, options)
+    return (y, read) if target is not None or read.columns else (read, None)
 
 
 def _unscored_text(problems: Sequence[Problem]) -> str:

@@ -55,6 +55,14 @@ class LabelColumns:
             return (self.target,)
         return tuple(self.target) if are_names(self.target) else ()
 
+    @property
+    def options(self) -> tuple[tuple[str, str], ...]:
+        """How the labels are read, if not in the default way, as pairs of a name and a value."""
+        column = self.target if isinstance(self.target, str) else None
+        uncertain = None if self.uncertain == "ignore" else self.uncertain
+        given = {"column": column, "missing": self.missing, "uncertain": uncertain, "separator": self.separator}
+        return tuple((name, value) for name, value in given.items() if value is not None)
+
     def read(self, values: Any) -> Labels:
         """Read labels as codes int32 (N, L), each 1, 0 or -1 (not known).
 
@@ -211,6 +219,21 @@ def labels(
     if names is not None and (isinstance(names, str) or len(set(names)) < 2):
         raise OptionError(f"names= is {names!r}. Expected a list of two different names or more.")
     return LabelColumns(target, None if names is None else tuple(map(str, names)), missing, uncertain, separator)
+
+
+def as_in_training(given: Any, options: Iterable[tuple[str, str]]) -> LabelColumns:
+    """Return the labels of new rows as `LabelColumns` with the `LabelColumns.options` of the training.
+
+    `given` are labels, or the names of their columns. The separator is for text, in one column or one series.
+
+    Example:
+        >>> as_in_training(["edema", "mass"], labels(["edema", "mass"], missing="absent").options).missing
+        'absent'
+    """
+    one_cell = isinstance(given, str) or len(getattr(given, "shape", ())) == 1
+    kept = ("missing", "uncertain", "separator") if one_cell else ("missing", "uncertain")
+    how: dict[str, Any] = {name: value for name, value in options if name in kept}
+    return labels(given, **how)
 
 
 def are_names(target: Any) -> bool:

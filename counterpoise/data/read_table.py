@@ -15,6 +15,7 @@ import polars as pl
 from counterpoise.core.checks import check_choice
 from counterpoise.core.errors import ColumnError, DataError, TargetError, did_you_mean
 from counterpoise.core.examples import TRAIN, Examples
+from counterpoise.core.label_columns import LabelColumns
 from counterpoise.core.labels import Labels
 from counterpoise.core.schema import Schema
 from counterpoise.core.target import TargetColumns
@@ -69,7 +70,8 @@ def read_table(source: Any, target: str | TargetColumns | None, y: Any, options:
     elif options.inputs is not None:
         examples, more = _examples_of_inputs(features, labels, options.inputs, name)
     else:
-        examples, more = _examples_of_columns(features, labels, metadata, options, name, ", ".join(targets) or "target")
+        title, read_as = ", ".join(targets) or "target", target.options if isinstance(target, LabelColumns) else ()
+        examples, more = _examples_of_columns(features, labels, metadata, options, name, title, read_as)
     return complete_examples(examples, metadata, [*notes, *more], options.aggregate)
 
 
@@ -93,12 +95,13 @@ def _examples_of_inputs(
 
 
 def _examples_of_columns(
-    features: pl.DataFrame, labels: Labels, metadata: RowMetadata, options: ReadOptions, name: str, title: str
-) -> tuple[Examples, list[str]]:
+    features: pl.DataFrame, labels: Labels, metadata: RowMetadata, options: ReadOptions, name: str, title: str,
+    label_options: tuple[tuple[str, str], ...],
+) -> tuple[Examples, list[str]]:  # fmt: skip
     """Return examples with a schema, with sentences for the user.
 
     The kinds of the columns are inferred from the training rows of a split, or from all rows without a split. `name` is
-    the table and `title` the target, both for messages.
+    the table and `title` the target, both for messages. `label_options` are those of the schema.
 
     Raises:
         DataError: The split has no training row. TargetError: The labels are one class per step. ColumnError: No column
@@ -117,7 +120,7 @@ def _examples_of_columns(
             "class for each step. A table needs one class per row, or several labels per row (0, 1, or missing)."
         )
     columns = [infer_column(learn[c], options.kinds.get(c)) for c in learn.columns]
-    schema = Schema(tuple(inferred.column for inferred in columns), title)
+    schema = Schema(tuple(inferred.column for inferred in columns), title, label_options)
     used = pl.DataFrame([inferred.series for inferred in columns if inferred.column.used])
     # Without a split, the inferred series of all rows are there; with one, only those of the training rows.
     x = encode_frame(schema, used if learn is features else features)

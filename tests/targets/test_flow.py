@@ -93,6 +93,32 @@ def test_labels_that_the_test_rows_cannot_score_are_named(clf):
     assert [row["label"] for row in record["labels"]] == ["mass"]
 
 
+def test_new_rows_are_read_as_the_training_rows(tmp_path):
+    """Without options of its own, `evaluate` reads gaps, doubts and lists as in training, also from a file."""
+    rows = FRAME.assign(mass=np.where(np.arange(N) % 5 == 0, -1, FRAME["mass"]))
+    features, how = rows.drop(columns=NAMES), {"missing": "absent", "uncertain": "one"}
+
+    def counts(clf, *given, **options):
+        return [(row["count"], row["known"]) for row in evaluate(clf, *given, resamples=5, **options)["classes"]]
+
+    clf = cp.fit("mlp", rows, cp.labels(NAMES, **how), **QUICK)
+    clf = cp.load(clf.save(tmp_path / "m.keras"))
+    wanted = [(int(((rows[n] == 1) | (rows[n] == -1)).sum()), N) for n in NAMES]
+    assert counts(clf, rows) == counts(clf, rows, target=NAMES) == counts(clf, features, rows[NAMES]) == wanted
+    assert counts(clf, rows, target=cp.labels(NAMES))[1][1] == rows["edema"].notna().sum()
+    listed = [[name for name in NAMES if row[name] == 1] for _, row in rows.iterrows()]
+    wanted = [(int((rows[name] == 1).sum()), N) for name in NAMES]
+    for y, tags in (("t", listed), (cp.labels("t", separator="|"), ["|".join(row) for row in listed])):
+        table = features.assign(t=tags)
+        clf = cp.fit("mlp", table, y, **QUICK)
+        clf = cp.load(clf.save(tmp_path / "m.keras"))
+        every = [wanted[NAMES.index(name)] for name in clf.classes_]
+        assert counts(clf, table) == counts(clf, table, target="t") == counts(clf, features, table["t"]) == every
+        few = table[["edema" not in row for row in listed]]
+        with pytest.warns(UserWarning, match="without scores: 'edema'"):
+            assert counts(clf, few)[clf.classes_.tolist().index("edema")] == (0, len(few))
+
+
 def test_a_comparison_of_labels(comparison, tmp_path):
     rows = {row["strategy"]: row for row in comparison.leaderboard}
     assert [rows[name]["status"] for name in ("none", "threshold", "oversample", "label_ensemble")] == ["ok"] * 4
