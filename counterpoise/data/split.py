@@ -132,7 +132,7 @@ def without_rare_labels(examples: Examples, folds: int = 0) -> Examples:
     sizes = [f"{n} row{'s' * (n != 1)}" for n in counts]
     if examples.groups is not None:  # groups stay whole, so each part of a split needs a group
         groups = _groups_with_label(examples.groups, examples.y)
-        kept &= np.array(groups) >= (folds or 2)
+        kept &= np.array(groups) >= (folds or LEAST_TRAIN + 1)
         sizes = [f"{size} of {n} group{'s' * (n != 1)}" for size, n in zip(sizes, groups, strict=True)]
     if kept.all():
         return examples

@@ -74,12 +74,12 @@ def test_rows_without_a_label_are_spread_if_they_are_few():
 
 def test_a_label_of_too_few_groups_is_left_out_by_name():
     y, groups = Y.copy(), np.arange(400) // 4
-    y[:, 4] = np.isin(groups, (3, 30))
+    y[:, 4] = np.isin(groups, (3, 30, 60))
     rows = Examples(ROWS.x, y, ROWS.classes, kind="labels", groups=groups)
     assert without_rare_labels(rows).classes == ROWS.classes
-    left = without_rare_labels(rows, 3)
+    left = without_rare_labels(rows, 4)
     assert left.classes == tuple("abcd")
     assert left.warnings[-1].startswith(
-        "The label 'e' was left out. Its rarer value (1 or 0) occurs in 8 rows of 2 groups, which is too few for 3 "
+        "The label 'e' was left out. Its rarer value (1 or 0) occurs in 12 rows of 3 groups, which is too few for 4 "
         "folds of whole groups."
     )

@@ -216,3 +216,19 @@ def test_validation_rows_with_several_labels():
         cp.fit("mlp", rows, NAMES, validation=own.drop(columns="mass"), **QUICK)
     with pytest.raises(SplitError, match=r"'mass' as 1 has 0 rows among the validation rows.*remove the label"):
         cp.fit("mlp", rows, NAMES, validation=own.assign(mass=0), **QUICK)
+
+
+def test_a_wrapped_model_needs_both_values_of_each_label(plain):
+    scores = plain.predict_proba(X)
+    for values, words in ((0.0, "'mass' is always 0"), (np.nan, "'mass' is never known")):
+        with pytest.raises(TargetError, match=f"Label {words} in these rows"):
+            cp.wrap(scores, FRAME[NAMES].assign(mass=values))
+
+
+def test_a_diagnosis_takes_several_labels():
+    listed = FRAME.drop(columns=NAMES).assign(t=[[n for n in NAMES if row[n] == 1] for _, row in FRAME.iterrows()])
+    by_name = cp.diagnose(FRAME, NAMES, quick=False).record
+    assert by_name.classes == cp.diagnose(FRAME, target=NAMES, quick=False).record.classes
+    assert by_name.classes == cp.diagnose(FRAME.drop(columns=NAMES), FRAME[NAMES], quick=False).record.classes
+    assert by_name.classes == cp.diagnose(FRAME, cp.labels(NAMES), quick=False).record.classes
+    assert {row.label for row in cp.diagnose(listed, "t", quick=False).record.classes} == set(NAMES)
