@@ -377,7 +377,7 @@ def _labels_and_rows(clf: Any, data: Any, y: Any, target: Any, named: set[str]) 
     used = {*labels, *named, *deciding, *(c.name for c in features if c.used)}
     frame, source, _ = to_frame(
         data, as_text=(*labels, *text_columns(clf.schema)),
-        unused=lambda column: clf.schema is not None and column not in used,
+        unused=lambda column: clf.schema is not None and column not in used, lists=labels,
     )  # fmt: skip
     if given:
         return y, frame, source

@@ -260,8 +260,9 @@ def target_columns(y: Any, table: bool) -> str | LabelColumns | None:
     """
     if isinstance(y, str):
         return y
-    if table and are_names(y):
-        return labels(y)
+    names = list(y) if type(y).__name__ == "Index" and library_of(y) == "pandas" else y
+    if table and are_names(names):
+        return labels(names)
     return y if isinstance(y, LabelColumns) and y.columns else None
 
 
@@ -272,7 +273,8 @@ def split_off_labels(data: Any, y: Any) -> tuple[Any, Any]:
     per cell, so call this function before the table is read.
     """
     name = y.target if isinstance(y, LabelColumns) else y
-    table = isinstance(data, Mapping) or hasattr(data, "columns")
+    # Arrow tables and lazy frames have no cells. Like files, the reader of tables reads the lists of their targets.
+    table = isinstance(data, Mapping) or any(kind.__name__ == "DataFrame" for kind in type(data).__mro__)
     if not isinstance(name, str) or not table or name not in (data if isinstance(data, Mapping) else data.columns):
         return data, y
     cells = _cells_of_column({name: data[name]})

@@ -16,6 +16,7 @@ from counterpoise.core.checks import check_choice
 from counterpoise.core.errors import ColumnError, DataError, TargetError, did_you_mean
 from counterpoise.core.examples import TRAIN, Examples
 from counterpoise.core.label_columns import LabelColumns
+from counterpoise.core.label_columns import labels as label_columns
 from counterpoise.core.labels import Labels
 from counterpoise.core.schema import Schema
 from counterpoise.core.target import TargetColumns
@@ -46,7 +47,7 @@ def read_table(source: Any, target: str | TargetColumns | None, y: Any, options:
     """
     targets = (target,) if isinstance(target, str) else () if target is None else target.columns
     as_text = targets + (options.inputs.text if options.inputs else ())
-    frame, name, notes = to_frame(source, as_text, options.skip_bad, unused=options.is_unused)
+    frame, name, notes = to_frame(source, as_text, options.skip_bad, unused=options.is_unused, lists=targets)
     absent = [column for column in targets if column not in frame.columns]
     if absent:
         raise TargetError(f"Target {absent[0]!r} is not a column of {name}.{_probable_target_hint(absent[0], frame)}")
@@ -55,6 +56,8 @@ def read_table(source: Any, target: str | TargetColumns | None, y: Any, options:
     _check_columns_exist(frame, [*options.drop, *options.kinds, *options.metadata_columns, *units], name)
     for kind in options.kinds.values():
         check_choice(kind, "kinds", _OVERRIDES)
+    if isinstance(target, str) and isinstance(frame[target].dtype, pl.List):
+        target = label_columns(target)
     if target is not None:
         y = frame[target] if isinstance(target, str) else target.read(frame.select(targets))
     metadata = metadata_of(frame, y, given)

@@ -159,7 +159,7 @@ def _rows_of_table(
         )
     rows, y = split_off_labels(given, target)
     read = isinstance(y, Labels)
-    frame, name, _ = to_frame(rows, as_text=columns)
+    frame, name, _ = to_frame(rows, as_text=columns, lists=columns)
     weight = sample_weight if isinstance(sample_weight, str) else None
     wanted = (*(() if read else columns), *(() if weight is None else (weight,)))
     absent = [column for column in wanted if column not in frame.columns]

@@ -87,6 +87,19 @@ def test_a_column_of_lists(kind, y):
     assert [c.name for c in rows.schema.columns] == ["x"]
 
 
+@pytest.mark.parametrize("y", ["t", cp.labels("t")], ids=["name", "spec"])
+@pytest.mark.parametrize("kind", ["file", "lazy", "arrow"])
+def test_a_column_of_lists_of_tables_without_cells(kind, y, tmp_path):
+    frame = pl.DataFrame({"x": list(range(16)), "t": [["a"], ["a", "b"], [], None] * 4})
+    frame.write_parquet(tmp_path / "t.parquet")
+    data = {"file": str(tmp_path / "t.parquet"), "lazy": frame.lazy(), "arrow": frame.to_arrow()}[kind]
+    rows = read_for("mlp", data, y)
+    assert rows.classes == ("a", "b")
+    assert rows.y[:4].tolist() == [[1, 0], [1, 1], [0, 0], [0, 0]]
+    one = frame.select("x", y=pl.Series([0, 1] * 8))
+    assert read_for("mlp", one.lazy(), "y").y.tolist() == [0, 1] * 8
+
+
 def test_one_hot_rows_stay_one_class():
     one_hot = np.eye(3, dtype=int)[[0, 1, 2, 1]]
     assert as_labels_if_several(one_hot) is one_hot
@@ -95,12 +108,13 @@ def test_one_hot_rows_stay_one_class():
     assert not are_names(["ill", "well", "ill"])
 
 
-@pytest.mark.parametrize("how", ["names", "spec", "file", "array"])
+@pytest.mark.parametrize("how", ["names", "index", "spec", "file", "array"])
 def test_a_table_gives_its_label_columns(how, tmp_path):
     frame = pd.DataFrame({"x": range(12), "u": [1, 0] * 6, "v": [0, 1, 1, None] * 3})
     frame.to_csv(tmp_path / "t.csv", index=False)
     data, y = {
         "names": (frame, ["u", "v"]),
+        "index": (frame, frame.columns[1:]),
         "spec": (frame, cp.labels(["u", "v"])),
         "file": (str(tmp_path / "t.csv"), ["u", "v"]),
         "array": (frame[["x"]], frame[["u", "v"]]),

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 
 import counterpoise as cp
 from counterpoise.classifier.evaluation import evaluate
@@ -194,6 +195,9 @@ def test_validation_rows_with_several_labels():
     features = FRAME.drop(columns=NAMES)
     lists = features.assign(tags=listed)
     wanted = cp.fit("mlp", FRAME, NAMES, tune_threshold=True, **QUICK).predict_proba(FRAME)
+    dataset = tf.data.Dataset.from_tensor_slices((X, np.nan_to_num(Y, nan=-1.0)))
+    clf = cp.fit("mlp", dataset.batch(32), validation=dataset.take(60).batch(32), **QUICK)
+    assert evaluate(clf, dataset.batch(32), resamples=5)["classes"][1]["known"] == np.isfinite(Y[:, 1]).sum()
     of_lists = cp.fit("mlp", lists, "tags", tune_threshold=True, **QUICK)
     given = [
         (rows, NAMES, own),
