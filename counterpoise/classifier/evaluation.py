@@ -6,7 +6,8 @@ The keys of the result are printed by `counterpoise evaluate --json` and read by
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,7 +25,7 @@ from counterpoise.core.checks import check_classifier, check_int, check_lengths,
 from counterpoise.core.cost_column import CostColumn
 from counterpoise.core.errors import ColumnError, OptionError, TargetError, did_you_mean
 from counterpoise.core.examples import Examples
-from counterpoise.core.label_columns import LabelColumns, split_off_labels, target_columns
+from counterpoise.core.label_columns import LabelColumns, as_in_training, split_off_labels, target_columns
 from counterpoise.core.labels import Labels
 from counterpoise.core.structure import leaves
 from counterpoise.core.target import Problem
@@ -118,6 +119,7 @@ def evaluate(
         columns.setdefault(clf.rule.by.name, clf.rule.by.name)
     named = {name for name in (groups, sample_weight, cost_column, *columns.values()) if isinstance(name, str)}
     named |= {*([] if clf.unit is None else clf.unit.columns), *unit_names(unit, ())}
+    y, target = _read_as_in_training(clf, y, target)
     if isinstance(target, (str, LabelColumns)):
         data, read = split_off_labels(data, target)
         y, target = (read, None) if isinstance(read, Labels) else (y, target)
@@ -172,6 +174,8 @@ def evaluate(
             "The rows contain only one class, but scores need at least two classes. Pass rows of the other classes too."
         )
     one = problems[0].index is None  # one class per row, not several labels
+    if unscored := [p for p in problems if len(np.unique(p.y)) < 2 and not one]:
+        warnings.warn(_unscored_text(unscored), UserWarning, stacklevel=2)
     scores = mean_over_problems(each)
     if len(scored) > 1:
         labels_of = [(p.rows, p.y, p.proba(predicted.proba)) for p in scored]
@@ -207,6 +211,31 @@ def evaluate(
         ],
         "units": None if units is None else unit_scores(clf, units, codes, predicted.proba, group, weight, resamples),
     })  # fmt: skip
+
+
+def _read_as_in_training(clf: Any, y: Any, target: Any) -> tuple[Any, Any]:
+    """Return `y` and `target` of `evaluate`, with the options by which several labels per row were read in training.
+
+    Both stay as they are if these options are the default, or if the user passed `cp.labels(...)`.
+    """
+    options = () if clf.schema is None else clf.schema.label_options
+    given = target if target is not None else y
+    if not options or isinstance(given, (Labels, LabelColumns)):
+        return y, target
+    if given is None:
+        return y, clf.target.columns_of(clf.schema, clf.classes_.tolist()) if "column" in dict(options) else None
+    read = as_in_training(given, options)
+    return (y, read) if target is not None or read.columns else (read, None)
+
+
+def _unscored_text(problems: Sequence[Problem]) -> str:
+    """Return a sentence on the labels that have no scores because their known rows have one value only."""
+    names = [f"{p.name!r} ({f'always {p.y[0]}' if len(p.y) else 'never known'})" for p in problems]
+    more = " ..." if len(names) > 5 else ""
+    return (
+        f"Labels without scores: {', '.join(names[:5])}{more}. Scores need rows with 0 and rows with 1. The means do "
+        "not contain these labels. Pass rows of the other value, too."
+    )
 
 
 def _checked_stakes(
@@ -348,7 +377,7 @@ def _labels_and_rows(clf: Any, data: Any, y: Any, target: Any, named: set[str]) 
     used = {*labels, *named, *deciding, *(c.name for c in features if c.used)}
     frame, source, _ = to_frame(
         data, as_text=(*labels, *text_columns(clf.schema)),
-        unused=lambda column: clf.schema is not None and column not in used,
+        unused=lambda column: clf.schema is not None and column not in used, lists=labels,
     )  # fmt: skip
     if given:
         return y, frame, source

@@ -160,6 +160,13 @@ def _with_fitted_rule(
     log_p = target.log_p(unfitted.member_logits(rows)[0], shifts[0])
     if len(y) != len(log_p):
         raise TargetError(f"{len(log_p)} rows but {len(y)} labels. Expected one label per row.")
+    for p in target.problems(y, order) if target.independent else ():
+        if len(np.unique(p.y)) < 2:
+            state = f"is always {p.y[0]}" if len(p.y) else "is never known"
+            raise TargetError(
+                f"Label {p.name!r} {state} in these rows, so its probability and threshold cannot be fitted. Pass rows "
+                "with 0 and rows with 1, or leave the label out of the scores and the labels."
+            )
     rule = target.fit_rule(log_p[None], y, shifts, aim=aim, calibrate=lambda codes: calibrate)
     scores = stored_scores(log_p[None], y)
     note = f"{len(y)} rows given to wrap(), which fitted the threshold"

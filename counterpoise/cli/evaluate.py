@@ -41,6 +41,7 @@ def command(
     ] = None,
     separator: o.Separator = None,
     missing: o.Missing = None,
+    uncertain: o.Uncertain = None,
     groups: Annotated[
         str | None, typer.Option(help="Column of groups, such as patients. Confidence intervals resample whole groups.")
     ] = None,
@@ -101,11 +102,21 @@ def command(
         how = {"groups_from": groups_from, "skip_bad": skip_bad, "unit": unit, "ignore": tuple(ignore or ())}
         record = jsonable(
             _image_record(
-                clf, data, target, groups, images, root, unlabeled, how, _with_costs_read(stakes), (separator, missing)
+                clf,
+                data,
+                target,
+                groups,
+                images,
+                root,
+                unlabeled,
+                how,
+                _with_costs_read(stakes),
+                (separator, missing, uncertain),
             )
         )
     else:
-        named = o.target_named(target, separator, missing)
+        labels_as = (separator, missing, uncertain)
+        named = o.target_named(target, *labels_as) if any(labels_as) else _names_of(target)
         record = jsonable(
             _drift_record(clf, data)
             if unlabeled
@@ -156,12 +167,12 @@ def _evaluation_of(clf: Any, data: Any, target: Any = None, **options: Any) -> d
 
 def _image_record(
     clf: Any, data: Path, target: str | None, groups: str | None, images: str | None, root: Path | None,
-    unlabeled: bool, how: dict[str, Any], stakes: dict[str, Any], labels_as: tuple[str | None, str | None],
+    unlabeled: bool, how: dict[str, Any], stakes: dict[str, Any], labels_as: tuple[str | None, str | None, str | None],
 ) -> dict[str, Any]:  # fmt: skip
     """Return scores of the images of a folder or a table, or their drift if `unlabeled`.
 
     `how` has the options of `list_images` (groups_from, skip_bad, unit, ignore). `stakes` has those of `evaluate`, with
-    costs as values. `labels_as` is (separator, missing), for columns that each hold a label.
+    costs as values. `labels_as` is (separator, missing, uncertain), for columns that each hold a label.
 
     Raises:
         OptionError: --target is given for a folder, or lacks for a table.
@@ -187,7 +198,13 @@ def _image_record(
     return _drift_record(clf, listed) if unlabeled else _evaluation_of(clf, listed, **stakes)
 
 
-def _image_target(clf: Any, target: str | None, labels_as: tuple[str | None, str | None]) -> Any:
+def _names_of(target: str | None) -> Any:
+    """Return the column that --target names, or a list of columns; `evaluate` reads them as in training."""
+    names = o.split_names(target)
+    return list(names) if len(names) > 1 else target
+
+
+def _image_target(clf: Any, target: str | None, labels_as: tuple[str | None, str | None, str | None]) -> Any:
     """Return the target of a table of images, as `list_images` takes it.
 
     For a model with several labels per row, text a,b,c names one column per label. For any other it is one name.

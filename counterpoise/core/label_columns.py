@@ -17,13 +17,17 @@ from counterpoise.core.checks import check_choice, rows_text
 from counterpoise.core.element_labels import ElementLabels, are_elements, elements
 from counterpoise.core.errors import OptionError, TargetError
 from counterpoise.core.label_sources import LabelSource, label_source, library_of
-from counterpoise.core.label_values import plain_label
+from counterpoise.core.label_values import is_missing, plain_label
 from counterpoise.core.labels import Labels
 
 Array = np.ndarray
 
 #: Words for a label that is present, and for one that is not, in lower case; numbers are compared as numbers.
 YES, NO = frozenset({"true", "yes", "y", "t"}), frozenset({"false", "no", "n", "f"})
+#: What may separate the labels of one text.
+SEPARATORS = ("|", ";", ",", "/")
+#: Types of rows that list names of labels.
+_LISTS = (list, tuple, set, frozenset, np.ndarray)
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,14 @@ class LabelColumns:
             return (self.target,)
         return tuple(self.target) if are_names(self.target) else ()
 
+    @property
+    def options(self) -> tuple[tuple[str, str], ...]:
+        """How the labels are read, if not in the default way, as pairs of a name and a value."""
+        column = self.target if isinstance(self.target, str) else None
+        uncertain = None if self.uncertain == "ignore" else self.uncertain
+        given = {"column": column, "missing": self.missing, "uncertain": uncertain, "separator": self.separator}
+        return tuple((name, value) for name, value in given.items() if value is not None)
+
     def read(self, values: Any) -> Labels:
         """Read labels as codes int32 (N, L), each 1, 0 or -1 (not known).
 
@@ -58,10 +70,10 @@ class LabelColumns:
             values: A frame of the columns, or what was given as labels.
 
         Raises:
-            TargetError: values that are no labels, fewer than two labels, or a label without a 1 or without a 0.
+            TargetError: values that are no labels, no rows, or two labels of one name.
         """
         one_cell = isinstance(self.target, str) or self.separator is not None
-        lists = one_cell or _are_lists_of_names(values)
+        lists = one_cell or are_lists_of_names(values)
         labels_read = self._read_name_lists(values) if lists else self._read_columns(values)
         _check_label_names(labels_read)
         return labels_read
@@ -71,7 +83,7 @@ class LabelColumns:
 
         Their names are those of the user, else of the columns, else `label_0`, `label_1`, and so on.
         """
-        source = label_source(values, "The labels")
+        source = label_source(values)
         if source.codes.ndim != 2 or source.codes.shape[1] < 2 or not len(source.codes):
             raise TargetError(
                 f"The labels have shape {source.codes.shape}. Expected one column per label, (N, L), and two "
@@ -114,9 +126,12 @@ class LabelColumns:
         Raises:
             TargetError: A label is not among `names`.
         """
-        rows = [self._names_in_cell(value) for value in _cells_of_column(values)]
+        cells = _cells_of_column(values)
+        rows = [self._names_in_cell(value) for value in cells]
         known = [row for row in rows if row is not None]
         names = self.names or tuple(sorted({name for row in known for name in row}))
+        if self.names is None and any(isinstance(cell, str) for cell in cells):
+            self._check_separator(names)
         column_of = {name: i for i, name in enumerate(names)}
         codes = np.zeros((len(rows), len(names)), np.int32)
         for number, row in enumerate(rows):
@@ -127,25 +142,41 @@ class LabelColumns:
             if strange:
                 raise TargetError(f"The label {strange[0]!r} in {rows_text([number])} is not among names=.")
             codes[number, [column_of[name] for name in row]] = 1
-        return Labels(codes, names, kind="labels")
+        return Labels(codes, names, kind="labels", listed=True)
+
+    def _check_separator(self, names: Sequence[str]) -> None:
+        """Raise an OptionError if a name is made of other names and a separator, which then was not passed."""
+        known = set(names)
+        for name in names:
+            for mark in SEPARATORS:
+                parts = [part.strip() for part in name.split(mark)]
+                if len(parts) > 1 and known.issuperset(parts):
+                    raise OptionError(
+                        f"The label {name!r} contains {mark!r} between other labels, but separator= is "
+                        f"{self.separator!r}. To read several labels from one text, pass separator={mark!r}."
+                    )
 
     def _names_in_cell(self, value: Any) -> tuple[str, ...] | None:
         """Return the different labels in the cell of one row.
 
-        The result is None if the cell is empty (None or NaN).
+        The result is None if the cell is empty (None or NaN), or a list of missing values alone. Missing values among
+        others in a list are no labels.
         """
-        if value is None or (isinstance(value, float) and value != value):
+        if is_missing(value):
             return None
         if isinstance(value, str):
-            names: Iterable[Any] = value.split(self.separator) if self.separator else (value,)
+            names: list[Any] = value.split(self.separator) if self.separator else [value]
         elif isinstance(value, Iterable):
-            names = value
+            names = list(value)
         else:
             raise TargetError(
                 f"A row has the labels {value!r:.60}. Expected a list of labels, or text. If each label has its own "
                 f"column, name these columns."
             )
-        return tuple(dict.fromkeys(label for name in names if (label := str(name).strip())))
+        given = [plain_label(name) for name in names if not is_missing(name)]
+        if names and not given:
+            return None
+        return tuple(dict.fromkeys(str(label).strip() for label in given if label is not None))
 
 
 def labels(
@@ -190,6 +221,21 @@ def labels(
     return LabelColumns(target, None if names is None else tuple(map(str, names)), missing, uncertain, separator)
 
 
+def as_in_training(given: Any, options: Iterable[tuple[str, str]]) -> LabelColumns:
+    """Return the labels of new rows as `LabelColumns` with the `LabelColumns.options` of the training.
+
+    `given` are labels, or the names of their columns. The separator is for text, in one column or one series.
+
+    Example:
+        >>> as_in_training(["edema", "mass"], labels(["edema", "mass"], missing="absent").options).missing
+        'absent'
+    """
+    one_cell = isinstance(given, str) or len(getattr(given, "shape", ())) == 1
+    kept = ("missing", "uncertain", "separator") if one_cell else ("missing", "uncertain")
+    how: dict[str, Any] = {name: value for name, value in options if name in kept}
+    return labels(given, **how)
+
+
 def are_names(target: Any) -> bool:
     """Return whether a target is a list of column names: different texts, two or more.
 
@@ -214,8 +260,9 @@ def target_columns(y: Any, table: bool) -> str | LabelColumns | None:
     """
     if isinstance(y, str):
         return y
-    if table and are_names(y):
-        return labels(y)
+    names = list(y) if type(y).__name__ == "Index" and library_of(y) == "pandas" else y
+    if table and are_names(names):
+        return labels(names)
     return y if isinstance(y, LabelColumns) and y.columns else None
 
 
@@ -226,12 +273,13 @@ def split_off_labels(data: Any, y: Any) -> tuple[Any, Any]:
     per cell, so call this function before the table is read.
     """
     name = y.target if isinstance(y, LabelColumns) else y
-    table = isinstance(data, Mapping) or hasattr(data, "columns")
+    # Arrow tables and lazy frames have no cells. Like files, the reader of tables reads the lists of their targets.
+    table = isinstance(data, Mapping) or any(kind.__name__ == "DataFrame" for kind in type(data).__mro__)
     if not isinstance(name, str) or not table or name not in (data if isinstance(data, Mapping) else data.columns):
         return data, y
     cells = _cells_of_column({name: data[name]})
-    first = next((cell for cell in cells if cell is not None and not isinstance(cell, float)), None)
-    if not isinstance(first, (list, tuple, set, frozenset, np.ndarray)):
+    first = next((cell for cell in cells if not is_missing(cell)), None)
+    if not isinstance(first, _LISTS):
         return data, y
     if isinstance(data, Mapping):
         rest: Any = {key: values for key, values in data.items() if key != name}
@@ -310,17 +358,27 @@ def _code_of_level(level: Any, gap: int, unsure: int) -> int | None:
     return {1.0: 1, 0.0: 0, -1.0: unsure}.get(float(value)) if isinstance(value, (bool, int, float)) else None
 
 
-def _are_lists_of_names(values: Any) -> bool:
+def are_lists_of_names(values: Any) -> bool:
     """Return whether each row is a list or set of label names, not one yes or no per label.
 
-    Rows are lists of names if they contain text and differ in length, or if a text means neither yes nor no.
+    Rows are lists of names if they differ in length and contain more than zeros and ones, or if a text means neither
+    yes nor no. Rows without a value do not count.
+
+    Example:
+        >>> are_lists_of_names([["edema"], None, []]), are_lists_of_names([["yes", "no"], ["no", "no"]])
+        (True, False)
     """
-    if not isinstance(values, (list, tuple)) or not all(isinstance(v, (list, tuple, set, frozenset)) for v in values):
+    one_axis = isinstance(values, (list, tuple)) or len(getattr(values, "shape", ())) == 1
+    cells = _cells_of_column(values) if one_axis else []
+    rows = [cell for cell in cells if isinstance(cell, _LISTS) or not is_missing(cell)]
+    if not all(isinstance(row, _LISTS) and getattr(row, "ndim", 1) == 1 for row in rows):
         return False
-    distinct = {name for row in values for name in row if isinstance(name, str)}
-    return bool(distinct) and (
-        len({len(row) for row in values}) > 1 or None in [_code_of_level(v, 0, 0) for v in distinct]
-    )
+    names = [name for row in rows for name in row if not isinstance(name, _LISTS)]
+    texts = {name for name in names if isinstance(name, str)}
+    if None in [_code_of_level(text, 0, 0) for text in texts]:
+        return True
+    ragged = len({len(row) for row in rows}) > 1
+    return ragged and (bool(texts) or None in [_code_of_level(name, 0, 0) for name in set(names)])
 
 
 def _cells_of_column(values: Any) -> list[Any]:
@@ -336,11 +394,9 @@ def _cells_of_column(values: Any) -> list[Any]:
 
 
 def _check_label_names(several: Labels) -> None:
-    """Raise a TargetError without rows, with fewer than two labels, or with equal names."""
-    if len(several.classes) < 2 or not len(several.codes):
-        raise TargetError(
-            f"The target has {len(several.classes)} labels in {len(several.codes)} rows. Expected two labels or more."
-        )
+    """Raise a TargetError without rows, or with equal names."""
+    if not len(several.codes):
+        raise TargetError("The target has no rows. Expected one row or more.")
     twice = [name for name in several.classes if several.classes.count(name) > 1]
     if twice:
         raise TargetError(f"Two labels have the name {twice[0]!r}. Give each label its own name.")

@@ -44,6 +44,7 @@ class Labels:
         columns: Names of the columns of a frame, or None.
         kind: The kind of target (see `core.target`). Of "labels", several per row, codes are (N, L), each 1, 0, or -1
             where it is not known, and `classes` are their names.
+        listed: Whether each row listed the names of its labels, so that a label that no row names is absent.
     """
 
     codes: Array
@@ -51,6 +52,7 @@ class Labels:
     from_floats: bool = False
     columns: tuple[Any, ...] | None = None
     kind: str = "one_of"
+    listed: bool = False
 
     def __len__(self) -> int:
         return len(self.codes)

@@ -72,10 +72,17 @@ class Schema:
     """The columns of a table in file order, without target, groups and time.
 
     The order within `numeric` and `categorical` is the order of the model's inputs.
+
+    Attributes:
+        columns: The columns.
+        target: Name of the target column, or names of the label columns.
+        label_options: How several labels per row were read, if not in the default way: pairs of a name and a value of
+            `label_columns.LabelColumns.options`.
     """
 
     columns: tuple[Column, ...]
     target: str = "target"
+    label_options: tuple[tuple[str, str], ...] = ()
 
     @cached_property
     def numeric(self) -> tuple[Column, ...]:

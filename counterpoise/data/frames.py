@@ -54,8 +54,9 @@ def is_table(source: Any, table: bool = True) -> bool:
 
 
 def to_frame(
-    source: Any, as_text: tuple[str, ...] = (), skip_bad: bool = False, unused: Callable[[str], bool] | None = None
-) -> tuple[pl.DataFrame, str, list[str]]:
+    source: Any, as_text: tuple[str, ...] = (), skip_bad: bool = False, unused: Callable[[str], bool] | None = None,
+    lists: tuple[str, ...] = (),
+) -> tuple[pl.DataFrame, str, list[str]]:  # fmt: skip
     """Turn a file, frame, arrow table, dict of columns or rank-2 array into a polars frame.
 
     Args:
@@ -64,6 +65,7 @@ def to_frame(
         as_text: Columns of a CSV file to leave as text; in a pandas frame their categories keep their type.
         skip_bad: Leave out lines of a CSV file that cannot be read.
         unused: Whether a column is not needed: it is then empty where it cannot be read.
+        lists: Columns that may contain lists, such as the labels of a row.
 
     Returns:
         The frame, a name of the source for messages, and sentences about what was left out.
@@ -83,7 +85,7 @@ def to_frame(
         )
         columns, notes = _titled_columns(source, name), []
     names, more = column_names([title for title, _ in columns], name)
-    frame = pl.DataFrame(list(_read_columns(names, [column for _, column in columns], name, as_text, unused)))
+    frame = pl.DataFrame(list(_read_columns(names, [column for _, column in columns], name, as_text, unused, lists)))
     if not frame.height or not frame.width:
         raise DataError(
             f"{name} has {frame.height} rows and {frame.width} columns. Expected at least one row and "
@@ -94,7 +96,7 @@ def to_frame(
 
 def _read_columns(
     names: Sequence[str], columns: Sequence[Any], name: str, as_text: tuple[str, ...],
-    unused: Callable[[str], bool] | None,
+    unused: Callable[[str], bool] | None, lists: tuple[str, ...],
 ) -> Iterator[pl.Series]:  # fmt: skip
     """Yield the columns as polars series named by `names`; `name` is the source in messages.
 
@@ -103,7 +105,7 @@ def _read_columns(
     text = set(as_text)
     for title, column in zip(names, columns, strict=True):
         try:
-            yield to_series(title, column, name, title in text)
+            yield to_series(title, column, name, title in text, title in lists)
         except ColumnError:
             if unused is None or not unused(title):
                 raise

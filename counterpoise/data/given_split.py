@@ -19,6 +19,7 @@ from counterpoise.core.examples import TEST, TRAIN, VALIDATION, Examples
 from counterpoise.core.folds import LEAST_TRAIN, Fold
 from counterpoise.data.split import (
     STOP_SHARE,
+    advice_on_few_rows,
     check_counts,
     check_share,
     class_row_counts,
@@ -233,6 +234,5 @@ def _check_parts(examples: Examples, parts: Mapping[str, Array]) -> None:
             shown = f"{int(have[code])} row{'s' * (int(have[code]) != 1)}"
             raise SplitError(
                 f"{examples.class_name(code)} has {shown} among the {name} rows. Expected {least} or more. "
-                f"Move rows of this class to the {name} part, or merge rare classes with --merge-rare "
-                "(merge_rare=)."
+                f"Move such rows to the {name} part, or {advice_on_few_rows(examples)}."
             )

@@ -21,7 +21,8 @@ def split_by_labels(y: Array, groups: Array | None, shares: Sequence[float], sta
     """Return the part of each row, int64 (N,), from 0: parts have similar shares of every label.
 
     Args:
-        y: int (N, L): 1, 0, or -1 where a label is not known, which counts as no label.
+        y: int (N, L): 1, 0, or -1 where a label is not known, which counts as no label. Rows without a label are dealt
+            like rows with it if a part would otherwise have far too few of them.
         groups: int (N,), rows that stay together; None: each row is its own.
         shares: Wanted share of the rows in each part.
         state: Seed.
@@ -35,8 +36,27 @@ def split_by_labels(y: Array, groups: Array | None, shares: Sequence[float], sta
     rows = np.arange(len(y)) if groups is None else np.unique(groups, return_inverse=True)[1]
     count = int(rows.max()) + 1
     sizes = np.bincount(rows, minlength=count).astype(float)
-    sums = np.stack([np.bincount(rows, weights=column, minlength=count) for column in (y == 1).T], axis=1)
-    return _parts_of_units(sums, sizes, np.asarray(shares, dtype=float), np.random.default_rng(state))[rows]
+    wanted = np.asarray(shares, dtype=float)
+
+    def deal(strata: Array) -> Array:
+        """Return the part of each row, dealt by the columns of `strata`, bool (N, ...)."""
+        sums = np.stack([np.bincount(rows, weights=column, minlength=count) for column in strata.T], axis=1)
+        return _parts_of_units(sums, sizes, wanted, np.random.default_rng(state))[rows]
+
+    part_of = deal(y == 1)
+    without = _unevenly_without(y, part_of, wanted / wanted.sum())
+    return deal(np.concatenate([y == 1, y[:, without] == 0], axis=1)) if without.any() else part_of
+
+
+def _unevenly_without(y: Array, part_of: Array, shares: Array) -> Array:
+    """Return for each label, bool (L,), whether a part has far less than its share of the rows without it.
+
+    Rows without a label are not dealt by the label. Usually they are many, so that each part has its share. They can be
+    few, such as for a label that is seldom recorded as absent. Of a few rows, a part needs its rounded share.
+    """
+    have = np.stack([(y[part_of == part] == 0).sum(axis=0) for part in range(len(shares))])
+    fair = shares[:, None] * have.sum(axis=0)
+    return (have < np.where(fair < 4, np.round(fair), fair / 2)).any(axis=0)
 
 
 def _parts_of_units(sums: Array, sizes: Array, shares: Array, rng: np.random.Generator) -> Array:

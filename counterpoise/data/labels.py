@@ -87,7 +87,7 @@ def encode_with_options(labels: Labels, options: Mapping[str, Any], written: boo
         written, name: As in `encode_labels`.
 
     Raises:
-        OptionError: an option for one class per row, and several labels.
+        OptionError: an option for one class per row, and several labels. TargetError: lists that name one label only.
     """
     if labels.kind == "one_of":
         return encode_labels(labels, **options, written=written, name=name)
@@ -95,6 +95,8 @@ def encode_with_options(labels: Labels, options: Mapping[str, Any], written: boo
     if given:
         what = "several labels" if labels.kind == "labels" else "a class per element (pixel or step)"
         raise OptionError(f"{given[0]}= is for one class per row, but the target has {what}. Remove {given[0]}=.")
+    if labels.kind == "labels" and len(labels.classes) < 2:
+        raise TargetError(f"The target has {len(labels.classes)} labels. Expected two labels or more.")
     return labels
 
 

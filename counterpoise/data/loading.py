@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import DataError, OptionError, TargetError
-from counterpoise.core.labels import class_labels
+from counterpoise.core.label_columns import as_labels_if_several
+from counterpoise.core.labels import Labels, class_labels
 from counterpoise.core.structure import join, leaves
 from counterpoise.data.labels import SEVERAL
 
@@ -60,12 +61,13 @@ def load(source: Any, limit: int | None = None) -> tuple[Any, Array, Array | Non
         limit: Most bytes; None is half of the free memory.
 
     Returns:
-        x in the structure of its batches, class codes or labels (N,), and weights (N,) or None.
+        x in the structure of its batches, class codes or labels (N,), or several labels per row (N, L), and weights
+        (N,) or None.
 
     Raises:
         DataError: no end, no rows, too large, or elements of another form.
         OptionError: batches of `cp.batches`, which were drawn by a plan already.
-        TargetError: y is neither one label per row nor one-hot.
+        TargetError: y is neither one label per row, nor one-hot, nor several labels per row (N, L).
     """
     kind = dataset_kind(source)
     if type(source).__module__.startswith("counterpoise."):
@@ -79,7 +81,9 @@ def load(source: Any, limit: int | None = None) -> tuple[Any, Array, Array | Non
     logger.info("read %s rows of a %s into memory", f"{len(leaves(y)[0]):,}", kind)
     if not isinstance(y, np.ndarray):
         raise TargetError(f"y has several outputs. Expected one class label per row.{SEVERAL}")
-    return x, class_labels(y, several=SEVERAL).values, weight[0].reshape(-1) if weight else None
+    several = as_labels_if_several(y)
+    labels = y if isinstance(several, Labels) and several.kind == "labels" else class_labels(y, several=SEVERAL).values
+    return x, labels, weight[0].reshape(-1) if weight else None
 
 
 def load_without_y(source: Any, y: Any, sample_weight: Any) -> tuple[Any, Array, Any]:

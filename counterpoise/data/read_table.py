@@ -15,6 +15,8 @@ import polars as pl
 from counterpoise.core.checks import check_choice
 from counterpoise.core.errors import ColumnError, DataError, TargetError, did_you_mean
 from counterpoise.core.examples import TRAIN, Examples
+from counterpoise.core.label_columns import LabelColumns
+from counterpoise.core.label_columns import labels as label_columns
 from counterpoise.core.labels import Labels
 from counterpoise.core.schema import Schema
 from counterpoise.core.target import TargetColumns
@@ -45,7 +47,7 @@ def read_table(source: Any, target: str | TargetColumns | None, y: Any, options:
     """
     targets = (target,) if isinstance(target, str) else () if target is None else target.columns
     as_text = targets + (options.inputs.text if options.inputs else ())
-    frame, name, notes = to_frame(source, as_text, options.skip_bad, unused=options.is_unused)
+    frame, name, notes = to_frame(source, as_text, options.skip_bad, unused=options.is_unused, lists=targets)
     absent = [column for column in targets if column not in frame.columns]
     if absent:
         raise TargetError(f"Target {absent[0]!r} is not a column of {name}.{_probable_target_hint(absent[0], frame)}")
@@ -54,6 +56,8 @@ def read_table(source: Any, target: str | TargetColumns | None, y: Any, options:
     _check_columns_exist(frame, [*options.drop, *options.kinds, *options.metadata_columns, *units], name)
     for kind in options.kinds.values():
         check_choice(kind, "kinds", _OVERRIDES)
+    if isinstance(target, str) and isinstance(frame[target].dtype, pl.List):
+        target = label_columns(target)
     if target is not None:
         y = frame[target] if isinstance(target, str) else target.read(frame.select(targets))
     metadata = metadata_of(frame, y, given)
@@ -69,7 +73,8 @@ def read_table(source: Any, target: str | TargetColumns | None, y: Any, options:
     elif options.inputs is not None:
         examples, more = _examples_of_inputs(features, labels, options.inputs, name)
     else:
-        examples, more = _examples_of_columns(features, labels, metadata, options, name, ", ".join(targets) or "target")
+        title, read_as = ", ".join(targets) or "target", target.options if isinstance(target, LabelColumns) else ()
+        examples, more = _examples_of_columns(features, labels, metadata, options, name, title, read_as)
     return complete_examples(examples, metadata, [*notes, *more], options.aggregate)
 
 
@@ -93,12 +98,13 @@ def _examples_of_inputs(
 
 
 def _examples_of_columns(
-    features: pl.DataFrame, labels: Labels, metadata: RowMetadata, options: ReadOptions, name: str, title: str
-) -> tuple[Examples, list[str]]:
+    features: pl.DataFrame, labels: Labels, metadata: RowMetadata, options: ReadOptions, name: str, title: str,
+    label_options: tuple[tuple[str, str], ...],
+) -> tuple[Examples, list[str]]:  # fmt: skip
     """Return examples with a schema, with sentences for the user.
 
     The kinds of the columns are inferred from the training rows of a split, or from all rows without a split. `name` is
-    the table and `title` the target, both for messages.
+    the table and `title` the target, both for messages. `label_options` are those of the schema.
 
     Raises:
         DataError: The split has no training row. TargetError: The labels are one class per step. ColumnError: No column
@@ -117,7 +123,7 @@ def _examples_of_columns(
             "class for each step. A table needs one class per row, or several labels per row (0, 1, or missing)."
         )
     columns = [infer_column(learn[c], options.kinds.get(c)) for c in learn.columns]
-    schema = Schema(tuple(inferred.column for inferred in columns), title)
+    schema = Schema(tuple(inferred.column for inferred in columns), title, label_options)
     used = pl.DataFrame([inferred.series for inferred in columns if inferred.column.used])
     # Without a split, the inferred series of all rows are there; with one, only those of the training rows.
     x = encode_frame(schema, used if learn is features else features)

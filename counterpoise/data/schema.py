@@ -46,7 +46,8 @@ COLUMN = record(
         "written": nullable(WRITTEN),
     }
 )  # fmt: skip
-SCHEMA = record({"target": string(), "columns": list_of(COLUMN)})
+LABEL_OPTIONS = record({}, {name: string() for name in ("column", "missing", "uncertain", "separator")})
+SCHEMA = record({"target": string(), "columns": list_of(COLUMN)}, {"label_options": LABEL_OPTIONS})
 
 
 def schema_to_dict(schema: Schema) -> dict[str, Any]:
@@ -57,7 +58,8 @@ def schema_to_dict(schema: Schema) -> dict[str, Any]:
         >>> schema_from_dict(schema_to_dict(schema)) == schema
         True
     """
-    return {"target": schema.target, "columns": [_column_to_dict(c) for c in schema.columns]}
+    plain = {"target": schema.target, "columns": [_column_to_dict(c) for c in schema.columns]}
+    return plain | ({"label_options": dict(schema.label_options)} if schema.label_options else {})
 
 
 def _column_to_dict(column: Column) -> dict[str, Any]:
@@ -90,7 +92,7 @@ def schema_from_dict(plain: Mapping[str, Any]) -> Schema:
             raise ArtifactError(f"the schema has categories for the column {column.name!r:.80}, which is numeric.")
     if len({column.name for column in columns}) < len(columns):
         raise ArtifactError("the schema has two columns with the same name.")
-    return Schema(columns, checked["target"])
+    return Schema(columns, checked["target"], tuple(checked.get("label_options", {}).items()))
 
 
 def _column_from_dict(plain: Mapping[str, Any]) -> Column:

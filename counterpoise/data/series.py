@@ -29,7 +29,7 @@ def library(source: Any) -> str:
     return type(source).__module__.split(".")[0]
 
 
-def to_series(title: str, column: Any, name: str, keep_types: bool = False) -> pl.Series:
+def to_series(title: str, column: Any, name: str, keep_types: bool = False, lists: bool = False) -> pl.Series:
     """Return a column as a polars series of a standard type.
 
     Args:
@@ -37,6 +37,7 @@ def to_series(title: str, column: Any, name: str, keep_types: bool = False) -> p
         column: A series of polars or pandas, an array of NumPy or Arrow, a list.
         name: The table, for messages.
         keep_types: Categories keep the type of their values instead of becoming levels.
+        lists: A column of lists of polars or Arrow is returned unchanged.
 
     Raises:
         ColumnError: It holds lists, objects, complex numbers or anything else that no table holds.
@@ -57,7 +58,7 @@ def to_series(title: str, column: Any, name: str, keep_types: bool = False) -> p
             series = _from_arrow(title, column, name)
         else:
             series = _from_array(title, _to_array(column), name)
-        return _standard_type(series, name)
+        return series if lists and isinstance(series.dtype, pl.List) else _standard_type(series, name)
     except UnicodeError as fault:
         raise ColumnError(f"Column {title!r} of {name} contains text that is not UTF-8: {fault}. {_DROP}") from None
     except pl.exceptions.PolarsError as fault:

@@ -107,7 +107,7 @@ def check_counts(examples: Examples, folds: int, rows: Array | None = None) -> N
     way = f"Use {most} folds, the largest number that works, or " if most else "No number of folds works: "
     raise SplitError(
         f"{examples.class_name(code)} has {have} row{'s' * (have != 1)}, too few for {folds} folds. For each "
-        f"fold, this class needs 1 test row and {LEAST_TRAIN} training rows. {way}{_advice_on_few_rows(examples)}."
+        f"fold, this class needs 1 test row and {LEAST_TRAIN} training rows. {way}{advice_on_few_rows(examples)}."
     )
 
 
@@ -129,13 +129,18 @@ def without_rare_labels(examples: Examples, folds: int = 0) -> Examples:
     # Of each label the rarer of its two values, absent and present.
     counts = class_row_counts(examples, np.arange(len(examples))).reshape(-1, 2).min(axis=1).tolist()
     kept = np.array([has_enough_rows(n, folds) if folds else n > LEAST_TRAIN for n in counts])
+    sizes = [f"{n} row{'s' * (n != 1)}" for n in counts]
+    if examples.groups is not None:  # groups stay whole, so each part of a split needs a group
+        groups = _groups_with_label(examples.groups, examples.y)
+        kept &= np.array(groups) >= (folds or LEAST_TRAIN + 1)
+        sizes = [f"{size} of {n} group{'s' * (n != 1)}" for size, n in zip(sizes, groups, strict=True)]
     if kept.all():
         return examples
     wanted = f"{folds} folds" if folds else f"training and held-out rows (at least {LEAST_TRAIN + 1} rows)"
+    wanted += " of whole groups" * (examples.groups is not None)
     notes = tuple(
-        f"The label {examples.classes[i]!r} was left out. Its rarer value (1 or 0) occurs in {counts[i]} "
-        f"row{'s' * (counts[i] != 1)}, which is too few for {wanted}. Add rows, or remove the label from the "
-        "target."
+        f"The label {examples.classes[i]!r} was left out. Its rarer value (1 or 0) occurs in {sizes[i]}, which is too "
+        f"few for {wanted}. Add rows, or remove the label from the target."
         for i in np.flatnonzero(~kept)
     )
     if kept.sum() < 2:
@@ -144,7 +149,12 @@ def without_rare_labels(examples: Examples, folds: int = 0) -> Examples:
     return replace(examples, y=examples.y[:, kept], classes=classes, warnings=(*examples.warnings, *notes))
 
 
-def _advice_on_few_rows(examples: Examples) -> str:
+def _groups_with_label(groups: Array, y: Array) -> list[int]:
+    """Return for each label of y (N, L) the number of groups (N,) that contain its rarer value, absent or present."""
+    return [min(len(np.unique(groups[column == code])) for code in (0, 1)) for column in y.T]
+
+
+def advice_on_few_rows(examples: Examples) -> str:
     """Return what to do about a class that has too few rows, as the end of a sentence."""
     if examples.kind == "labels":
         return "remove the label from the target"
@@ -329,7 +339,7 @@ def _check_fold(examples: Examples, fold: Fold) -> None:
             name = examples.class_name(int(np.argmin(have)))
             raise SplitError(
                 f"{name} has {int(have.min())} {part} rows in fold {fold.index + 1}. Expected at "
-                f"least {least}. Use fewer folds, or {_advice_on_few_rows(examples)}."
+                f"least {least}. Use fewer folds, or {advice_on_few_rows(examples)}."
             )
 
 
@@ -349,7 +359,7 @@ def _check_held(examples: Examples, train: Array, held: Array) -> None:
             )
             raise SplitError(
                 f"{examples.class_name(code)} has {size}, of which {int(have[code])} are among the {part} "
-                f"rows{how}. Expected {least} or more there. {way} {_advice_on_few_rows(examples)}."
+                f"rows{how}. Expected {least} or more there. {way} {advice_on_few_rows(examples)}."
             )
 
 

@@ -202,7 +202,7 @@ def _fit_linear(kind: str, lp: Array, y: Array, w: Array, start: Calibrator | No
     """Return the slopes s and intercepts b, (C,) each, with the lowest log loss.
 
     The log-probabilities are log softmax(s * log p + b). Newton's method finds theta in
-    (s, b) = origin + basis @ theta. A step that raises the loss is halved.
+    (s, b) = origin + basis @ theta. A step that raises the loss is halved. Slopes are 0 or more.
     """
     c = lp.shape[1]
     origin, basis, theta = _coordinates_of_kind(kind, lp, y, w)
@@ -211,8 +211,23 @@ def _fit_linear(kind: str, lp: Array, y: Array, w: Array, start: Calibrator | No
         levels = np.diff(levels) if c == 2 else levels
         parts = {"temperature": [slopes[:1]], "platt": [slopes[:1], levels], "vector": [slopes, levels]}
         theta = np.concatenate(parts[kind])
-    at = (_objective_of_two_classes if c == 2 else _objective_of_classes)(lp, y, w, origin, basis)
+    while True:
+        theta = _minimum(lp, y, w, origin, basis, theta)
+        full = origin + basis @ theta
+        # A slope below 0 would reverse the ranking, which only noise can cause. It is 0, and the others are fitted
+        # again: with the intercepts of a slope below 0, the mean probability would not be the share of the class.
+        reversed_slopes = (basis[:c] != 0).any(axis=0) & (theta < 0)
+        if not reversed_slopes.any():
+            return np.maximum(full[:c], 0.0), full[c:]
+        basis, theta = basis[:, ~reversed_slopes], theta[~reversed_slopes]
+
+
+def _minimum(lp: Array, y: Array, w: Array, origin: Array, basis: Array, theta: Array) -> Array:
+    """Return the coefficients (P,) with the lowest penalized log loss, by Newton's method from `theta`."""
+    if not len(theta):
+        return theta
     # `at` returns the penalized log loss at theta, with its derivatives.
+    at = (_objective_of_two_classes if lp.shape[1] == 2 else _objective_of_classes)(lp, y, w, origin, basis)
     value, gradient, hessian = at(theta)
     # At most 50 steps; the test below usually ends the search earlier.
     for _ in range(50):
@@ -226,9 +241,7 @@ def _fit_linear(kind: str, lp: Array, y: Array, w: Array, start: Calibrator | No
             new = at(theta + step)
         theta = theta + step
         value, gradient, hessian = new
-    full = origin + basis @ theta
-    # A slope below 0 would reverse the ranking, which only noise can cause.
-    return np.maximum(full[:c], 0.0), full[c:]
+    return theta
 
 
 def _coordinates_of_kind(kind: str, lp: Array, y: Array, w: Array) -> tuple[Array, Array, Array]:

@@ -7,10 +7,13 @@ from typing import Any
 
 from counterpoise.core.checks import check_choice
 from counterpoise.core.examples import Examples
+from counterpoise.core.label_columns import as_labels_if_several, split_off_labels, target_columns
 from counterpoise.core.label_names import warn_look_alikes
+from counterpoise.data.frames import is_table
 from counterpoise.data.image_rows import image_examples
 from counterpoise.data.image_set import ImageSet
 from counterpoise.data.read import read
+from counterpoise.data.split import without_rare_labels
 from counterpoise.diagnosis.measure import measure
 from counterpoise.diagnosis.show import Diagnosis
 
@@ -25,7 +28,7 @@ def diagnose(
 
     Args:
         x: A path to a CSV or Parquet file, a frame, arrays, images (`cp.images`), or `Examples` that were read before.
-        y: Labels (N,), or the name of the label column.
+        y: Labels (N,), or the name of the label column. Several labels per row as in `fit`.
         groups: Column name or values (N,) of groups, such as patients. Rows of one group belong together.
         time: Column name or times (N,).
         folds: Number of folds that a comparison would use.
@@ -46,9 +49,24 @@ def diagnose(
     """
     if isinstance(x, ImageSet):
         x = image_examples(x, **options)
-    examples = x if isinstance(x, Examples) else read(x, y=y, groups=groups, time=time, **options)
+    examples = x if isinstance(x, Examples) else _read(x, y, groups=groups, time=time, **options)
     warn_look_alikes(examples.classes)
     return Diagnosis(measure(examples, folds, quick))
+
+
+def _read(x: Any, y: Any, target: Any = None, **options: Any) -> Examples:
+    """Return rows as `fit` reads them, without labels that are too rare for a split; `target` is a column, or columns.
+
+    Raises:
+        DataError: The rows cannot be used.
+    """
+    if target is None:
+        x, y = split_off_labels(x, y)
+        target = None if isinstance(y, str) else target_columns(y, is_table(x, table=True))
+        y = y if target is None else None
+    else:
+        target = target_columns(target, table=True) or target
+    return without_rare_labels(read(x, target, y, pick=as_labels_if_several, **options))
 
 
 def before_comparison(examples: Examples, folds: int, duplicates: str, leaks: str) -> Diagnosis:

@@ -14,9 +14,10 @@ import numpy as np
 from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import TEST, TRAIN, VALIDATION, Examples
 from counterpoise.core.folds import Fold, Holdout
+from counterpoise.core.label_columns import LabelColumns, are_names, labels
 from counterpoise.core.seeds import integer
 from counterpoise.data.given_split import Split, given_fold, rows_to_learn
-from counterpoise.data.split import hold_out
+from counterpoise.data.split import hold_out, without_rare_labels
 from counterpoise.feed.disk import Scan
 from counterpoise.pipeline.reading import named_inputs_of, read_for
 from counterpoise.pipeline.scan import Scanned, read_scan, refuse_with_scan
@@ -77,6 +78,8 @@ def divide(
         scanned = read_scan(data, validation, seed)
         return Division(scanned.examples, scanned.holdout, stopped_by_given=own, scanned=scanned)
     examples, judging = read_for(model, data, y, **metadata), None
+    if folds is not None:
+        examples = without_rare_labels(examples, folds)
     if guarantee_rows is not None and target_of(examples).per_element:
         raise OptionError(
             f"guarantee_rows needs independent rows, but these rows have {target_of(examples).what}. Leave "
@@ -86,7 +89,8 @@ def divide(
         examples, kept = _set_aside_for_guarantees(examples, guarantee_rows, seed)
         judging = kept, "rows not used for training, early stopping, calibration, or selection"
     if own:
-        target = y if isinstance(y, str) else None
+        target = labels(y) if examples.kind == "labels" and are_names(y) else y
+        target = target if isinstance(target, (str, LabelColumns)) else None
         examples = with_validation(examples, validation, target, metadata["sample_weight"], named_inputs_of(model))
     if examples.split is not None:
         # With validation rows of the user, no rows are held out, so the share 0.2 has no effect.

@@ -15,6 +15,8 @@ from scipy.stats import chi2_contingency
 from counterpoise.core.checks import check_no_class_lost
 from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.core.examples import TRAIN, VALIDATION, Examples
+from counterpoise.core.label_columns import LabelColumns, split_off_labels
+from counterpoise.core.labels import Labels
 from counterpoise.core.sources import Source
 from counterpoise.core.structure import join, mapped, rows_in
 from counterpoise.data.frames import is_table, to_frame
@@ -39,7 +41,7 @@ def are_rows(validation: Any) -> bool:
 
 
 def with_validation(
-    examples: Examples, validation: Any, target: str | None, sample_weight: Any = None,
+    examples: Examples, validation: Any, target: str | LabelColumns | None, sample_weight: Any = None,
     inputs: NamedInputs | None = None,
 ) -> Examples:  # fmt: skip
     """Return training rows and, after them, validation rows, with the use of each in `split`.
@@ -48,7 +50,8 @@ def with_validation(
         examples: The training rows.
         validation: (x, y) or (x, y, weight); a dataset of these; a folder of images; a table with the columns `target`
             and, where it is named, `sample_weight`.
-        target: Name of the target column of the training rows; None: their labels were given as an array.
+        target: The target column of the training rows, or their label columns; `LabelColumns` also say how labels that
+            were given as an array are read. None: the labels were given as an array.
         sample_weight: As it was passed for the training rows.
         inputs: The named inputs of the model, or None.
 
@@ -108,7 +111,7 @@ def at_training_prior(examples: Examples) -> Examples:
 
 
 def _read_validation(
-    examples: Examples, given: Any, target: str | None, sample_weight: Any, inputs: NamedInputs | None
+    examples: Examples, given: Any, target: str | LabelColumns | None, sample_weight: Any, inputs: NamedInputs | None
 ) -> tuple[Any, Any, Array | None]:
     """Return validation rows in the form of `Examples.x`, their labels (not yet codes), and weights or None.
 
@@ -120,13 +123,11 @@ def _read_validation(
         given_labels = images.labeled_metadata.y
         several = given_labels.codes.ndim > 1
         return encode_image_set(images, examples.schema), given_labels if several else given_labels.values, None
-    with_metadata = _with_element_labels if target_of(examples).per_element else _with_labels_and_weights
-    if dataset_kind(given):
-        x, y, weight = load(given)
-        return with_metadata(encode_validation(examples, x, inputs), y, weight)
-    if isinstance(given, (tuple, list)) and len(given) in (2, 3):
-        weight = given[2] if len(given) == 3 else None
-        return with_metadata(encode_validation(examples, given[0], inputs), given[1], weight)
+    if dataset_kind(given) or (isinstance(given, (tuple, list)) and len(given) in (2, 3)):
+        x, y, weight = load(given) if dataset_kind(given) else (*given, None)[:3]
+        if isinstance(target, LabelColumns) and not isinstance(y, LabelColumns):
+            y = replace(target, target=y)  # read as the labels of the training rows are
+        return _with_metadata(examples, encode_validation(examples, x, inputs), y, weight)
     if is_table(given, table=False):
         return _rows_of_table(examples, given, target, sample_weight, inputs)
     raise OptionError(
@@ -142,7 +143,7 @@ def _type_text(given: Any) -> str:
 
 
 def _rows_of_table(
-    examples: Examples, given: Any, target: str | None, sample_weight: Any, inputs: NamedInputs | None
+    examples: Examples, given: Any, target: str | LabelColumns | None, sample_weight: Any, inputs: NamedInputs | None
 ) -> tuple[Any, Any, Array | None]:
     """Return the rows of a table as `encode_validation` does, with labels and weights from its columns.
 
@@ -150,18 +151,38 @@ def _rows_of_table(
         OptionError: The training labels were no column, so that the column of labels is not known.
         DataError: The table lacks a column.
     """
-    if target is None:
+    columns = () if target is None else (target,) if isinstance(target, str) else target.columns
+    if target is None or not columns:
         raise OptionError(
             "validation= is a table, but the labels of the training rows were not passed as a column name. Pass "
             "validation=(x, y), or name the target column as y."
         )
-    frame, name, _ = to_frame(given, as_text=(target,))
+    rows, y = split_off_labels(given, target)
+    read = isinstance(y, Labels)
+    frame, name, _ = to_frame(rows, as_text=columns, lists=columns)
     weight = sample_weight if isinstance(sample_weight, str) else None
-    absent = [column for column in (target, weight) if column is not None and column not in frame.columns]
+    wanted = (*(() if read else columns), *(() if weight is None else (weight,)))
+    absent = [column for column in wanted if column not in frame.columns]
     if absent:
         raise DataError(f"validation: {name} lacks the column {absent[0]!r}.")
-    _, y, w = _with_labels_and_weights(np.empty(frame.height), frame[target], None if weight is None else frame[weight])
-    return encode_validation(examples, given, inputs), y, w
+    if not read:
+        y = frame[target] if isinstance(target, str) else _read_columns(target, frame)
+    _, y, w = _with_metadata(examples, np.empty(frame.height), y, None if weight is None else frame[weight])
+    return encode_validation(examples, rows, inputs), y, w
+
+
+def _read_columns(target: LabelColumns, frame: pl.DataFrame) -> Labels:
+    """Return the labels in their columns of a table; the message of a TargetError starts with "validation"."""
+    try:
+        return target.read(frame.select(target.columns))
+    except TargetError as error:
+        raise TargetError(f"validation: {error}") from None
+
+
+def _with_metadata(examples: Examples, x: Any, y: Any, weight: Any) -> tuple[Any, Any, Array | None]:
+    """Return x, the labels, and the weights or None, after checks that depend on the kind of the target."""
+    make = _with_labels_as_given if target_of(examples).many_per_row else _with_labels_and_weights
+    return make(x, y, weight)
 
 
 def _with_labels_and_weights(x: Any, y: Any, weight: Any) -> tuple[Any, Any, Array | None]:
@@ -178,8 +199,8 @@ def _with_labels_and_weights(x: Any, y: Any, weight: Any) -> tuple[Any, Any, Arr
         raise type(error)(f"validation: {error}") from None
 
 
-def _with_element_labels(x: Any, y: Any, weight: Any) -> tuple[Any, Any, Array | None]:
-    """Return x, the labels of elements as they were given, and the weights of rows or None."""
+def _with_labels_as_given(x: Any, y: Any, weight: Any) -> tuple[Any, Any, Array | None]:
+    """Return x, the labels of elements, or several per row, as they were given, and the weights of rows or None."""
     # The zeros stand in for labels, so that only the weights are checked.
     _, _, w = _with_labels_and_weights(x, np.zeros(rows_in(x), np.int32), weight)
     return x, y, w

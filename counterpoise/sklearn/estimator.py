@@ -6,6 +6,7 @@ stored unchanged under their names, because `clone` requires this.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -120,16 +121,17 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         self.classes_ = np.array(labels.classes) if several else np.unique(labels)
         clf = self._fit_classifier(rows, labels, sample_weight, groups)
         self.classifier_ = clf.decide(**floors) if floors else clf
+        self._left_out = _shares_of_others(labels, sample_weight, clf.classes_.tolist()) if several else {}
         return self
 
     def predict_proba(self, X: Any) -> Array:
         """Predict the probability of each class (N, C) or of each label (N, L), float64.
 
-        Columns are in the order of `classes_`.
+        Columns are in the order of `classes_`. A label with too few rows for training has its share of the training
+        rows as probability.
         """
         check_is_fitted(self)
-        proba = self.classifier_.predict_proba(self._checked_rows(X))
-        return proba[:, self._class_columns()]
+        return self._in_order(self.classifier_.predict_proba(self._checked_rows(X)), self._left_out)
 
     def predict(self, X: Any) -> Array:
         """Predict the label of each row (N,) at the chosen threshold or offsets.
@@ -138,7 +140,9 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         labels = self.classifier_.predict(self._checked_rows(X))
-        return np.asarray(labels, dtype=self.classes_.dtype if labels.ndim == 1 else np.int64)
+        if labels.ndim == 1:
+            return np.asarray(labels, dtype=self.classes_.dtype)
+        return self._in_order(labels, {label: share > 0.5 for label, share in self._left_out.items()}).astype(np.int64)
 
     def __sklearn_tags__(self) -> Any:
         """Declare support for several labels per row and, in our models, for missing values."""
@@ -213,7 +217,28 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         check_classification_targets(labels)
         return rows, labels
 
-    def _class_columns(self) -> list[int]:
-        """Return the number of the classifier's column for each label of `classes_`."""
-        column = {label: index for index, label in enumerate(self.classifier_.classes_.tolist())}
-        return [column[label] for label in self.classes_.tolist()]
+    def _in_order(self, values: Array, others: Mapping[Any, float]) -> Array:
+        """Return values (N, C) of the classifier's classes in the order of `classes_`.
+
+        `others` has the value of each label that `cp.fit` left out, which is the same for all rows.
+        """
+        known = self.classifier_.classes_.tolist()
+        columns = [
+            values[:, known.index(label)] if label in known else np.full(len(values), others[label], values.dtype)
+            for label in self.classes_.tolist()
+        ]
+        return np.stack(columns, axis=1)
+
+
+def _shares_of_others(several: Labels, sample_weight: Array | None, known: Sequence[Any]) -> dict[Any, float]:
+    """Return label -> its share among the rows where it is known, for labels that are not among `known`.
+
+    `sample_weight` (N,) or None are the weights of the rows. A label without known rows has the share 0.
+    """
+    w = np.ones(len(several)) if sample_weight is None else sample_weight
+    shares = {}
+    for label, column in zip(several.classes, several.codes.T, strict=True):
+        if label not in known:
+            total = float(w @ (column >= 0))
+            shares[label] = float(w @ (column == 1)) / total if total > 0 else 0.0
+    return shares

@@ -33,7 +33,8 @@ def with_pooled_thresholds(
 ) -> LabelRules:
     """Return the rules with one threshold, chosen on all labels together, for labels with few positives.
 
-    A threshold that a handful of positives chooses is luck. Those that need no choice (0.5, costs) stay.
+    A threshold that a handful of positives chooses is luck. Those that no positives choose (0.5, costs, limits of
+    alerts) stay.
 
     Args:
         rule: The rules.
@@ -42,7 +43,7 @@ def with_pooled_thresholds(
         goal: What the thresholds are chosen for; None: what those of the rules were.
     """
     few, goal = few_positives(problems), goal or Aim.parse(rule.problem_rules[0].aim)
-    if not few or rule.vote == "hard" or goal.under_new_prior == "stays":
+    if not few or rule.vote == "hard" or not _needs_positives(goal):
         return rule
     proba = [
         np.exp(pooled_log_proba(one, list(p.log_p(log_p)))[:, 1])
@@ -60,6 +61,11 @@ def with_pooled_thresholds(
         notes = (*_own_notes(rules[index], problems[index]), _pooled_note(problems[index]))
         rules[index] = replace(rules[index], threshold=cut, aim=str(goal), guarantee=None, notes=notes)
     return rule.with_problem_rules(rules)
+
+
+def _needs_positives(goal: Aim) -> bool:
+    """Return whether the positives of a label choose its threshold; costs are given, and alerts are counted."""
+    return goal.under_new_prior != "stays" and goal.name != "alerts"
 
 
 def _pooled_note(problem: Problem) -> str:
@@ -107,7 +113,7 @@ def choose(
     rules, goal = list(rule.problem_rules), None
     if confidence is None and not isinstance(value, Mapping) and name not in ("threshold", "given") and problems:
         goal = thresholds.goal_of(name, value)
-        if goal.under_new_prior != "stays" and rule.vote != "hard":
+        if _needs_positives(goal) and rule.vote != "hard":
             wanted = {index: own for index, own in wanted.items() if index not in few_positives(problems[""])}
     for index, own in wanted.items():
         try:

@@ -90,8 +90,12 @@ class Labels:
         return new_labels.several_codes(given, classes)
 
     def columns_of(self, schema: Any, classes: Sequence[Any]) -> TargetColumns:
-        """Return the columns of a table with the labels: one column per label, with its name."""
-        return labels([str(name) for name in classes])
+        """Return the columns of a table with the labels, read as in training.
+
+        They are one column per label, with its name, or one column that contains all labels of a row.
+        """
+        how: dict[str, Any] = {} if schema is None else dict(schema.label_options)
+        return labels(how.pop("column", [str(name) for name in classes]), **how)
 
     def problems(self, y: Array, classes: Sequence[Any]) -> tuple[Problem, ...]:
         """Return one problem of two classes for each label, over the rows where it is known."""

@@ -51,6 +51,33 @@ def test_separated_text_and_lists_are_sets_of_labels(make):
     assert lists.read(lists.target).codes.tolist() == [[1, 0, 0], [0, 0, 0], [1, 1, 0]]
 
 
+def test_missing_values_in_lists_are_no_labels():
+    cells = [["a", None], [float("nan")], ["b", float("nan")], pd.NA, []]
+    for missing, empty in (("absent", 0), ("ignore", -1)):
+        tags = cp.labels("t", missing=missing).read(cells)
+        assert tags.classes == ("a", "b")
+        assert tags.codes.tolist() == [[1, 0], [empty, empty], [0, 1], [empty, empty], [0, 0]]
+    frame = pd.DataFrame({"x": range(16), "t": [pd.NA, ["a"], ["b", "a"], ["b"]] * 4})
+    assert read_for("mlp", frame, "t").y[:2].tolist() == [[0, 0], [1, 0]]
+
+
+@pytest.mark.parametrize("make", [list, pd.Series, lambda rows: pd.Series(rows).to_numpy()], ids=str)
+def test_lists_of_names_in_any_container(make):
+    for rows, names in (([["a"], ["a", "b"], None, []], ("a", "b")), ([[1.0], [1, 2], [], [3.0]], ("1", "2", "3"))):
+        spec = cp.labels(make(rows))
+        assert spec.read(spec.target).classes == names
+    with pytest.raises(TargetError, match="different lengths"):
+        cp.labels(make([[1, 0], [1]])).read(make([[1, 0], [1]]))
+
+
+def test_a_separator_that_was_not_passed_is_named():
+    texts = ["a|b", "b", "a"]
+    for separator in (None, ";"):
+        with pytest.raises(OptionError, match=r"pass separator='\|'"):
+            cp.labels("t", separator=separator).read(texts)
+    assert cp.labels("t").read(["a, b", "b", "c"]).classes == ("a, b", "b", "c")
+
+
 @pytest.mark.parametrize("kind", [pd.DataFrame, pl.DataFrame, dict])
 @pytest.mark.parametrize("y", ["t", cp.labels("t")], ids=["name", "spec"])
 def test_a_column_of_lists(kind, y):
@@ -58,6 +85,19 @@ def test_a_column_of_lists(kind, y):
     assert rows.classes == ("a", "b")
     assert rows.y[:4].tolist() == [[1, 0], [1, 1], [0, 0], [0, 1]]
     assert [c.name for c in rows.schema.columns] == ["x"]
+
+
+@pytest.mark.parametrize("y", ["t", cp.labels("t")], ids=["name", "spec"])
+@pytest.mark.parametrize("kind", ["file", "lazy", "arrow"])
+def test_a_column_of_lists_of_tables_without_cells(kind, y, tmp_path):
+    frame = pl.DataFrame({"x": list(range(16)), "t": [["a"], ["a", "b"], [], None] * 4})
+    frame.write_parquet(tmp_path / "t.parquet")
+    data = {"file": str(tmp_path / "t.parquet"), "lazy": frame.lazy(), "arrow": frame.to_arrow()}[kind]
+    rows = read_for("mlp", data, y)
+    assert rows.classes == ("a", "b")
+    assert rows.y[:4].tolist() == [[1, 0], [1, 1], [0, 0], [0, 0]]
+    one = frame.select("x", y=pl.Series([0, 1] * 8))
+    assert read_for("mlp", one.lazy(), "y").y.tolist() == [0, 1] * 8
 
 
 def test_one_hot_rows_stay_one_class():
@@ -68,12 +108,13 @@ def test_one_hot_rows_stay_one_class():
     assert not are_names(["ill", "well", "ill"])
 
 
-@pytest.mark.parametrize("how", ["names", "spec", "file", "array"])
+@pytest.mark.parametrize("how", ["names", "index", "spec", "file", "array"])
 def test_a_table_gives_its_label_columns(how, tmp_path):
     frame = pd.DataFrame({"x": range(12), "u": [1, 0] * 6, "v": [0, 1, 1, None] * 3})
     frame.to_csv(tmp_path / "t.csv", index=False)
     data, y = {
         "names": (frame, ["u", "v"]),
+        "index": (frame, frame.columns[1:]),
         "spec": (frame, cp.labels(["u", "v"])),
         "file": (str(tmp_path / "t.csv"), ["u", "v"]),
         "array": (frame[["x"]], frame[["u", "v"]]),
@@ -101,6 +142,22 @@ def test_labels_of_new_rows_are_put_in_order():
     assert several_codes(cp.labels(["b", "a|b"], separator="|", names=["a", "b"]), known).tolist() == [[0, 1], [1, 1]]
     with pytest.raises(TargetError, match=r"the label 'c'\. Expected one column for each of a, b"):
         several_codes(pd.DataFrame({"a": [1, 0], "c": [1, 1]}), known)
+    with pytest.raises(TargetError, match="3 columns without names, but the classifier has 2 labels: a, b"):
+        several_codes([[1, 0, 1], [1, 1, 1]], known)
+
+
+def test_labels_that_new_rows_or_the_classifier_lack():
+    known = np.array(["a", "b"])
+    for given in ([["b"], []], pd.Series([["b"], []]), cp.labels(["b", ""], separator="|")):
+        assert several_codes(given, known).tolist() == [[0, 1], [0, 0]]
+    gap = cp.labels([["b"], None, ["b", "b"]], missing="ignore")
+    assert several_codes(gap, known).tolist() == [[0, 1], [-1, -1], [0, 1]]
+    more = [["a", "c"], ["b"]], pd.DataFrame({"c": [1, 0], "b": [0, 1], "a": [1, 0]})
+    for given in more:
+        with pytest.warns(UserWarning, match="does not have: 'c'. They were left out"):
+            assert several_codes(given, known).tolist() == [[1, 0], [0, 1]]
+    with pytest.warns(UserWarning, match="'label_1'"):
+        assert several_codes([[1, 0, 0], [0, 1, 1]], np.array(["label_0", "label_2"])).tolist() == [[1, 0], [0, 1]]
 
 
 def test_what_is_wrong_is_named():

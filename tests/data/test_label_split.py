@@ -55,3 +55,31 @@ def test_a_label_that_folds_do_not_carry_is_named():
     assert left.y.shape == (400, 4)
     with pytest.raises(SplitError, match="Fewer than two labels"):
         without_rare_labels(Examples(ROWS.x, rare[:, 3:] * 0, ("d", "e"), kind="labels"))
+
+
+def test_rows_without_a_label_are_spread_if_they_are_few():
+    """Such as labels that are seldom recorded as absent: every part needs both values."""
+    y = Y.copy()
+    y[:, 0] = np.where(np.arange(400) % 50 == 7, 0, np.where(Y[:, 0] == 1, 1, -1))  # 8 rows without label a
+    for state in range(20):
+        for shares in ([1.0] * 5, [0.8, 0.2]):
+            part = split_by_labels(y, None, shares, state)
+            assert min((y[part == p, 0] == 0).sum() for p in range(len(shares))) >= 1
+        rows = Examples(ROWS.x, y, ROWS.classes, kind="labels")
+        train, held = hold_out(rows, 0.2, state)
+        assert (y[train, 0] == 0).sum() >= 4
+        assert (y[held, 0] == 0).sum() >= 1
+        make_folds(rows, 5, seed=state)
+
+
+def test_a_label_of_too_few_groups_is_left_out_by_name():
+    y, groups = Y.copy(), np.arange(400) // 4
+    y[:, 4] = np.isin(groups, (3, 30, 60))
+    rows = Examples(ROWS.x, y, ROWS.classes, kind="labels", groups=groups)
+    assert without_rare_labels(rows).classes == ROWS.classes
+    left = without_rare_labels(rows, 4)
+    assert left.classes == tuple("abcd")
+    assert left.warnings[-1].startswith(
+        "The label 'e' was left out. Its rarer value (1 or 0) occurs in 12 rows of 3 groups, which is too few for 4 "
+        "folds of whole groups."
+    )

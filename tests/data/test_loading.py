@@ -67,7 +67,7 @@ def test_structures_text_and_weights():
     [
         (lambda: Dataset.from_tensor_slices((X, Y)).repeat(), DataError, "has no end. Expected one pass"),
         (lambda: Dataset.from_tensor_slices(X).batch(9), DataError, r"Expected \(x, y\) or \(x, y, weight\)"),
-        (lambda: Dataset.from_tensor_slices((X, X > 0)).batch(9), TargetError, r"\(240, 3\).*cp\.compile_balanced"),
+        (lambda: Dataset.from_tensor_slices((X, 2 * (X > 0))).batch(9), TargetError, r"240, 3.*cp\.compile_balanced"),
         (
             lambda: Dataset.from_tensor_slices((X, (Y, Y))).batch(9),
             TargetError,
@@ -80,6 +80,11 @@ def test_structures_text_and_weights():
 def test_what_cannot_be_read_is_reported(make, error, words):
     with pytest.raises(error, match=words):
         load(make())
+
+
+def test_several_labels_of_a_dataset_stay_zeros_and_ones():
+    several = np.stack([Y, 1 - Y, np.where(np.arange(240) % 3, 1, -1)], axis=1)
+    assert np.array_equal(load(Dataset.from_tensor_slices((X, several)).batch(9))[1], several)
 
 
 FORMS = {

@@ -231,3 +231,17 @@ def test_rows_of_weight_0_fit_no_calibrator() -> None:
     calibrator, notes = fit_calibrator(lp, y, "platt", sample_weight=w)
     assert calibrator is None
     assert "platt needs 30 and has 10" in notes[0]
+
+
+@pytest.mark.parametrize("kind", ["temperature", "platt", "vector"])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_scores_in_the_wrong_order_keep_the_shares(kind: str, classes: int) -> None:
+    """A slope below 0 becomes 0, and the mean probability of each class is still its share."""
+    rng = np.random.default_rng(0)
+    lp = log_softmax(rng.normal(size=(300, classes)) + np.log([0.7, *np.full(classes - 1, 0.3 / (classes - 1))]))
+    y = np.argsort(np.argsort(lp[:, 0] + rng.normal(size=300))) * classes // 300  # the higher, the less class 0
+    y = np.where(rng.random(300) < 0.6, 0, y)
+    calibrator = module._fit_kind(kind, lp, y, np.ones(300))
+    assert calibrator["slopes"][0] == 0.0
+    mean = np.exp(apply_calibrator(calibrator, lp)).mean(axis=0)
+    np.testing.assert_allclose(mean, np.bincount(y) / 300, atol=1e-3)

@@ -120,3 +120,18 @@ def test_several_labels_follow_scikit_learns_conventions():
     assert clf.predict(x).dtype == np.int64
     assert clf.score(x, y) == np.mean((clf.predict(x) == y).all(axis=1))
     assert np.array_equal(cp.CounterpoiseClassifier("mlp", epochs=2).fit(x, y.tolist()).predict(x), clf.predict(x))
+
+
+@pytest.mark.filterwarnings("ignore:The label")
+def test_labels_too_rare_for_training_keep_their_columns():
+    x, y = rows()
+    several = np.stack([np.arange(240) < 2, y, np.ones(240), x[:, 0] > 1], axis=1).astype(int)
+    weight = np.where(np.arange(240) == 0, 11.0, 1.0)
+    model = quick().fit(x, several, sample_weight=weight)
+    assert model.classifier_.classes_.tolist() == ["label_1", "label_3"]
+    proba, decided = model.predict_proba(x), model.predict(x)
+    assert proba.shape == decided.shape == several.shape
+    assert np.allclose(proba[:, [0, 2]], [12 / 250, 1.0])
+    assert np.array_equal(proba[:, [1, 3]], model.classifier_.predict_proba(x))
+    assert np.array_equal(decided[:, [0, 2]], np.tile([0, 1], (240, 1)))
+    assert 0 <= model.score(x, several) <= 1

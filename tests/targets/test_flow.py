@@ -6,10 +6,13 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 
 import counterpoise as cp
 from counterpoise.classifier.evaluation import evaluate
-from counterpoise.core.errors import ModelError, OptionError, TargetError
+from counterpoise.core.errors import DataError, ModelError, OptionError, SplitError, TargetError
+from counterpoise.data.split import hold_out
+from counterpoise.pipeline.reading import read_for
 
 NAMES = ["fracture", "edema", "mass"]
 RNG = np.random.default_rng(0)
@@ -84,6 +87,39 @@ def test_evaluation_by_label(clf):
         evaluate(clf, FRAME.drop(columns=NAMES), FRAME[NAMES[:2]], resamples=5)
 
 
+def test_labels_that_the_test_rows_cannot_score_are_named(clf):
+    rows = FRAME.assign(fracture=1, edema=np.nan)
+    with pytest.warns(UserWarning, match=r"without scores: 'fracture' \(always 1\), 'edema' \(never known\)\."):
+        record = evaluate(clf, rows, resamples=5)
+    assert [row["label"] for row in record["labels"]] == ["mass"]
+
+
+def test_new_rows_are_read_as_the_training_rows(tmp_path):
+    """Without options of its own, `evaluate` reads gaps, doubts and lists as in training, also from a file."""
+    rows = FRAME.assign(mass=np.where(np.arange(N) % 5 == 0, -1, FRAME["mass"]))
+    features, how = rows.drop(columns=NAMES), {"missing": "absent", "uncertain": "one"}
+
+    def counts(clf, *given, **options):
+        return [(row["count"], row["known"]) for row in evaluate(clf, *given, resamples=5, **options)["classes"]]
+
+    clf = cp.fit("mlp", rows, cp.labels(NAMES, **how), **QUICK)
+    clf = cp.load(clf.save(tmp_path / "m.keras"))
+    wanted = [(int(((rows[n] == 1) | (rows[n] == -1)).sum()), N) for n in NAMES]
+    assert counts(clf, rows) == counts(clf, rows, target=NAMES) == counts(clf, features, rows[NAMES]) == wanted
+    assert counts(clf, rows, target=cp.labels(NAMES))[1][1] == rows["edema"].notna().sum()
+    listed = [[name for name in NAMES if row[name] == 1] for _, row in rows.iterrows()]
+    wanted = [(int((rows[name] == 1).sum()), N) for name in NAMES]
+    for y, tags in (("t", listed), (cp.labels("t", separator="|"), ["|".join(row) for row in listed])):
+        table = features.assign(t=tags)
+        clf = cp.fit("mlp", table, y, **QUICK)
+        clf = cp.load(clf.save(tmp_path / "m.keras"))
+        every = [wanted[NAMES.index(name)] for name in clf.classes_]
+        assert counts(clf, table) == counts(clf, table, target="t") == counts(clf, features, table["t"]) == every
+        few = table[["edema" not in row for row in listed]]
+        with pytest.warns(UserWarning, match="without scores: 'edema'"):
+            assert counts(clf, few)[clf.classes_.tolist().index("edema")] == (0, len(few))
+
+
 def test_a_comparison_of_labels(comparison, tmp_path):
     rows = {row["strategy"]: row for row in comparison.leaderboard}
     assert [rows[name]["status"] for name in ("none", "threshold", "oversample", "label_ensemble")] == ["ok"] * 4
@@ -149,3 +185,54 @@ def test_two_labels_are_no_two_classes():
     clf = cp.fit(lambda spec, n: keras.Sequential([keras.Input(spec.shape), keras.layers.Dense(spec.units(n))]), X,
                  Y[:, [0, 2]], folds=2, **QUICK)  # fmt: skip
     assert clf.predict_proba(X).shape == (N, 2)
+
+
+def test_validation_rows_with_several_labels():
+    """Given rows, in any form and order of columns, are the rows that `fit` holds out."""
+    train, held = hold_out(read_for("mlp", FRAME, NAMES), 0.2, 0)
+    rows, own = FRAME.iloc[train], FRAME.iloc[held]
+    listed = [[name for name in NAMES if row[name] == 1] for _, row in FRAME.iterrows()]
+    features = FRAME.drop(columns=NAMES)
+    lists = features.assign(tags=listed)
+    wanted = cp.fit("mlp", FRAME, NAMES, tune_threshold=True, **QUICK).predict_proba(FRAME)
+    dataset = tf.data.Dataset.from_tensor_slices((X, np.nan_to_num(Y, nan=-1.0)))
+    clf = cp.fit("mlp", dataset.batch(32), validation=dataset.take(60).batch(32), **QUICK)
+    assert evaluate(clf, dataset.batch(32), resamples=5)["classes"][1]["known"] == np.isfinite(Y[:, 1]).sum()
+    of_lists = cp.fit("mlp", lists, "tags", tune_threshold=True, **QUICK)
+    given = [
+        (rows, NAMES, own),
+        (rows, NAMES, own[[*NAMES[::-1], *features.columns]]),
+        (rows, NAMES, (features.iloc[held], own[NAMES[::-1]])),
+        (rows, NAMES, (features.iloc[held], own[NAMES].to_numpy())),
+        (features.iloc[train], rows[NAMES], (features.iloc[held], own[NAMES])),
+        (rows, cp.labels(NAMES), (features.iloc[held], own[NAMES].fillna(-1))),
+        (lists.iloc[train], "tags", lists.iloc[held]),
+        (lists.iloc[train], cp.labels("tags"), (features.iloc[held], lists["tags"].iloc[held])),
+    ]
+    for data, y, validation in given:
+        clf = cp.fit("mlp", data, y, validation=validation, tune_threshold=True, **QUICK)
+        proba = clf.predict_proba(FRAME)
+        if "tags" in data:
+            np.testing.assert_array_equal(proba, of_lists.predict_proba(FRAME))
+        else:
+            np.testing.assert_array_equal(proba, wanted)
+    with pytest.raises(DataError, match="validation: the pandas frame lacks the column 'mass'"):
+        cp.fit("mlp", rows, NAMES, validation=own.drop(columns="mass"), **QUICK)
+    with pytest.raises(SplitError, match=r"'mass' as 1 has 0 rows among the validation rows.*remove the label"):
+        cp.fit("mlp", rows, NAMES, validation=own.assign(mass=0), **QUICK)
+
+
+def test_a_wrapped_model_needs_both_values_of_each_label(plain):
+    scores = plain.predict_proba(X)
+    for values, words in ((0.0, "'mass' is always 0"), (np.nan, "'mass' is never known")):
+        with pytest.raises(TargetError, match=f"Label {words} in these rows"):
+            cp.wrap(scores, FRAME[NAMES].assign(mass=values))
+
+
+def test_a_diagnosis_takes_several_labels():
+    listed = FRAME.drop(columns=NAMES).assign(t=[[n for n in NAMES if row[n] == 1] for _, row in FRAME.iterrows()])
+    by_name = cp.diagnose(FRAME, NAMES, quick=False).record
+    assert by_name.classes == cp.diagnose(FRAME, target=NAMES, quick=False).record.classes
+    assert by_name.classes == cp.diagnose(FRAME.drop(columns=NAMES), FRAME[NAMES], quick=False).record.classes
+    assert by_name.classes == cp.diagnose(FRAME, cp.labels(NAMES), quick=False).record.classes
+    assert {row.label for row in cp.diagnose(listed, "t", quick=False).record.classes} == set(NAMES)

@@ -153,6 +153,22 @@ def test_a_handful_of_positives_shares_the_threshold_of_all_labels():
     assert LABELS.describe(chosen, N, "abc")["labels"][0]["notes"] == list(rule.problem_rules[0].notes)
 
 
+def test_limits_of_alerts_are_kept_by_each_label():
+    """Alerts are counted, so that labels with few positives need no threshold of all labels together."""
+    few = Y.copy()
+    few[np.flatnonzero(few[:, 0] == 1)[5:], 0] = 0
+    log_p = LABELS.log_p(Z, SHIFT)[None]
+    how = {"calibrate": lambda y: None, "check_intercept": False}
+    plain = LABELS.fit_rule(log_p, few, SHIFT[None], aim="argmax", **how)
+    stored = {"log_p": log_p.astype(np.float32), "y": few}
+    chosen = LABELS.choose(plain, stored, {"alerts": (10, 100)}, None, "abc")
+    for rule in (chosen, LABELS.fit_rule(log_p, few, SHIFT[None], aim="alerts(10, 100)", **how)):
+        decided = LABELS.apply(rule, log_p).decision
+        for label, rows in enumerate(KNOWN):
+            assert 0.09 * len(rows) < decided[rows, label].sum() <= 0.1 * len(rows)
+        assert all(part.notes == () for part in rule.problem_rules)
+
+
 def test_every_target_keeps_the_contract():
     for target in TARGETS.values():
         assert target.default[0] == "none"
