@@ -375,3 +375,12 @@ def test_numbers_beyond_float32_go_into_an_export_as_they_are(dated, tmp_path, f
             lite = pytest.importorskip("ai_edge_litert.interpreter")
             got = lite.Interpreter(model_path=str(file)).get_signature_runner()(numeric=numbers)["probability"]
     assert np.abs(got - want).max() < 1e-5
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_cost_column_ships_next_to_numbers_beyond_float32(format, tmp_path):
+    """`export` runs the file, and compares decisions. LiteRT cannot slice float64, which such numbers are."""
+    rng = np.random.default_rng(0)
+    rows = stamped(0).with_columns(amount=pl.Series(np.exp(rng.normal(3, 1, 300))))
+    clf = cp.fit(cp.trees("forest", n_estimators=3), rows, "late", verbose=0).decide(cost_column="amount", cost_fp=9.0)
+    assert clf.export(tmp_path / "out", format=format).exists()
