@@ -384,3 +384,14 @@ def test_a_cost_column_ships_next_to_numbers_beyond_float32(format, tmp_path):
     rows = stamped(0).with_columns(amount=pl.Series(np.exp(rng.normal(3, 1, 300))))
     clf = cp.fit(cp.trees("forest", n_estimators=3), rows, "late", verbose=0).decide(cost_column="amount", cost_fp=9.0)
     assert clf.export(tmp_path / "out", format=format).exists()
+
+
+def test_made_up_rows_reach_the_leaves_of_trees():
+    """Without an encoder, numbers lie near the thresholds; rows of one leaf would compare next to nothing."""
+    y = np.arange(300) % 4 == 0
+    x = np.random.default_rng(0).normal(5_000.0, 1.0, (300, 1)) + 2 * y[:, None]
+    x[::5] = np.nan  # such trees also have tests only for missing values
+    clf = cp.fit(cp.trees("forest", n_estimators=9), pl.DataFrame({"u": x[:, 0]}), y, verbose=0)
+    raw, _ = probe_rows(clf)
+    assert 4_980 < np.nanmean(raw["u"]) < 5_020
+    assert len(np.unique(clf.predict_proba(raw))) > 20
