@@ -394,4 +394,4 @@ def test_made_up_rows_reach_the_leaves_of_trees():
     clf = cp.fit(cp.trees("forest", n_estimators=9), pl.DataFrame({"u": x[:, 0]}), y, verbose=0)
     raw, _ = probe_rows(clf)
     assert 4_980 < np.nanmean(raw["u"]) < 5_020
-    assert len(np.unique(clf.predict_proba(raw))) > 20
+    assert len(np.unique(clf.predict_proba(raw))) > 10  # at 0 all rows would be in one leaf of each tree
