@@ -66,4 +66,7 @@ class CostInput:
         """Return the amounts (N, 1) among the inputs, in the unit of the table."""
         if self.own or self.name != "numeric" or self.feature is None:
             return inputs[self.name]
-        return inputs["numeric"][:, self.feature : self.feature + 1]
+        from keras import ops
+
+        # Cast first: LiteRT cannot slice float64, which numbers have if a column needs it (see `input_type`).
+        return ops.cast(inputs["numeric"], "float32")[:, self.feature : self.feature + 1]

@@ -37,6 +37,11 @@ INTEGER_LEVELS = 254
 SMALL = 1_000_000
 #: Names under which estimators take weights of early-stopping rows (scikit-learn, LightGBM, XGBoost).
 _STOP_WEIGHTS = ("sample_weight_val", "eval_sample_weight", "sample_weight_eval_set")
+#: Parameters that name columns by their positions.
+POSITIONS = (
+    "categorical_features", "cat_features", "monotonic_cst", "monotone_constraints", "interaction_cst",
+    "interaction_constraints", "transformers",
+)  # fmt: skip
 #: Parameters that do not change what is fitted, and so are no part of a job's id.
 NOT_IN_CONTENT = ("n_jobs", "verbose", "verbosity")
 
@@ -147,6 +152,7 @@ def _fit_and_predict(job: Job, examples: Examples, given: Any) -> tuple[Array, A
     from threadpoolctl import threadpool_limits
 
     estimator = clone(given)
+    _check_positions(estimator, examples)
     _set_seeds(estimator, job)
     integer_levels = INTEGER_LEVELS if _takes_levels(estimator) else 0
     keep_nan = get_tags(estimator).input_tags.allow_nan
@@ -163,6 +169,23 @@ def _fit_and_predict(job: Job, examples: Examples, given: Any) -> tuple[Array, A
         shape = target_of(examples).shape(len(examples.classes))
         logits = [_log_proba(estimator, flat.matrix(rows), shape) for rows in (job.score, job.stop)]
     return logits[0], logits[1], _fitted_rounds(estimator), len(drawn)
+
+
+def _check_positions(estimator: Any, examples: Examples) -> None:
+    """Raise an OptionError if parameters name columns by position, but the matrix has another order than the table.
+
+    The matrix contains the columns of numbers first (see `FlatRows`). Texts such as "from_dtype" are no positions.
+    """
+    schema = examples.schema
+    if schema is None or [c.name for c in schema.columns] == [c.name for c in schema.numeric]:
+        return
+    for name, value in estimator.get_params(deep=True).items():
+        if name.rpartition("__")[2] in POSITIONS and value is not None and not isinstance(value, str):
+            raise OptionError(
+                f"{name}= names columns by position, but the estimator gets the columns in another order than the "
+                "table: columns of numbers first, then encoded categories, without unused columns. Leave the parameter "
+                'out (categorical_features="from_dtype" names the categorical columns), or pass only numbers.'
+            )
 
 
 def _set_seeds(estimator: Any, job: Job) -> None:

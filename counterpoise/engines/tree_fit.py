@@ -44,10 +44,10 @@ def train_trees(job: Job, examples: Examples, model: TreeModel) -> Member:
             taken = job.train[drawn]
             rows = Rows(flat.matrix(taken), examples.y[taken], _none_if_equal(weights), examples.weights_of(taken))
             stop = Rows(flat.matrix(job.stop), examples.y[job.stop], examples.weights_of(job.stop))
-            shift = training_shift(job, model)
+            prior = _shares_seen(target_of(examples), rows, weights, model, len(examples.classes))
+            shift = training_shift(job, model, prior)
             seed = seeds.integer(job.seed, "trees", *job.counters)
             grown = model.grow(flat, rows, stop, shift, job.limits, seed)
-            prior = _shares_seen(target_of(examples), rows, weights, model, len(examples.classes))
             arrays = model.weights(flat, grown, prior)
             logits, stop_logits = (_logits_of(model, grown, prior, flat, wanted) for wanted in (job.score, job.stop))
         except Exception as error:  # the libraries are not ours: they may raise anything; other models go on
@@ -70,24 +70,26 @@ def train_trees(job: Job, examples: Examples, model: TreeModel) -> Member:
     )
 
 
-def training_shift(job: Job, model: TreeModel) -> Array:
+def training_shift(job: Job, model: TreeModel, seen: Array) -> Array:
     """Return the shift of the logits by training, float64 (C,) or (L, 2): that of the plan, except for one model.
 
-    A balanced forest draws equally many rows of each class itself, so its shift follows from the class shares.
+    A balanced forest draws equally many rows of each class itself, so its shift follows from the class shares `seen` by
+    its trees.
     """
     if model.name != "balanced_forest":
         return job.plan.log_shift
-    return log_shift(1.0 / job.plan.base_prior)
+    return log_shift(seen / job.plan.base_prior)
 
 
 def _shares_seen(target: Target, rows: Rows, weights: Array, model: TreeModel, classes: int) -> Array:
     """Return the class shares that the trees see, float64 (C,), or (L, 2) of several labels.
 
-    `weights` are those of the plan for the drawn rows. A balanced forest sees equal shares.
+    `weights` are those of the plan for the drawn rows. A balanced forest sees equally many rows of each class, so its
+    shares are those of the mean weights.
     """
-    if model.name == "balanced_forest":  # of one class per row
-        return np.full(classes, 1.0 / classes)
     seen = target.counts(rows.y, classes, weights)
+    if model.name == "balanced_forest":  # of one class per row
+        seen = seen / target.counts(rows.y, classes, np.ones(len(rows.y)))
     return np.asarray(seen / seen.sum(axis=-1, keepdims=True))
 
 

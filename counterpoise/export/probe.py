@@ -5,7 +5,7 @@ The rows come from a fixed seed, so that an export that was written once can be 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -22,6 +22,8 @@ from counterpoise.data.group_input import GroupInput
 from counterpoise.data.pixel_range import PixelRange
 from counterpoise.decide.review import margins, review_distance
 from counterpoise.export.manifest import deciding_input, named_inputs
+from counterpoise.forests.tree_layer import TreeEnsemble
+from counterpoise.forests.trees import MOST
 from counterpoise.networks.encoder import has_picture
 from counterpoise.networks.output import takes_probabilities
 
@@ -98,17 +100,35 @@ def _put_amounts(clf: Any, cost: CostInput, raw: dict[str, Any], encoded: dict[s
 def _random_numbers(members: keras.Model, columns: int, rng: np.random.Generator) -> Array:
     """Return numbers float32 (ROWS, columns) like those of training, a tenth of them missing.
 
-    Center and spread come from the encoder of the table; without one they are 0 and 1.
+    Center and spread come from the encoder of the table, otherwise from the thresholds of trees.
     """
-    center, spread = np.zeros(columns), np.ones(columns)
-    for layer in _all_layers(members):
-        if isinstance(layer, TableEncoder):
-            scale = np.asarray(layer.scale)
-            center, spread = np.asarray(layer.center), 1.0 / np.where(scale > 0, scale, 1.0)
-            break
-    values = center + 2.0 * spread * rng.normal(size=(ROWS, columns))
+    layers = list(_all_layers(members))
+    encoder = next((layer for layer in layers if isinstance(layer, TableEncoder)), None)
+    if encoder is None:
+        center, spread = _of_thresholds([layer for layer in layers if isinstance(layer, TreeEnsemble)], columns)
+    else:
+        scale = np.asarray(encoder.scale)
+        center, spread = np.asarray(encoder.center), 1.0 / np.where(scale > 0, scale, 1.0)
+    values = np.clip(center + 2.0 * spread * rng.normal(size=(ROWS, columns)), -MOST, MOST)
     values[rng.random(values.shape) < 0.1] = np.nan
     return values.astype(np.float32)
+
+
+def _of_thresholds(trees: Sequence[TreeEnsemble], columns: int) -> tuple[Array, Array]:
+    """Return mean and standard deviation of the thresholds of each number of a table, float64 (columns,) each.
+
+    They are 0 and 1 for a number that no tree tests. Numbers are the first columns that trees read (see `TreeRows`).
+    Leaves, and tests only for missing values, have thresholds near `MOST`, which do not count.
+    """
+    center, spread = np.zeros(columns), np.ones(columns)
+    parts = [[np.asarray(value) for value in (one.source, one.column, one.threshold)] for one in trees]
+    number = np.concatenate([np.empty(0, int), *(source[column] for source, column, _ in parts)])
+    threshold = np.concatenate([np.empty(0), *(threshold for _, _, threshold in parts)])  # float64
+    for j in range(columns):
+        own = threshold[(number == j) & (np.abs(threshold) < MOST / 2)]
+        if len(own):
+            center[j], spread[j] = own.mean(), own.std() or 1.0
+    return center, spread
 
 
 def _all_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:

@@ -24,12 +24,20 @@ SMALL = 1_000_000
 
 
 _SHIFTS = 'the prior shift of its class weights would stay in the probabilities. Use strategy="class_weight" instead'
+_STOPS = "boosting stops by the corrected log loss of the early-stopping rows"
+_OF_FILES = "it is for the data files of LightGBM, and trees get their rows from cp.fit"
+_TEXT_COLUMNS = "columns of text are the categorical columns. Pass the column as text instead"
+_BALANCED = 'each tree gets equally many rows of each class. For other shares, use cp.trees("forest") with a strategy'
 #: Parameters that are refused, by their main names, and why. Users may set all others.
 RESERVED = {
     **dict.fromkeys(("is_unbalance", "scale_pos_weight", "pos_bagging_fraction", "neg_bagging_fraction"), _SHIFTS),
     "class_weight": _SHIFTS,
-    "metric": "boosting stops by the corrected log loss of the early-stopping rows",
-    "early_stopping_round": "boosting stops by the corrected log loss of the early-stopping rows",
+    "sampling_strategy": _BALANCED,
+    **dict.fromkeys(("metric", "early_stopping_round", "early_stopping_min_delta", "first_metric_only"), _STOPS),
+    **dict.fromkeys(("task", "data", "valid", "input_model", "output_model", "snapshot_freq"), _OF_FILES),
+    **dict.fromkeys(("header", "label_column", "weight_column", "group_column", "ignore_column"), _OF_FILES),
+    **dict.fromkeys(("save_binary", "two_round", "pre_partition"), _OF_FILES),
+    "categorical_feature": _TEXT_COLUMNS,
     "num_class": "it follows from the labels",
     "num_iterations": "the number of rounds is n_estimators. Pass n_estimators instead",
 }
@@ -43,7 +51,8 @@ def check_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
         options: The user's parameters by name or alias. "n_estimators" keeps its name.
 
     Raises:
-        OptionError: The library lacks a parameter, it is set here, or it is given twice; or boosting would be a forest.
+        OptionError: The library lacks a parameter, it is set here, or it is given twice; boosting would be a forest; or
+            a part of the rows is wanted, but never drawn.
     """
     aliases = _boosted_names() if name == "boosted" else {one: one for one in _new_forest(name, {}).get_params()}
     named: dict[str, Any] = {}
@@ -60,6 +69,11 @@ def check_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
         if main in named:
             raise OptionError(f"{option} is another name of {main}, which is given too. Pass one of them.")
         named[main] = value
+    if named.get("bagging_fraction", 1) != 1 and not named.get("bagging_freq"):
+        raise OptionError(
+            f"bagging_fraction={named['bagging_fraction']!r} has no effect without bagging_freq. Pass bagging_freq=1 "
+            "to draw rows for each tree, or leave bagging_fraction out."
+        )
     return named
 
 
@@ -136,7 +150,7 @@ def grow_boosted(
         losses.append(lg.log_loss(lg.log_proba(log_proba_of(proba), log_shift), stop.y, stop.weights))
         return "stop_loss", losses[-1], False
 
-    ends = patience is not None and len(stop.y) > 0
+    ends = patience is not None and len(stop.y) > 0 and can_stop(parameters)
     callbacks: list[Any] = [lightgbm.early_stopping(patience or 1, verbose=False)] if ends else []
     checks: dict[str, Any] = {}
     if ends:
@@ -162,6 +176,11 @@ def boosting_parameters(
     }  # fmt: skip
     parameters |= {} if classes == 2 else {"num_class": classes}
     return parameters | ({"monotone_constraints": list(monotone)} if any(monotone) else {})
+
+
+def can_stop(parameters: Mapping[str, Any]) -> bool:
+    """Return whether boosting may end early: not with "dart", where later rounds change earlier trees."""
+    return bool(parameters.get("boosting") != "dart")
 
 
 @contextmanager

@@ -103,35 +103,52 @@ class TreeModel:
             limits: Rounds or trees, and patience. seed: Of the library.
 
         Raises:
-            ColumnError, OptionError: `monotone` names an unknown column, or another direction than 1, 0 and -1.
+            ColumnError, ModelError, OptionError: See `_monotone_directions`.
         """
         own = {name: value for name, value in self.options.items() if name != "n_estimators"}
         several = rows.y.ndim == 2
         if self.stops_early:
             return (grow_boosters if several else grow_boosted)(
                 rows, stop, log_shift, {**BOOSTED, **own}, rounds=limits.steps, patience=limits.patience,
-                categorical=flat.categorical, monotone=self._monotone_directions(flat), seed=seed,
+                categorical=flat.categorical, monotone=self._monotone_directions(flat, log_shift), seed=seed,
             )  # fmt: skip
         if self.monotone:  # scikit-learn takes the directions as an option
-            own["monotonic_cst"] = self._monotone_directions(flat)
+            own["monotonic_cst"] = self._monotone_directions(flat, log_shift)
         most = leaves_for(2 * rows.y.shape[1]) if several else LEAVES
         options = {**FOREST, **({"max_leaf_nodes": most} if len(rows.y) > most else {}), **own}
         if several:
             return grow_label_forest(rows, options, kind=self.name, trees=limits.steps, seed=seed)
         return grow_forest(rows, options, kind=self.name, trees=limits.steps, seed=seed)
 
-    def _monotone_directions(self, flat: FlatRows) -> list[int]:
+    def _monotone_directions(self, flat: FlatRows, log_shift: Array) -> list[int]:
         """Return the wanted direction (1, 0 or -1) of each column of the matrix, or [].
 
-        Without `monotone`, the list is empty. Numeric columns come first in the matrix; all others get 0.
+        Without `monotone`, the list is empty. Numeric columns come first in the matrix; all others get 0. `log_shift`
+        (C,) or (L, 2) is that of `grow`, by its shape.
+
+        Raises:
+            ColumnError: `monotone` names an unknown column, or a time stamp, of which trees also see the position in
+                the day and week. ModelError: There are more than two classes. OptionError: Another direction.
         """
         if not self.monotone:
             return []
+        if log_shift.ndim == 1 and len(log_shift) > 2:
+            raise ModelError(
+                f"monotone= is for two classes, but these rows have {len(log_shift)}. With more classes, no tree model "
+                "can hold the probability of one class monotone. Leave monotone= out, or train one class against the "
+                "others."
+            )
         names = [] if flat.schema is None else [column.name for column in flat.schema.numeric]
         for name, direction in self.monotone.items():
             if name not in names:
                 raise ColumnError(
                     f"monotone names the column {name!r}, which is not a column of numbers.{did_you_mean(name, names)}"
+                )
+            if direction and names.index(name) in [column for column, _ in flat.cycles]:
+                raise ColumnError(
+                    f"monotone names the column {name!r}, which contains dates or times. Trees also read its position "
+                    "in the day or week, so the probability could still rise and fall with it. Convert the column to "
+                    "numbers, for example days since a date."
                 )
             if direction not in (-1, 0, 1):
                 raise OptionError(f"monotone={{{name!r}: {direction!r}}}. Expected 1 (rises), -1 (falls) or 0.")
@@ -232,12 +249,12 @@ def trees(name: str = "boosted", *, monotone: Mapping[str, int] | None = None, *
             1,024 leaves with 2 rows or more, Breiman 2001), "extra_trees" (such trees on all rows, split at random
             thresholds, Geurts 2006) or "balanced_forest" (each tree on a balanced sample, Chen 2004).
         monotone: Dict from column to 1 or -1. With 1, the probability of class 1 can only rise with the number in the
-            column. With -1, it can only fall.
+            column. With -1, it can only fall. For two classes or several labels, and not for columns of dates.
         **options: Parameters of LightGBM or of the forest of scikit-learn, for example `num_leaves=63`. `n_estimators`
             is the maximum number of rounds, or the number of trees.
 
     Raises:
-        OptionError: The name or a parameter is unknown.
+        OptionError: The name or a parameter is unknown, or cannot be set.
 
     Example:
         >>> trees("forest", n_estimators=100).label
@@ -257,4 +274,7 @@ def trees(name: str = "boosted", *, monotone: Mapping[str, int] | None = None, *
         )
     if set(options) - {"n_estimators"}:
         options = check_options(name, options)
+    same = next((one for one in ("monotone_constraints", "monotonic_cst") if one in options), None)
+    if monotone and same:
+        raise OptionError(f"monotone= and {same}= set the same. Pass monotone= only.")
     return TreeModel(name, options, dict(monotone or {}))

@@ -20,6 +20,7 @@ from counterpoise.forests.fitting import (
     Grown,
     Rows,
     boosting_parameters,
+    can_stop,
     fitted_forest,
     log_proba_of,
     quietly,
@@ -57,7 +58,7 @@ def grow_boosters(
             own, stop_rows = _rows_of_label(rows, label), _rows_of_label(stop, label)
             data = lightgbm.Dataset(own.x, own.y, weight=own.weights, **how)
             boosters.append(lightgbm.Booster(parameters, data))
-            if patience is not None and len(stop_rows.y):
+            if patience is not None and len(stop_rows.y) and can_stop(parameters):
                 boosters[-1].add_valid(lightgbm.Dataset(stop_rows.x, stop_rows.y, reference=data, **how), "stop")
                 checks.append((boosters[-1], _stop_loss_metric(stop_rows, log_shift[label])))
         growing, best = list(boosters), 0

@@ -203,8 +203,24 @@ def _trainable_by(blend: Blend, learners: Mapping[str, Learner], strategies: Seq
         if len(own) == 1 and not blend.adapts:
             able = list(learners)  # the reason is raised later
         if able and (blend.adapts or len(able) == len(learners)):
+            if len(able) > 1:
+                _warn_of_unused_vote(strategy, blend)
             kept.append(blend.under(strategy, able) if len(able) > 1 else strategy.with_model(able[0]))
     return kept
+
+
+def _warn_of_unused_vote(strategy: Strategy, blend: Blend) -> None:
+    """Warn about a vote or weights of an ensemble, which a blend replaces by its own weights of all members."""
+    vote, weights = strategy.pooling
+    if weights is None and vote in ("soft", "weighted" if blend.pooling == "learned" else "soft"):
+        return
+    what = f"vote={vote!r}" if weights is None else "weights="
+    warnings.warn(
+        f"{what} of the strategy {strategy.name!r} has no effect, because a blend gives {blend.pooling} weights to all "
+        'members of all its models. To use it, choose one model, for example "tabular".',
+        UserWarning,
+        stacklevel=3,
+    )
 
 
 def _make_learner(spec: Any, examples: Examples, options: dict[str, Any]) -> Learner:

@@ -187,6 +187,8 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         state = self.random_state
         if isinstance(state, (int, np.integer)) and not isinstance(state, bool):
             return int(state)
+        if isinstance(state, np.random.Generator):
+            return int(state.integers(2**31 - 1))
         return 0 if state is None else int(check_random_state(state).randint(2**31 - 1))
 
     def _checked_rows(self, X: Any, y: Any = None) -> Any:

@@ -57,15 +57,21 @@ def blend(models: Sequence[Any], *, pooling: str = "learned") -> Blend:
         pooling: "learned" or "equal".
 
     Raises:
-        OptionError: There are fewer than two models, or `pooling` is unknown.
+        OptionError: There are fewer than two models, one is a blend or "auto", or `pooling` is unknown.
 
     Example:
         >>> blend(["tabular", "boosted"]).models
         ('tabular', 'boosted')
     """
-    if isinstance(models, str) or len(tuple(models)) < 2:
+    models = models if isinstance(models, str) else tuple(models)
+    if isinstance(models, str) or len(models) < 2:
         raise OptionError(f'models is {models!r}. Expected two or more, for example ["tabular", "boosted"].')
     check_choice(pooling, "pooling", ("learned", "equal"))
     if any(isinstance(model, Blend) for model in models):
         raise OptionError("A blend cannot be a member of another blend. Pass the models of the inner blend instead.")
+    if any(isinstance(model, str) and model == "auto" for model in models):
+        raise OptionError(
+            '"auto" cannot be a member of a blend, because it is a blend of its own on tables. Name the models, for '
+            'example ["tabular", "boosted", "forest"].'
+        )
     return Blend(tuple(models), pooling)

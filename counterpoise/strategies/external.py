@@ -41,14 +41,15 @@ def external(
 ) -> External:
     """Make an external model for `compare`, to find out whether it is better than a network.
 
-    In each fold, a clone of the estimator is fitted once on the same training rows as the networks, with its own seed.
-    Its out-of-fold probabilities get the same post-processing (prior-shift correction, calibration, threshold) and the
-    same scores. Categorical columns become integers if the estimator supports them (`categorical_features`,
-    `categorical_feature`); otherwise they are one-hot encoded. Missing numbers stay NaN if the estimator supports NaN;
-    otherwise they become the median of the training rows, with an indicator column. An estimator that stops early
-    (`early_stopping_rounds`, `early_stopping=True`) uses the early-stopping rows for this. Any other estimator is also
-    fitted on these rows. An external model can be the best of a comparison, but is never saved: `model.keras` then
-    contains the best of the other models.
+    In each fold, a clone of the estimator is fitted once on the same training rows as the networks, with its own
+    seed. Its out-of-fold probabilities get the same post-processing (prior-shift correction, calibration,
+    threshold) and the same scores. Categorical columns become integers if the estimator supports them
+    (`categorical_features`, `categorical_feature`); otherwise they are one-hot encoded. Missing numbers stay NaN if
+    the estimator supports NaN; otherwise they become the median of the training rows, with an indicator column. The
+    order of columns changes, so parameters that name columns by position are refused for tables with categorical
+    columns. An estimator that stops early (`early_stopping_rounds`, `early_stopping=True`) uses the early-stopping
+    rows for this. Any other estimator is also fitted on these rows. An external model can be the best of a
+    comparison, but is never saved: `model.keras` then contains the best of the other models.
 
     Args:
         name: Name of the model. The leaderboard lists `external:NAME`.

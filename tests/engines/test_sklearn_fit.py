@@ -6,7 +6,9 @@ import dataclasses
 import pickle
 
 import numpy as np
+import polars as pl
 import pytest
+from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
@@ -21,6 +23,7 @@ import counterpoise as cp
 from counterpoise.core.errors import DataError, OptionError
 from counterpoise.core.examples import Examples
 from counterpoise.core.folds import Fold
+from counterpoise.data.read import read
 from counterpoise.engines.sklearn_fit import ExternalModel, _takes_levels, plain_settings, train_estimator
 from counterpoise.forests.rows import FlatRows
 from counterpoise.pipeline.jobs import job_of
@@ -222,3 +225,20 @@ def test_categorical_features_may_be_an_array():
     given = (np.array([0, 1]), np.array(["from_dtype"]), "from_dtype", None)
     boosted = (HistGradientBoostingClassifier(categorical_features=columns) for columns in given)
     assert [_takes_levels(one) for one in boosted] == [False, False, True, False]
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        HistGradientBoostingClassifier(categorical_features=[0]),
+        make_pipeline(HistGradientBoostingClassifier(monotonic_cst=[0, 1])),
+        make_pipeline(ColumnTransformer([("scaled", StandardScaler(), [1])]), GaussianNB()),
+    ],
+)
+def test_positions_of_columns_that_move_are_an_error(estimator):
+    """The matrix has the numbers first: position 0 of this table would be its second column."""
+    level, number = RNG.choice(["a", "b"], 400), RNG.integers(0, 9, 400)
+    mixed = read(pl.DataFrame({"level": level, "number": number}), y=Y)
+    assert "names columns by position, but the estimator gets" in train(estimator, mixed).error
+    only = read(pl.DataFrame({"number": number, "second": RNG.integers(0, 9, 400)}), y=Y)
+    assert train(estimator, only).error == ""

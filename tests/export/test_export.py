@@ -388,3 +388,23 @@ def test_numbers_beyond_float32_go_into_an_export_as_they_are(dated, tmp_path, f
             lite = pytest.importorskip("ai_edge_litert.interpreter")
             got = lite.Interpreter(model_path=str(file)).get_signature_runner()(numeric=numbers)["probability"]
     assert np.abs(got - want).max() < 1e-5
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_cost_column_ships_next_to_numbers_beyond_float32(format, tmp_path):
+    """`export` runs the file, and compares decisions. LiteRT cannot slice float64, which such numbers are."""
+    rng = np.random.default_rng(0)
+    rows = stamped(0).with_columns(amount=pl.Series(np.exp(rng.normal(3, 1, 300))))
+    clf = cp.fit(cp.trees("forest", n_estimators=3), rows, "late", verbose=0).decide(cost_column="amount", cost_fp=9.0)
+    assert clf.export(tmp_path / "out", format=format).exists()
+
+
+def test_made_up_rows_reach_the_leaves_of_trees():
+    """Without an encoder, numbers lie near the thresholds; rows of one leaf would compare next to nothing."""
+    y = np.arange(300) % 4 == 0
+    x = np.random.default_rng(0).normal(5_000.0, 1.0, (300, 1)) + 2 * y[:, None]
+    x[::5] = np.nan  # such trees also have tests only for missing values
+    clf = cp.fit(cp.trees("forest", n_estimators=9), pl.DataFrame({"u": x[:, 0]}), y, verbose=0)
+    raw, _ = probe_rows(clf)
+    assert 4_980 < np.nanmean(raw["u"]) < 5_020
+    assert len(np.unique(clf.predict_proba(raw))) > 10  # at 0 all rows would be in one leaf of each tree

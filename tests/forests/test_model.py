@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import keras
 import numpy as np
 import polars as pl
@@ -105,6 +107,33 @@ def test_a_monotone_column_never_lowers_the_probability(name):
         grown(cp.trees(name, n_estimators=2, monotone={"z": 1}), examples=examples)
 
 
+@pytest.mark.parametrize("name", ["boosted", "forest"])
+def test_what_monotone_cannot_hold_is_refused(name):
+    model = cp.trees(name, n_estimators=2, monotone={"u": 1})
+    with pytest.raises(ModelError, match="monotone= is for two classes, but these rows have 3"):
+        grown(model, log_shift=np.zeros(3))
+    hours = [datetime(2024, 1, 1) + timedelta(hours=7 * hour) for hour in range(N)]
+    with pytest.raises(ColumnError, match="monotone names the column 'u', which contains dates"):
+        grown(model, examples=read(pl.DataFrame({"u": hours, "w": X[:, 2]}), y=Y))
+
+
+@pytest.mark.parametrize(
+    ("strategy", "weight", "odds_seen"),
+    [("none", 1.0, 1.0), ("none", 10.0, 10.0), ("class_weight", 1.0, 9.0), ("class_weight", 10.0, 9.0)],
+)
+def test_weights_are_part_of_the_shift_of_a_balanced_forest(strategy, weight, odds_seen):
+    """Of each class, trees see equally many rows, with the weights of the user and of the plan.
+
+    One row in ten is positive. `class_weight` gives both classes the same sum of weights: a positive row has nine times
+    the weight of another row.
+    """
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2000, 2)), (np.arange(2000) % 10 == 0).astype(int)
+    model = cp.trees("balanced_forest", n_estimators=30, max_leaf_nodes=8)
+    clf = cp.fit(model, x, y, strategy=strategy, sample_weight=np.where(y == 1, weight, 1.0), verbose=0)
+    assert np.diff(clf.rule.log_shifts[0]) == pytest.approx(np.log(odds_seen / (weight / 9)), abs=1e-6)
+
+
 def test_stored_trees_that_were_changed_are_refused_before_room_is_made():
     model = cp.trees()
     weights = model.weights(*grown(model), np.array([0.8, 0.2]))
@@ -135,6 +164,13 @@ def test_stored_trees_that_were_changed_are_refused_before_room_is_made():
             r"boosting_type='rf' .*cp.trees\(.forest.\)",
         ),
         (lambda: cp.trees(eta=0.1, learning_rate=0.2), OptionError, "another name of learning_rate|Pass one"),
+        (lambda: cp.trees(cat_column=[0]), OptionError, "cat_column cannot be set.*Pass the column as text"),
+        (lambda: cp.trees(early_stopping_min_delta=1.0), OptionError, "boosting stops by"),
+        (lambda: cp.trees(ignore_column=[0]), OptionError, "data files of LightGBM"),
+        (lambda: cp.trees(subsample=0.5), OptionError, "no effect without bagging_freq"),
+        (lambda: cp.trees("balanced_forest", sampling_strategy=0.5), OptionError, "equally many rows of each class"),
+        (lambda: cp.trees(monotone={"u": 1}, mc=[1]), OptionError, "Pass monotone= only"),
+        (lambda: cp.trees("forest", monotone={"u": 1}, monotonic_cst=[1]), OptionError, "Pass monotone= only"),
     ],
 )
 def test_what_is_no_tree_is_refused(make, error, match):

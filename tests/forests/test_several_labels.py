@@ -46,6 +46,13 @@ def test_every_booster_is_that_of_its_label_alone_on_the_rows_that_know_it():
     assert np.asarray(layer_of_labels(grown, PRIOR)(X)) == pytest.approx(np.stack(alone, axis=1), abs=1e-5)
 
 
+def test_boosting_that_changes_earlier_trees_does_not_stop_early():
+    """A later round of "dart" changes earlier trees: the first rounds are not those that stopping rows scored."""
+    options = BOOSTED | {"boosting": "dart", "learning_rate": 0.9}
+    grown = grow_boosters(Rows(X[:200], Y[:200]), Rows(X[STOP], Y[STOP]), np.zeros((L, 2)), options, **HOW)
+    assert (grown.rounds, grown.ended) == (30, None)
+
+
 def test_a_booster_that_can_split_no_more_waits_for_the_others():
     y = Y.copy()
     y[:, 0] = 0

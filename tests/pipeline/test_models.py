@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -118,6 +119,20 @@ def test_wrong_lists_of_models():
         cp.blend(["mlp"])
     with pytest.raises(OptionError, match="member of another blend"):
         cp.blend(["mlp", cp.blend(["mlp", "boosted"])])
+    with pytest.raises(OptionError, match='"auto" cannot be a member of a blend'):
+        cp.blend(["auto", "boosted"])
+    assert cp.blend(name for name in ("mlp", "boosted")).models == ("mlp", "boosted")
+
+
+def test_a_vote_that_a_blend_replaces_causes_a_warning():
+    pair = cp.blend([cp.trees(name, n_estimators=2) for name in ("forest", "extra_trees")])
+    for how, words in (({"vote": "hard"}, "vote='hard'"), ({"weights": [0.9, 0.1]}, "weights=")):
+        strategy = cp.ensemble(["none", "undersample"], **how)
+        with pytest.warns(UserWarning, match=f"{words} of the strategy 'ensemble' has no effect.*learned weights"):
+            cp.fit(pair, X, Y, strategy=strategy, verbose=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        cp.fit(pair, X, Y, strategy=cp.ensemble(["none", "undersample"]), verbose=0)
 
 
 def test_what_auto_stands_for():

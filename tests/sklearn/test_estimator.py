@@ -52,6 +52,11 @@ def test_clone_keeps_every_parameter():
     assert clone(given).get_params() == given.get_params()
 
 
+def test_a_generator_of_numpy_is_a_seed():
+    seeds = [quick(random_state=np.random.default_rng(start))._seed() for start in (1, 1, 2)]
+    assert seeds[0] == seeds[1] != seeds[2]
+
+
 def test_pipeline_and_grid_search():
     x, y = rows()
     pipe = make_pipeline(StandardScaler(), quick())
