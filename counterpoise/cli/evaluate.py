@@ -76,6 +76,8 @@ def command(
         raise OptionError(
             f"--groups-from, --skip-bad and --ignore are for images, but {data.name} is a table. Remove these options."
         )
+    if root is not None and images is None:
+        raise OptionError("--root requires --images, the column of file names in a table. Remove --root.")
     if groups is not None and (unlabeled or (data.is_dir() and images is None)):
         raise OptionError("--groups is only for a table with labels. Remove --groups.")
     if unit is not None and (unlabeled or (data.is_dir() and images is None)):
@@ -83,6 +85,7 @@ def command(
     stakes = {"by": o.split_names(by), "costs": costs, "cost_column": cost_column, "cost_fp": cost_fp, "first": first}
     _check_stakes(stakes, unlabeled, data.is_dir() or images is not None)
     if out is not None:
+        o.check_format(out, [".json"])
         o.check_file(out, reads=[data, model, root, costs])
     import_keras_quietly()
     from counterpoise.classifier.classifier import load

@@ -68,6 +68,13 @@ def command(
     if background is not None and reasons is None:
         raise OptionError("--background requires --reasons. Add --reasons 4, or remove --background.")
     reads = [model, data, root, background]
+    of_images = {"--root": root is not None, "--skip-bad": skip_bad}
+    if images is None and (wrong := [name for name, given in of_images.items() if given and data.is_file()]):
+        raise OptionError(f"{wrong[0]} is for images, but {data.name} is a table. Remove {wrong[0]}.")
+    if images is None and root is not None:
+        raise OptionError("--root requires --images, the column of file names in a table. Remove --root.")
+    if out is not None:
+        o.check_format(out, [".csv"])
     if out is not None and out.suffix:  # otherwise it may be a folder of masks
         o.check_file(out, reads=reads)
     import_keras_quietly()
@@ -87,9 +94,10 @@ def command(
             "--prior, or call predict_proba in Python with one share per class as prior=."
         )
     if clf.target.per_element:
-        if reasons is not None or images is not None:
+        if reasons is not None or images is not None or unit is not None:
             raise OptionError(
-                "--reasons and --images are for one class per row, but the model predicts masks. Remove these options."
+                "--reasons, --images and --unit are for one class per row, but the model predicts masks. Remove these "
+                "options."
             )
         predict_masks(clf, data, prior, out, skip_bad)
         return
