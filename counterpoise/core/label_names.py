@@ -63,7 +63,8 @@ def look_alike_doubt(classes: Sequence[Any], name: str = "y") -> str | None:
 def missing_label_doubt(classes: Sequence[Any], name: str = "y") -> str | None:
     """Return a sentence about a class that may mean a missing label, or None.
 
-    Two classes are both taken as they are, and so is "-" next to "+".
+    Such a class is a word for a missing value, or the only word among numbers. Two classes are both taken as they are,
+    and so is "-" next to "+".
 
     Example:
         >>> missing_label_doubt(["ill", "n/a", "well"])
@@ -73,6 +74,9 @@ def missing_label_doubt(classes: Sequence[Any], name: str = "y") -> str | None:
         True
     """
     label = next((c for c in classes if isinstance(c, str) and _comparable_text(c) in _MISSING), None)
+    words = [c for c in classes if isinstance(c, str) and _as_number(c) is None]
+    if label is None and len(words) == 1 and words[0].isalpha():
+        label = words[0]  # one word among numbers, such as 0, 1 and None
     if label is None or len(classes) < 3 or (label == "-" and "+" in classes):
         return None
     return (
