@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,9 @@ from counterpoise.core.file_checks import boolean, choice, integer, list_of, nul
 from counterpoise.core.masked import unmasked
 from counterpoise.core.schema import KINDS, Column, Schema, TextFormat
 from counterpoise.core.sources import Source
-from counterpoise.data.frames import is_table, to_frame
+from counterpoise.data.frames import FRAME_LIBRARIES, is_table, to_frame
 from counterpoise.data.inputs import check_no_gap, is_text
+from counterpoise.data.series import library
 from counterpoise.data.values import level_ids, numeric_values
 
 #: Columns with fewer known values give no warning of new levels: one row may well show one.
@@ -131,6 +133,7 @@ def encode_rows(schema: Schema | None, source: Any, name: str | None = None) -> 
     """
     if schema is None:
         return _checked_arrays(source)
+    _check_width(schema, source)
     numeric = _numbers_without_frame(schema, source)
     if numeric is not None:
         return {"numeric": numeric}
@@ -198,6 +201,26 @@ def _numbers_without_frame(schema: Schema, source: Any) -> np.ndarray | None:
     with np.errstate(over="ignore"):
         values = (values - offsets if offsets.any() else values).astype(np.float32, copy=False)
     return None if np.isinf(values).any() else values
+
+
+def _check_width(schema: Schema, source: Any) -> None:
+    """Raise a `DataError` if an array has more columns than the array of training.
+
+    Its columns have no names of their own, so one that was added in front would move all others. The column of the
+    target may be there, as in training.
+    """
+    if library(source) in FRAME_LIBRARIES or isinstance(source, (str, Path, Mapping)):
+        return
+    shape: tuple[int, ...] = getattr(source, "shape", None) or (np.shape(source) if is_table(source) else ())
+    if len(shape) != 2:
+        return
+    names = {c.name for c in schema.columns}
+    more = {f"x{j}" for j in range(shape[1])} - names - {schema.target}
+    if more and names == {f"x{j}" for j in range(len(names))}:
+        raise DataError(
+            f"The rows have {shape[1]} columns, but the model was trained on {len(names)}. Expected the same "
+            "columns in the same order. Leave out the columns that training did not have."
+        )
 
 
 def _used_names_text(schema: Schema) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from counterpoise.core.errors import ArtifactError, ColumnError
+from counterpoise.core.errors import ArtifactError, ColumnError, DataError
 from counterpoise.core.schema import Column, Schema
 from counterpoise.data.read import read
 from counterpoise.data.schema import encode_rows, schema_from_dict, schema_to_dict
@@ -98,3 +98,14 @@ def test_dates_are_days_for_new_rows_too():
 def test_arrays_pass_unchanged():
     x = np.zeros((2, 3, 3), dtype=np.uint8)
     assert encode_rows(None, x) is x
+
+
+@pytest.mark.parametrize("form", [np.asarray, np.ndarray.tolist])
+def test_an_array_with_more_columns_than_in_training_is_refused(form):
+    x = np.random.default_rng(0).normal(size=(30, 3))
+    schema = read(x, y=[0, 1] * 15).schema
+    assert encode_rows(schema, form(x))["numeric"].shape == (30, 3)
+    with pytest.raises(DataError, match="The rows have 4 columns, but the model was trained on 3"):
+        encode_rows(schema, form(np.hstack([x[:, :1], x])))
+    named = read(np.hstack([x, [[0], [1]] * 15]), "x3").schema
+    assert encode_rows(named, form(np.hstack([x, x[:, :1]])))["numeric"].shape == (30, 3)  # with the target
