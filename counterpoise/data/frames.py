@@ -53,6 +53,29 @@ def is_table(source: Any, table: bool = True) -> bool:
     return table and _rank(source) == 2
 
 
+def check_row_order(rows: Any, values: Mapping[str, Any]) -> None:
+    """Raise a `DataError` if values of pandas have the index of the rows, but in another order.
+
+    Values belong to rows by position, so they would be those of other rows. An index with other entries is ignored.
+
+    Args:
+        rows: Rows in any form; only a frame or series of pandas has an index.
+        values: What to call the values in a message -> labels, groups and so on, in any form.
+    """
+    if library(rows) != "pandas":
+        return
+    for name, given in values.items():
+        if library(given) != "pandas" or not hasattr(given, "iloc") or len(given) != len(rows):
+            continue
+        ours, theirs = rows.index, given.index
+        if not ours.equals(theirs) and ours.is_unique and theirs.is_unique and ours.isin(theirs).all():
+            raise DataError(
+                f"{name} has the same index as the rows, but in another order. Values belong to rows by position. Pass "
+                f"{name} in the order of the rows, for example {name}.loc[x.index], or without an index "
+                f"({name}.to_numpy())."
+            )
+
+
 def to_frame(
     source: Any, as_text: tuple[str, ...] = (), skip_bad: bool = False, unused: Callable[[str], bool] | None = None
 ) -> tuple[pl.DataFrame, str, list[str]]:

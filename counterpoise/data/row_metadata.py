@@ -80,9 +80,21 @@ class RowMetadata:
             "time": None if self.time is None else times(self.time),
             "sample_weight": None if self.weight is None else weights(self.weight),
             "amount": None if self.amount is None else amounts_of(self.amount, self.amount.name),
-            "by": {name: values.to_numpy() for name, values in self.by.items()} or None,
+            "by": {name: _as_numpy(values) for name, values in self.by.items()} or None,
             "split": None if self.split is None else roles(self.split),
         }
+
+
+def _as_numpy(values: pl.Series) -> np.ndarray:
+    """Return values as an array (N,); whole numbers of 128 bits, which NumPy lacks, as int64, or else as float64.
+
+    Such numbers come from decimals without a fraction, as databases write them, and from very long numbers in a CSV
+    file.
+    """
+    if values.dtype not in (pl.Int128, pl.UInt128):
+        return values.to_numpy()
+    narrow = values.cast(pl.Int64, strict=False)
+    return (narrow if narrow.null_count() == values.null_count() else values.cast(pl.Float64)).to_numpy()
 
 
 def metadata_of(frame: pl.DataFrame, y: Any, given: Mapping[str, Any]) -> RowMetadata:
@@ -210,14 +222,14 @@ def group_codes(values: pl.Series) -> np.ndarray:
 def column_codes(values: pl.Series, argument: str, what: str) -> np.ndarray:
     """Return each value as its number among the sorted distinct values, int64 (N,), from 0.
 
-    Values are compared as text. `what` says in messages what a row lacks, such as "a group". Equal values have equal
-    codes; groups and units are compared by them.
+    Values are compared as text, without the blanks around it, as categories are. `what` says in messages what a row
+    lacks, such as "a group". Equal values have equal codes; groups and units are compared by them.
 
     Raises:
         ColumnError: A row has no value.
     """
     _check_complete(values, argument, f"Give every row {what}, or leave these rows out.")
-    return values.cast(pl.String).rank("dense").cast(pl.Int64).to_numpy() - 1
+    return values.cast(pl.String).str.strip_chars().rank("dense").cast(pl.Int64).to_numpy() - 1
 
 
 def joined_groups(*codes: np.ndarray) -> np.ndarray:
@@ -300,7 +312,14 @@ def times(values: pl.Series) -> np.ndarray:
             f"{_argument('time', values)} has values of type {values.dtype}. Expected numbers or dates. Convert the "
             "column."
         )
-    return values.to_numpy()
+    array = _as_numpy(values)
+    infinite = np.flatnonzero(np.isinf(array))
+    if len(infinite):
+        raise ColumnError(
+            f"{_argument('time', values)} contains an infinite value in {rows_text(infinite)}. Expected numbers or "
+            "dates. Correct these rows, or leave them out."
+        )
+    return array
 
 
 def weights(values: pl.Series) -> np.ndarray:
@@ -323,4 +342,4 @@ def weights(values: pl.Series) -> np.ndarray:
             f"sample_weight is missing or NaN in {rows_text(missing)}. Expected a number of 0 or more in "
             "every row. Fill in the weights, or leave these rows out."
         )
-    return check_weights(values.to_numpy(), len(values)).astype(np.float32)
+    return check_weights(_as_numpy(values), len(values)).astype(np.float32)
