@@ -44,8 +44,8 @@ def is_table(source: Any, table: bool = True) -> bool:
     if isinstance(source, (str, Path)):
         return True
     if library(source) in FRAME_LIBRARIES:
-        # A series of these libraries has rank 1, so it is treated as an array.
-        return len(getattr(source, "shape", (0, 0))) == 2
+        # A series of these libraries has rank 1, so it is treated as an array. Arrays of Arrow have no shape.
+        return len(getattr(source, "shape", (0,) if hasattr(source, "type") else (0, 0))) == 2
     if isinstance(source, Mapping):
         return all(_rank(column) == 1 for column in source.values())
     if isinstance(source, (tuple, Source)) or hasattr(source, "toarray"):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from counterpoise.core.checks import check_finite
+from counterpoise.core.checks import check_finite, check_lengths
 from counterpoise.core.errors import ArtifactError, ColumnError, DataError, did_you_mean
 from counterpoise.core.file_checks import boolean, choice, integer, list_of, nullable, number, record, string
 from counterpoise.core.masked import unmasked
@@ -230,11 +230,19 @@ def _used_names_text(schema: Schema) -> str:
 
 
 def _checked_arrays(source: Any) -> Any:
-    """Return arrays, each one checked, in their structure: a dict, a tuple or one array."""
+    """Return arrays, each one checked, in their structure: a dict, a tuple or one array.
+
+    Raises:
+        DataError: As `_checked_array`, or several inputs have different lengths.
+    """
     if isinstance(source, Mapping):
-        return {str(key): _checked_array(array, str(key)) for key, array in source.items()}
+        arrays = {str(key): _checked_array(array, str(key)) for key, array in source.items()}
+        check_lengths(arrays)
+        return arrays
     if isinstance(source, tuple):
-        return tuple(_checked_array(array, f"input {i}") for i, array in enumerate(source))
+        several = tuple(_checked_array(array, f"input {i}") for i, array in enumerate(source))
+        check_lengths({f"input {i}": array for i, array in enumerate(several)})
+        return several
     return _checked_array(source, "x")
 
 
@@ -242,7 +250,7 @@ def _checked_array(values: Any, name: str) -> Any:
     """Return an array of finite numbers or text; rows outside memory (`Source`) pass as they are.
 
     Raises:
-        DataError: Rows differ in length, a number is not finite, or objects are neither numbers nor text.
+        DataError: Rows differ in length, a number is not finite, or values are neither numbers nor text.
     """
     if isinstance(values, Source):
         return values
@@ -251,6 +259,8 @@ def _checked_array(values: Any, name: str) -> Any:
     except ValueError:
         raise DataError(f"{name} has rows of different lengths. Expected an array of shape (N, ...).") from None
     check_finite(array, name)
+    if array.dtype.kind in "cMm":  # networks would cut complex numbers, and cannot take dates
+        raise DataError(f"{name} contains {array.dtype}. Expected an array of numbers or of text. Convert {name}.")
     if array.dtype.kind == "O" and not is_text(array):
         check_no_gap(array, name)
         odd = next(v for v in array.ravel() if not isinstance(v, str))
