@@ -153,6 +153,7 @@ def encode_rows(schema: Schema | None, source: Any, name: str | None = None) -> 
         raise ColumnError(f"{name or found_name} lacks the column {absent[0]!r}{more}.{hint}")
     x = encode_frame(schema, frame)
     _warn_of_unseen(schema, x)
+    _warn_of_shares(schema, frame)
     return x
 
 
@@ -176,6 +177,26 @@ def _warn_of_unseen(schema: Schema, x: Mapping[str, np.ndarray]) -> None:
             warnings.warn(
                 f"Column {column.name!r} contains new categories in {unseen:,} of {known:,} rows. The "
                 f"training rows contained {shown}. Write the categories as in training.",
+                UserWarning,
+                stacklevel=3,
+            )
+
+
+def _warn_of_shares(schema: Schema, frame: pl.DataFrame) -> None:
+    """Warn of each column with numbers from -1 to 1 that had percent signs in training.
+
+    They may be shares, because spreadsheets store 12% as 0.12. Columns with fewer than `LEAST_KNOWN` numbers are not
+    judged.
+    """
+    for column in schema.numeric:
+        if column.written is None or column.written.affix != "%" or not frame[column.name].dtype.is_float():
+            continue
+        known = frame[column.name].drop_nulls()
+        if len(known) >= LEAST_KNOWN and known.is_between(-1, 1).all():
+            warnings.warn(
+                f"Column {column.name!r} contains only numbers from -1 to 1, but percentages such as '12%' in "
+                "training. They are read as percent, so 0.12 is read as '0.12%'. If they are shares, multiply them by "
+                "100.",
                 UserWarning,
                 stacklevel=3,
             )
