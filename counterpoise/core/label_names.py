@@ -35,10 +35,11 @@ def find_label(label: Any, classes: Sequence[Any]) -> int | None:
 _MISSING = frozenset(("-", "--", ".", "?", "n/a", "n.a.", "#n/a", "<na>", "nan", "null"))
 
 
-def look_alike_doubt(classes: Sequence[Any], name: str = "y") -> str | None:
+def look_alike_doubt(classes: Sequence[Any], name: str = "y", merge: bool = True) -> str | None:
     """Return a sentence about classes that look alike, or None.
 
-    They differ only in case, blanks or the encoding of accents.
+    They differ only in case, blanks or the encoding of accents. `merge` is whether classes can be merged, which several
+    labels per row cannot.
 
     Example:
         >>> look_alike_doubt(["ill", "Ill ", "well"])
@@ -55,8 +56,8 @@ def look_alike_doubt(classes: Sequence[Any], name: str = "y") -> str | None:
     shown, differ = _writer_and_difference(alike[0])
     return (
         f"{name} has the labels {' and '.join(map(shown, alike[0]))}{more}, which differ only {differ}. They "
-        "are read as different classes. If they mean the same, write them in the same way, or merge them "
-        f"with merge_rare=[{', '.join(map(shown, alike[0]))}]."
+        "are read as different classes. If they mean the same, write them in the same way"
+        + (f", or merge them with merge_rare=[{', '.join(map(shown, alike[0]))}]." if merge else ".")
     )
 
 

@@ -17,7 +17,7 @@ from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.core.examples import TRAIN, VALIDATION, Examples
 from counterpoise.core.sources import Source
 from counterpoise.core.structure import join, mapped, rows_in
-from counterpoise.data.frames import is_table, to_frame
+from counterpoise.data.frames import check_row_order, is_table, to_frame
 from counterpoise.data.image_rows import encode_image_set
 from counterpoise.data.image_set import ImageSet
 from counterpoise.data.loading import dataset_kind, load
@@ -126,6 +126,7 @@ def _read_validation(
         return with_metadata(encode_validation(examples, x, inputs), y, weight)
     if isinstance(given, (tuple, list)) and len(given) in (2, 3):
         weight = given[2] if len(given) == 3 else None
+        check_row_order(given[0], {"validation: y": given[1], "validation: sample_weight": weight})
         return with_metadata(encode_validation(examples, given[0], inputs), given[1], weight)
     if is_table(given, table=False):
         return _rows_of_table(examples, given, target, sample_weight, inputs)
