@@ -14,7 +14,7 @@ from counterpoise.core.labels import Labels
 from counterpoise.data.labels import encode_with_options
 from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.reading_notes import blank_label_notes, duplicate_notes
-from counterpoise.data.row_metadata import RowMetadata
+from counterpoise.data.row_metadata import RowMetadata, decimal_name_notes
 from counterpoise.data.unit_columns import units_of, with_units
 
 
@@ -100,7 +100,7 @@ def complete_examples(
     alike = look_alike_doubt(examples.classes, name, merge=False) if several else None
     doubts = label_doubts(examples.classes, name) if examples.kind == "one_of" else [alike] if alike else []
     blank = blank_label_notes(examples.y, examples.classes) if several else []
-    warnings = [*notes, *blank, *doubts]
+    warnings = [*notes, *blank, *doubts, *decimal_name_notes(metadata)]
     duplicate_ids = find_duplicates(examples.x)
     if duplicate_ids is not None:
         warnings += duplicate_notes(duplicate_ids, examples.y)

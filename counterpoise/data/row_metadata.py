@@ -232,6 +232,25 @@ def column_codes(values: pl.Series, argument: str, what: str) -> np.ndarray:
     return values.cast(pl.String).str.strip_chars().rank("dense").cast(pl.Int64).to_numpy() - 1
 
 
+def decimal_name_notes(metadata: RowMetadata) -> list[str]:
+    """Return a note for each column of groups or units that has numbers with decimals, which may be names.
+
+    Names such as 1.1 and 1.10 are then one number, and so one group.
+    """
+    columns = [("groups", metadata.groups), *(("unit", c) for c in ([] if metadata.unit is None else metadata.unit))]
+    fractions = [
+        (argument, c, c.filter((c != c.round(0)).fill_null(False)))
+        for argument, c in columns
+        if c is not None and c.dtype.is_float()
+    ]
+    return [
+        f"{_argument(argument, c)} contains numbers with decimals ({odd[0]!r}), which are compared as numbers. If they "
+        "are names, 1.1 and 1.10 are the same. Then write them with a letter, for example P1.10."
+        for argument, c, odd in fractions
+        if len(odd)
+    ]
+
+
 def joined_groups(*codes: np.ndarray) -> np.ndarray:
     """Return the groups of rows that share a group in any division, int64 (N,), numbered from 0.
 

@@ -125,6 +125,24 @@ def test_an_infinite_time_is_refused():
         read({"a": [1.5, 2.0, 3.0]}, y=[0, 1, 0], time=[1.0, np.inf, 2.0])
 
 
+@pytest.mark.parametrize("role", ["groups", "unit"])
+def test_names_of_groups_that_are_decimal_numbers_are_reported(tmp_path, role):
+    rows = [f"{i / 7},{name},{i % 2}" for i, name in enumerate(["1.1", "1.10", "2.3", "2.30"] * 5)]
+    path = csv(tmp_path, "\n".join(["a,patient,y", *rows]))
+    notes = [note for note in read(path, "y", **{role: "patient"}).warnings if "1.1 and 1.10 are the same" in note]
+    assert len(notes) == 1
+    assert f"{role}='patient' contains numbers with decimals (1.1)" in notes[0]
+    whole = pl.DataFrame({"a": np.arange(4) / 7, "patient": [1.0, 2.0, 1.0, 2.0], "y": [0, 1, 1, 0]})
+    assert not [note for note in read(whole, "y", **{role: "patient"}).warnings if "decimals" in note]
+
+
+def test_an_identifier_alone_is_kept_by_its_type():
+    table = pd.DataFrame({"name": [f"name {i}" for i in range(40)], "y": [0, 1] * 20})
+    with pytest.raises(ColumnError, match="pass a frame in which it has a categorical type"):
+        read(table, "y")
+    assert read(table.astype({"name": "category"}), "y").schema.columns[0].kind == "categorical"
+
+
 def test_blanks_around_groups_do_not_count():
     assert read({"a": [1.5, 2.0, 3.0]}, y=[0, 1, 0], groups=["p1", "p2", "p1 "]).groups.tolist() == [0, 1, 0]
 
