@@ -256,7 +256,7 @@ X = np.random.default_rng(0).random((4, 2))
 Y = [0, 1, 0, 0]
 ARRAYS = {
     "lengths": ((X, Y[:3]), {}, "3 labels for 4 rows"),
-    "input lengths": (({"a": np.zeros((4, 2)), "b": np.zeros((3, 2))}, Y), {}, "different lengths"),
+    "input lengths": (({"a": np.zeros((4, 2)), "b": np.zeros((3, 2))}, Y), {}, "lengths do not match"),
     "column lengths": (({"a": np.zeros(4), "b": np.zeros(3)}, Y), {}, "'a' has 4, 'b' has 3"),
     "NaN in an array": ((np.where(X < 2, np.nan, X)[..., None], Y), {}, "NaN in row 1"),
     "infinite in an array": ((np.where(X < 2, np.inf, X)[..., None], Y), {}, "infinite value in row 1"),

@@ -7,7 +7,7 @@ The keys of the result are printed by `counterpoise evaluate --json` and read by
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -30,9 +30,10 @@ from counterpoise.core.labels import Labels
 from counterpoise.core.structure import leaves
 from counterpoise.core.target import Problem
 from counterpoise.data.amounts import amounts_of
-from counterpoise.data.frames import is_table, to_frame
+from counterpoise.data.frames import check_row_order, is_table, to_frame
 from counterpoise.data.image_set import ImageSet
 from counterpoise.data.loading import dataset_kind, load_without_y
+from counterpoise.data.read_options import named_columns
 from counterpoise.data.row_metadata import group_codes, joined_groups, value_series, weights
 from counterpoise.data.schema import text_columns
 from counterpoise.data.unit_columns import unit_names
@@ -114,7 +115,14 @@ def evaluate(
         data, y, groups, sample_weight = _test_images_and_labels(data)
     elif dataset_kind(data):
         data, y, sample_weight = load_without_y(data, y, sample_weight)
-    columns = {by: by} if isinstance(by, str) else dict(by) if isinstance(by, Mapping) else {name: name for name in by}
+    columns = named_columns(by)
+    check_row_order(
+        data,
+        {
+            "y": y, "groups": groups, "unit": unit, "sample_weight": sample_weight, "cost_column": cost_column,
+            **columns,
+        },
+    )  # fmt: skip
     if clf.rule.by is not None:
         columns.setdefault(clf.rule.by.name, clf.rule.by.name)
     named = {name for name in (groups, sample_weight, cost_column, *columns.values()) if isinstance(name, str)}
@@ -138,7 +146,12 @@ def evaluate(
     check_no_class_lost(examples.strata, weight, clf.classes_.tolist())
     column = clf.rule.column
     stakes = _checked_stakes(clf, rows, source, costs, cost_column, cost_fp, first, len(codes))
-    grouped = {name: _column_or_values(rows, given, "by", source) for name, given in columns.items()}
+    grouped = {
+        name: _named_column(rows, given, "by", source)
+        if isinstance(given, str)
+        else value_series(given, f"by={name!r}", len(codes))
+        for name, given in columns.items()
+    }
     (encoded, values), regions = with_column_values(clf, rows, column, source), {}
     check_lengths({"data": leaves(encoded)[0], "y": codes})
     if isinstance(column, CostColumn) and stakes.costs is None and stakes.amount is None:
@@ -287,6 +300,7 @@ def labeled_rows(
         data, y, groups, _ = _test_images_and_labels(data)
     elif dataset_kind(data):
         data, y, _ = load_without_y(data, y, None)
+    check_row_order(data, {"y": y, "groups": groups})
     labels, rows, source = _labels_and_rows(clf, data, y, target, {groups} if isinstance(groups, str) else set())
     codes = clf.target.codes(labels, clf.classes_)
     group = _group_codes(rows, groups, source, len(codes))

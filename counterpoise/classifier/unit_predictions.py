@@ -17,7 +17,7 @@ from counterpoise.core.errors import OptionError
 from counterpoise.core.per_class import in_class_order
 from counterpoise.core.target import Target
 from counterpoise.core.units import UnitRule, Units, scores_of_units
-from counterpoise.data.frames import is_table, to_frame
+from counterpoise.data.frames import check_row_order, is_table, to_frame
 from counterpoise.data.image_set import ImageSet
 from counterpoise.data.row_metadata import unit_table
 from counterpoise.data.schema import text_columns
@@ -95,6 +95,7 @@ def unit_columns(clf: Classifier, x: Any, unit: Any) -> tuple[pl.DataFrame, Any]
         OptionError: The units of these rows are not known, or `unit` is passed with images. ColumnError: A column is
             absent.
     """
+    check_row_order(x, {"unit": unit})
     wanted = unit if unit is not None else () if clf.unit is None else clf.unit.columns
     if isinstance(x, ImageSet):
         if unit is not None or x.unit is None:

@@ -75,6 +75,7 @@ def command(
             "these options."
         )
     if out is not None:
+        o.check_format(out, [".html", ".svg", ".png", ".pdf", ".json"])
         o.check_file(out, reads=[data, model])
     import_keras_quietly()
     from counterpoise.classifier.classifier import load

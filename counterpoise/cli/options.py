@@ -334,6 +334,30 @@ def check_file(out: Path, ending: str = "", reads: Iterable[str | Path | None] =
     check_output(out, [Path(read) for read in reads if read is not None])
 
 
+#: Endings of files of other formats, which no command writes under the name of its own.
+_FORMATS = (".csv", ".tsv", ".json", ".html", ".xlsx", ".xls", ".parquet", ".pq", ".svg", ".png", ".pdf", ".keras")
+
+
+def check_format(out: Path, endings: Iterable[str]) -> None:
+    """Refuse a file name that ends as a file of another format.
+
+    Args:
+        out: The file of `--out`. Names without an ending, and with one that names no format, are accepted.
+        endings: The endings of the formats that the command writes.
+
+    Raises:
+        ArtifactError: The file is refused.
+
+    Example:
+        >>> check_format(Path("scores.parquet"), [".csv"])
+        Traceback (most recent call last):
+        counterpoise.core.errors.ArtifactError: --out scores.parquet: the file name must end in .csv.
+    """
+    known = tuple(endings)
+    if out.suffix.lower() in _FORMATS and out.suffix.lower() not in known:
+        raise ArtifactError(f"--out {out}: the file name must end in {' or '.join(known)}.")
+
+
 def print_note(text: str, out: Path) -> None:
     """Print a message about the file `out`; on standard error if the file itself goes to standard output."""
     print_line(text, error=is_standard_output(out))

@@ -356,6 +356,8 @@ def _checked_settings(settings: Settings, examples: Examples, metric: str, repea
     """
     if settings.tune:
         check_tuning()
+    elif settings.tune_steps is not None:
+        raise OptionError("tune_steps= (--tune-steps) requires tune= (--tune), the number of trials. Add tune=.")
     if nested and repeats > 1:
         raise OptionError(f"nested=True and repeats={repeats} cannot be combined. Remove repeats=.")
     if nested and examples.time is not None:

@@ -35,10 +35,11 @@ def find_label(label: Any, classes: Sequence[Any]) -> int | None:
 _MISSING = frozenset(("-", "--", ".", "?", "n/a", "n.a.", "#n/a", "<na>", "nan", "null"))
 
 
-def look_alike_doubt(classes: Sequence[Any], name: str = "y") -> str | None:
+def look_alike_doubt(classes: Sequence[Any], name: str = "y", merge: bool = True) -> str | None:
     """Return a sentence about classes that look alike, or None.
 
-    They differ only in case, blanks or the encoding of accents.
+    They differ only in case, blanks or the encoding of accents. `merge` is whether classes can be merged, which several
+    labels per row cannot.
 
     Example:
         >>> look_alike_doubt(["ill", "Ill ", "well"])
@@ -55,15 +56,16 @@ def look_alike_doubt(classes: Sequence[Any], name: str = "y") -> str | None:
     shown, differ = _writer_and_difference(alike[0])
     return (
         f"{name} has the labels {' and '.join(map(shown, alike[0]))}{more}, which differ only {differ}. They "
-        "are read as different classes. If they mean the same, write them in the same way, or merge them "
-        f"with merge_rare=[{', '.join(map(shown, alike[0]))}]."
+        "are read as different classes. If they mean the same, write them in the same way"
+        + (f", or merge them with merge_rare=[{', '.join(map(shown, alike[0]))}]." if merge else ".")
     )
 
 
 def missing_label_doubt(classes: Sequence[Any], name: str = "y") -> str | None:
     """Return a sentence about a class that may mean a missing label, or None.
 
-    Two classes are both taken as they are, and so is "-" next to "+".
+    Such a class is a word for a missing value, or the only word among numbers. Two classes are both taken as they are,
+    and so is "-" next to "+".
 
     Example:
         >>> missing_label_doubt(["ill", "n/a", "well"])
@@ -73,6 +75,9 @@ def missing_label_doubt(classes: Sequence[Any], name: str = "y") -> str | None:
         True
     """
     label = next((c for c in classes if isinstance(c, str) and _comparable_text(c) in _MISSING), None)
+    words = [c for c in classes if isinstance(c, str) and _as_number(c) is None]
+    if label is None and len(words) == 1 and words[0].isalpha():
+        label = words[0]  # one word among numbers, such as 0, 1 and None
     if label is None or len(classes) < 3 or (label == "-" and "+" in classes):
         return None
     return (

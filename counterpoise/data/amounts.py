@@ -16,7 +16,6 @@ from counterpoise.core.checks import rows_text
 from counterpoise.core.errors import ColumnError, OptionError, did_you_mean
 from counterpoise.core.schema import Schema
 from counterpoise.data.cells import clean
-from counterpoise.data.number_parsing import may_be_thousands
 from counterpoise.data.numbers import read_numbers
 from counterpoise.data.series import to_series
 from counterpoise.data.values import numeric_values, parsed_if_text
@@ -31,7 +30,8 @@ def amounts_of(values: Any, name: str, schema: Schema | None = None) -> Array:
         values: A series, array or list of numbers, or of their texts.
         name: What to call it in a message.
         schema: Columns of training. If the amounts are a feature, text is read as it was read there. Otherwise,
-            text is refused if it contains both "1.200" and "950", because the point may separate thousands.
+            text is refused if all of it can be read in two ways, such as "1.200" and "950", or "1,200": other rows of
+            the same table would be read in one of them.
 
     Raises:
         OptionError: A value is missing, no number, negative or not finite; the first rows are named, from 1. Or text is
@@ -94,13 +94,20 @@ def _amounts_as_numbers(series: pl.Series, name: str, schema: Schema | None) -> 
             return (
                 typed.cast(pl.Float64) if numeric else pl.Series(numeric_values(replace(feature, offset=0.0), series))
             )
-        if schema is not None and may_be_thousands(known := clean(series)):
-            example = known.filter(known.str.contains(".", literal=True).fill_null(False))[0]
+        read = read_numbers(series, asked=True)
+        if schema is not None and read.ambiguous:
+            known = clean(series)
+            example = known.filter(known.str.contains(r"[.,]").fill_null(False))[0]
+            sign = "point" if "." in example else "comma"
             raise OptionError(
-                f"Column {name!r} contains {example!r}, whose point may separate decimals or thousands. The column is "
+                f"Column {name!r} contains {example!r}, whose {sign} may separate decimals or thousands. The column is "
                 "not a feature, so the model does not know its number format. Write numbers without a thousands "
                 "separator and with a decimal point."
             )
-        read = read_numbers(series, asked=True).values
-        series = series if read is None else read
+        series = series if read.values is None else read.values
+    if series.dtype.is_temporal():
+        raise OptionError(
+            f"Column {name!r} contains dates or times ({series.drop_nulls().first()!s}). Expected a finite amount of 0 "
+            "or more in each row. Pass the column of the amounts."
+        )
     return series.cast(pl.Float64, strict=False)

@@ -44,13 +44,36 @@ def is_table(source: Any, table: bool = True) -> bool:
     if isinstance(source, (str, Path)):
         return True
     if library(source) in FRAME_LIBRARIES:
-        # A series of these libraries has rank 1, so it is treated as an array.
-        return len(getattr(source, "shape", (0, 0))) == 2
+        # A series of these libraries has rank 1, so it is treated as an array. Arrays of Arrow have no shape.
+        return len(getattr(source, "shape", (0,) if hasattr(source, "type") else (0, 0))) == 2
     if isinstance(source, Mapping):
         return all(_rank(column) == 1 for column in source.values())
     if isinstance(source, (tuple, Source)) or hasattr(source, "toarray"):
         return False
     return table and _rank(source) == 2
+
+
+def check_row_order(rows: Any, values: Mapping[str, Any]) -> None:
+    """Raise a `DataError` if values of pandas have the index of the rows, but in another order.
+
+    Values belong to rows by position, so they would be those of other rows. An index with other entries is ignored.
+
+    Args:
+        rows: Rows in any form; only a frame or series of pandas has an index.
+        values: What to call the values in a message -> labels, groups and so on, in any form.
+    """
+    if library(rows) != "pandas":
+        return
+    for name, given in values.items():
+        if library(given) != "pandas" or not hasattr(given, "iloc") or len(given) != len(rows):
+            continue
+        ours, theirs = rows.index, given.index
+        if not ours.equals(theirs) and ours.is_unique and theirs.is_unique and ours.isin(theirs).all():
+            raise DataError(
+                f"{name} has the same index as the rows, but in another order. Values belong to rows by position. Pass "
+                f"{name} in the order of the rows, for example {name}.loc[x.index], or without an index "
+                f"({name}.to_numpy())."
+            )
 
 
 def to_frame(

@@ -58,13 +58,14 @@ def check_no_gap(array: np.ndarray, name: str = "x") -> None:
 
 
 def check_inputs(x: Any, inputs: Any) -> None:
-    """Raise a `DataError` unless there are rows and they have the shapes that a network takes.
+    """Raise a `DataError` unless there are rows and they have the shapes and types that a network takes.
 
     Called before rows are predicted. Numbers beyond 32 bits are refused where the network takes 32-bit integers.
 
     Args:
         x: Rows, first axis N.
-        inputs: What the network takes, in the same structure: anything with a `shape` whose first axis is open.
+        inputs: What the network takes, in the same structure: anything with a `shape` whose first axis is open, and
+            perhaps a `dtype`.
 
     As in Keras, a last axis of length 1 may be left out or be too much.
     """
@@ -89,6 +90,21 @@ def check_inputs(x: Any, inputs: Any) -> None:
                 f"x contains the integer {largest:,}, but this classifier takes integers of 32 bits, as the training "
                 "rows had. Pass numbers in the units of the training rows."
             )
+        _check_type(array, str(getattr(tensor, "dtype", "")))
+
+
+def _check_type(array: Any, wanted: str) -> None:
+    """Raise a `DataError` if an input of numbers gets text, or an input of text gets numbers.
+
+    `wanted` is the type of the input, "" if it is not known.
+    """
+    kind = getattr(getattr(array, "dtype", None), "kind", "")
+    text = kind in tuple("OSU")
+    if kind and wanted and text != (wanted == "string"):
+        raise DataError(
+            f"x contains {'text' if text else 'numbers'} ({array.dtype}), but this classifier needs "
+            f"{'numbers' if text else 'text'} ({wanted}). Convert x."
+        )
 
 
 def _check_shape(shape: tuple[int, ...], row: tuple[int | None, ...]) -> None:

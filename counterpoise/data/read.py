@@ -12,7 +12,7 @@ from typing import Any
 from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Examples
 from counterpoise.core.target import TargetColumns
-from counterpoise.data.frames import is_table
+from counterpoise.data.frames import check_row_order, is_table
 from counterpoise.data.loading import check_no_generator, dataset_kind, load_without_y
 from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.read_arrays import read_arrays
@@ -98,6 +98,14 @@ def read(
         target = None
     if isinstance(y, str) and target is None:
         target, y = y, None
+    named = named_columns(by)
+    check_row_order(
+        source,
+        {
+            "y": y, "groups": groups, "time": time, "sample_weight": sample_weight, "split": split,
+            "cost_column": cost_column, "unit": unit, **named,
+        },
+    )  # fmt: skip
     y = y if pick is None or y is None else pick(y)
     if target is None and y is None:
         raise OptionError(
@@ -113,7 +121,7 @@ def read(
         },
         metadata={
             "groups": groups, "time": time, "sample_weight": sample_weight, "split": split,
-            "cost_column": cost_column, "by": named_columns(by), "unit": unit,
+            "cost_column": cost_column, "by": named, "unit": unit,
         },
         aggregate=check_aggregate(unit, aggregate),
         drop=(drop,) if isinstance(drop, str) else tuple(drop),

@@ -38,12 +38,6 @@ def read_arrays(source: Any, y: Any, options: ReadOptions) -> Examples:
     arrays = leaves(x)
     if not arrays or not len(arrays[0]):
         raise DataError("x has no rows. Expected at least one row. Check how x is made.")
-    lengths = sorted({len(array) for array in arrays})
-    if len(lengths) > 1:
-        raise DataError(
-            f"The inputs have different lengths {lengths}. Expected the same number of rows in each input. "
-            "Correct the inputs."
-        )
     names = [f"{key}={value!r}" for key, value in options.metadata.items() if isinstance(value, str)]
     names += [f"by={name!r}" for name in options.metadata.get("by") or ()]
     if names:

@@ -9,12 +9,12 @@ from typing import Any
 from counterpoise.core.checks import check_no_class_lost
 from counterpoise.core.duplicates import find_duplicates
 from counterpoise.core.examples import Examples
-from counterpoise.core.label_names import label_doubts
+from counterpoise.core.label_names import label_doubts, look_alike_doubt
 from counterpoise.core.labels import Labels
 from counterpoise.data.labels import encode_with_options
 from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.reading_notes import blank_label_notes, duplicate_notes
-from counterpoise.data.row_metadata import RowMetadata
+from counterpoise.data.row_metadata import RowMetadata, decimal_name_notes
 from counterpoise.data.unit_columns import units_of, with_units
 
 
@@ -96,9 +96,11 @@ def complete_examples(
     The notes and further remarks, about labels and duplicates, become the `warnings` of the result. Weights that leave
     a class without rows raise an error.
     """
-    classes, name = examples.classes if examples.kind == "one_of" else (), f"Target {metadata.target!r}"
-    blank = blank_label_notes(examples.y, examples.classes) if examples.kind == "labels" else []
-    warnings = [*notes, *blank, *label_doubts(classes, name)]
+    name, several = f"Target {metadata.target!r}", examples.kind == "labels"
+    alike = look_alike_doubt(examples.classes, name, merge=False) if several else None
+    doubts = label_doubts(examples.classes, name) if examples.kind == "one_of" else [alike] if alike else []
+    blank = blank_label_notes(examples.y, examples.classes) if several else []
+    warnings = [*notes, *blank, *doubts, *decimal_name_notes(metadata)]
     duplicate_ids = find_duplicates(examples.x)
     if duplicate_ids is not None:
         warnings += duplicate_notes(duplicate_ids, examples.y)

@@ -139,7 +139,9 @@ def _left_out_reasons(columns: Sequence[InferredColumn]) -> str:
     It is the end of the message that no column can be used.
     """
     reasons = " ".join(note for inferred in columns[:3] for note in inferred.notes)
-    return f"{reasons} To keep a column, pass kinds={{'COLUMN': 'categorical'}}." if reasons else ""
+    if any(inferred.column.kind == "identifier" for inferred in columns):
+        reasons += " To keep such a column, pass a frame in which it has a categorical type."
+    return reasons
 
 
 def _probable_target_hint(wanted: str, frame: pl.DataFrame) -> str:

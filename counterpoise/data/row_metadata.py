@@ -80,9 +80,21 @@ class RowMetadata:
             "time": None if self.time is None else times(self.time),
             "sample_weight": None if self.weight is None else weights(self.weight),
             "amount": None if self.amount is None else amounts_of(self.amount, self.amount.name),
-            "by": {name: values.to_numpy() for name, values in self.by.items()} or None,
+            "by": {name: _as_numpy(values) for name, values in self.by.items()} or None,
             "split": None if self.split is None else roles(self.split),
         }
+
+
+def _as_numpy(values: pl.Series) -> np.ndarray:
+    """Return values as an array (N,); whole numbers of 128 bits, which NumPy lacks, as int64, or else as float64.
+
+    Such numbers come from decimals without a fraction, as databases write them, and from very long numbers in a CSV
+    file.
+    """
+    if values.dtype not in (pl.Int128, pl.UInt128):
+        return values.to_numpy()
+    narrow = values.cast(pl.Int64, strict=False)
+    return (narrow if narrow.null_count() == values.null_count() else values.cast(pl.Float64)).to_numpy()
 
 
 def metadata_of(frame: pl.DataFrame, y: Any, given: Mapping[str, Any]) -> RowMetadata:
@@ -220,6 +232,25 @@ def column_codes(values: pl.Series, argument: str, what: str) -> np.ndarray:
     return values.cast(pl.String).str.strip_chars().rank("dense").cast(pl.Int64).to_numpy() - 1
 
 
+def decimal_name_notes(metadata: RowMetadata) -> list[str]:
+    """Return a note for each column of groups or units that has numbers with decimals, which may be names.
+
+    Names such as 1.1 and 1.10 are then one number, and so one group.
+    """
+    columns = [("groups", metadata.groups), *(("unit", c) for c in ([] if metadata.unit is None else metadata.unit))]
+    fractions = [
+        (argument, c, c.filter((c != c.round(0)).fill_null(False)))
+        for argument, c in columns
+        if c is not None and c.dtype.is_float()
+    ]
+    return [
+        f"{_argument(argument, c)} contains numbers with decimals ({odd[0]!r}), which are compared as numbers. If they "
+        "are names, 1.1 and 1.10 are the same. Then write them with a letter, for example P1.10."
+        for argument, c, odd in fractions
+        if len(odd)
+    ]
+
+
 def joined_groups(*codes: np.ndarray) -> np.ndarray:
     """Return the groups of rows that share a group in any division, int64 (N,), numbered from 0.
 
@@ -300,7 +331,14 @@ def times(values: pl.Series) -> np.ndarray:
             f"{_argument('time', values)} has values of type {values.dtype}. Expected numbers or dates. Convert the "
             "column."
         )
-    return values.to_numpy()
+    array = _as_numpy(values)
+    infinite = np.flatnonzero(np.isinf(array))
+    if len(infinite):
+        raise ColumnError(
+            f"{_argument('time', values)} contains an infinite value in {rows_text(infinite)}. Expected numbers or "
+            "dates. Correct these rows, or leave them out."
+        )
+    return array
 
 
 def weights(values: pl.Series) -> np.ndarray:
@@ -323,4 +361,4 @@ def weights(values: pl.Series) -> np.ndarray:
             f"sample_weight is missing or NaN in {rows_text(missing)}. Expected a number of 0 or more in "
             "every row. Fill in the weights, or leave these rows out."
         )
-    return check_weights(values.to_numpy(), len(values)).astype(np.float32)
+    return check_weights(_as_numpy(values), len(values)).astype(np.float32)

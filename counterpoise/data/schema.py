@@ -9,19 +9,21 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from counterpoise.core.checks import check_finite
+from counterpoise.core.checks import check_finite, check_lengths
 from counterpoise.core.errors import ArtifactError, ColumnError, DataError, did_you_mean
 from counterpoise.core.file_checks import boolean, choice, integer, list_of, nullable, number, record, string
 from counterpoise.core.masked import unmasked
 from counterpoise.core.schema import KINDS, Column, Schema, TextFormat
 from counterpoise.core.sources import Source
-from counterpoise.data.frames import is_table, to_frame
+from counterpoise.data.frames import FRAME_LIBRARIES, is_table, to_frame
 from counterpoise.data.inputs import check_no_gap, is_text
+from counterpoise.data.series import library
 from counterpoise.data.values import level_ids, numeric_values
 
 #: Columns with fewer known values give no warning of new levels: one row may well show one.
@@ -133,6 +135,7 @@ def encode_rows(schema: Schema | None, source: Any, name: str | None = None) -> 
     """
     if schema is None:
         return _checked_arrays(source)
+    _check_width(schema, source)
     numeric = _numbers_without_frame(schema, source)
     if numeric is not None:
         return {"numeric": numeric}
@@ -152,6 +155,7 @@ def encode_rows(schema: Schema | None, source: Any, name: str | None = None) -> 
         raise ColumnError(f"{name or found_name} lacks the column {absent[0]!r}{more}.{hint}")
     x = encode_frame(schema, frame)
     _warn_of_unseen(schema, x)
+    _warn_of_shares(schema, frame)
     return x
 
 
@@ -180,6 +184,26 @@ def _warn_of_unseen(schema: Schema, x: Mapping[str, np.ndarray]) -> None:
             )
 
 
+def _warn_of_shares(schema: Schema, frame: pl.DataFrame) -> None:
+    """Warn of each column with numbers from -1 to 1 that had percent signs in training.
+
+    They may be shares, because spreadsheets store 12% as 0.12. Columns with fewer than `LEAST_KNOWN` numbers are not
+    judged.
+    """
+    for column in schema.numeric:
+        if column.written is None or column.written.affix != "%" or not frame[column.name].dtype.is_float():
+            continue
+        known = frame[column.name].drop_nulls()
+        if len(known) >= LEAST_KNOWN and known.is_between(-1, 1).all():
+            warnings.warn(
+                f"Column {column.name!r} contains only numbers from -1 to 1, but percentages such as '12%' in "
+                "training. They are read as percent, so 0.12 is read as '0.12%'. If they are shares, multiply them by "
+                "100.",
+                UserWarning,
+                stacklevel=3,
+            )
+
+
 def _numbers_without_frame(schema: Schema, source: Any) -> np.ndarray | None:
     """Return the numeric part, float32 (N, dn), of a float array (N, d), as a frame would give it but faster.
 
@@ -202,6 +226,26 @@ def _numbers_without_frame(schema: Schema, source: Any) -> np.ndarray | None:
     return None if np.isinf(values).any() else values
 
 
+def _check_width(schema: Schema, source: Any) -> None:
+    """Raise a `DataError` if an array has more columns than the array of training.
+
+    Its columns have no names of their own, so one that was added in front would move all others. The column of the
+    target may be there, as in training.
+    """
+    if library(source) in FRAME_LIBRARIES or isinstance(source, (str, Path, Mapping)):
+        return
+    shape: tuple[int, ...] = getattr(source, "shape", None) or (np.shape(source) if is_table(source) else ())
+    if len(shape) != 2:
+        return
+    names = {c.name for c in schema.columns}
+    more = {f"x{j}" for j in range(shape[1])} - names - {schema.target}
+    if more and names == {f"x{j}" for j in range(len(names))}:
+        raise DataError(
+            f"The rows have {shape[1]} columns, but the model was trained on {len(names)}. Expected the same "
+            "columns in the same order. Leave out the columns that training did not have."
+        )
+
+
 def _used_names_text(schema: Schema) -> str:
     """Return the first 8 used column names as text for a message."""
     names = [c.name for c in schema.columns if c.used]
@@ -209,11 +253,19 @@ def _used_names_text(schema: Schema) -> str:
 
 
 def _checked_arrays(source: Any) -> Any:
-    """Return arrays, each one checked, in their structure: a dict, a tuple or one array."""
+    """Return arrays, each one checked, in their structure: a dict, a tuple or one array.
+
+    Raises:
+        DataError: As `_checked_array`, or several inputs have different lengths.
+    """
     if isinstance(source, Mapping):
-        return {str(key): _checked_array(array, str(key)) for key, array in source.items()}
+        arrays = {str(key): _checked_array(array, str(key)) for key, array in source.items()}
+        check_lengths(arrays)
+        return arrays
     if isinstance(source, tuple):
-        return tuple(_checked_array(array, f"input {i}") for i, array in enumerate(source))
+        several = tuple(_checked_array(array, f"input {i}") for i, array in enumerate(source))
+        check_lengths({f"input {i}": array for i, array in enumerate(several)})
+        return several
     return _checked_array(source, "x")
 
 
@@ -221,7 +273,7 @@ def _checked_array(values: Any, name: str) -> Any:
     """Return an array of finite numbers or text; rows outside memory (`Source`) pass as they are.
 
     Raises:
-        DataError: Rows differ in length, a number is not finite, or objects are neither numbers nor text.
+        DataError: Rows differ in length, a number is not finite, or values are neither numbers nor text.
     """
     if isinstance(values, Source):
         return values
@@ -230,6 +282,8 @@ def _checked_array(values: Any, name: str) -> Any:
     except ValueError:
         raise DataError(f"{name} has rows of different lengths. Expected an array of shape (N, ...).") from None
     check_finite(array, name)
+    if array.dtype.kind in "cMm":  # networks would cut complex numbers, and cannot take dates
+        raise DataError(f"{name} contains {array.dtype}. Expected an array of numbers or of text. Convert {name}.")
     if array.dtype.kind == "O" and not is_text(array):
         check_no_gap(array, name)
         odd = next(v for v in array.ravel() if not isinstance(v, str))

@@ -31,11 +31,13 @@ class ParsedColumn:
         values: Numbers, dates or times; None: the column stays text.
         written: How they are written.
         notes: Ends of sentences that begin with "Column 'a' ".
+        ambiguous: Whether the values could also be read as others.
     """
 
     values: pl.Series | None = None
     written: TextFormat | None = None
     notes: tuple[str, ...] = ()
+    ambiguous: bool = False
 
 
 def with_words_as_missing(
@@ -60,7 +62,7 @@ def with_words_as_missing(
     odd = values.is_null() & known.is_not_null()
     total = len(known) - known.null_count()
     if not odd.any():
-        return ParsedColumn(values, written, (doubt,) if doubt else ())
+        return ParsedColumn(values, written, (doubt,) if doubt else (), bool(doubt))
     share = 1.0 - int(odd.sum()) / total
     counted = known.filter(odd).alias("word").value_counts(name="n").sort(["n", "word"], descending=[True, False])
     words = counted["word"]
@@ -68,7 +70,7 @@ def with_words_as_missing(
     if total < LEAST_ROWS or not enough:
         return ParsedColumn(notes=_kept_as_text_note(known, share, words, what))
     notes = ([doubt] if doubt else []) + [_missing_words_note(odd, total, words, what)]
-    return ParsedColumn(values, replace(written, words=tuple(words.head(MOST_WORDS))), tuple(notes))
+    return ParsedColumn(values, replace(written, words=tuple(words.head(MOST_WORDS))), tuple(notes), bool(doubt))
 
 
 def _words_may_be_missing(share: float, numbers: int, words: pl.Series) -> bool:

@@ -36,6 +36,11 @@ _UNIT_TITLES = {
     "duration": "durations",
     "seconds": "Unix seconds",
 }
+#: Unit -> first and last number of days that a column of this unit may contain, and what is expected.
+_NUMBERS_OF_UNIT = {
+    "date": (FIRST_DAY, LAST_DAY, "dates, or days since 1970-01-01"),
+    "time": (0.0, 1.0, "times of day, or shares of a day from 0 to 1"),
+}
 _UNIT_EXAMPLES = {
     "date": "a date such as 2024-12-31 23:59:59",
     "time": "a time such as 23:59:59",
@@ -162,7 +167,8 @@ def _number_example(written: TextFormat | None) -> str:
 def _check_unit(column: Column, typed: pl.Series) -> None:
     """Raise a `ColumnError` if a column contains other units than in training: dates, times of day, durations.
 
-    Numbers in a column of dates are read as days since 1970-01-01, and must be within the years 1 to 9999.
+    Numbers in a column of dates are read as days since 1970-01-01, and must be within the years 1 to 9999. Numbers in a
+    column of times of day are read as days too, from 0 to 1.
     """
     unit = unit_of(typed.dtype)
     if unit and unit != column.unit:
@@ -170,12 +176,13 @@ def _check_unit(column: Column, typed: pl.Series) -> None:
             f"Column {column.name!r} contains {_UNIT_TITLES[unit]}, but contained {_UNIT_TITLES[column.unit]} in "
             f"training. Convert the column to {_UNIT_TITLES[column.unit]}."
         )
-    if column.unit != "date" or unit or typed.null_count() == len(typed):
+    if column.unit not in _NUMBERS_OF_UNIT or unit or typed.null_count() == len(typed):
         return
+    first, last, expected = _NUMBERS_OF_UNIT[column.unit]
     days = floats(typed)
-    rows = np.flatnonzero((days < FIRST_DAY) | (days > LAST_DAY))
+    rows = np.flatnonzero((days < first) | (days > last))
     if len(rows):
         raise ColumnError(
-            f"Column {column.name!r} contains {typed[int(rows[0])]} in {rows_text(rows)}. Expected dates, or "
-            "days since 1970-01-01. Convert the column to dates."
+            f"Column {column.name!r} contains {typed[int(rows[0])]} in {rows_text(rows)}. Expected {expected}. Convert "
+            f"the column to {_UNIT_TITLES[column.unit]}."
         )

@@ -19,7 +19,7 @@ from counterpoise.core.label_columns import LabelColumns, split_off_labels
 from counterpoise.core.labels import Labels
 from counterpoise.core.sources import Source
 from counterpoise.core.structure import join, mapped, rows_in
-from counterpoise.data.frames import is_table, to_frame
+from counterpoise.data.frames import check_row_order, is_table, to_frame
 from counterpoise.data.image_rows import encode_image_set
 from counterpoise.data.image_set import ImageSet
 from counterpoise.data.loading import dataset_kind, load
@@ -125,6 +125,7 @@ def _read_validation(
         return encode_image_set(images, examples.schema), given_labels if several else given_labels.values, None
     if dataset_kind(given) or (isinstance(given, (tuple, list)) and len(given) in (2, 3)):
         x, y, weight = load(given) if dataset_kind(given) else (*given, None)[:3]
+        check_row_order(x, {"validation: y": y, "validation: sample_weight": weight})
         if isinstance(target, LabelColumns) and not isinstance(y, LabelColumns):
             y = replace(target, target=y)  # read as the labels of the training rows are
         return _with_metadata(examples, encode_validation(examples, x, inputs), y, weight)

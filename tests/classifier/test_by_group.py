@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 
 import counterpoise as cp
 from counterpoise.classifier.by_group import grouped
-from counterpoise.core.errors import OptionError
+from counterpoise.core.errors import DataError, OptionError
 
 
 @pytest.fixture(scope="module", name="two")
@@ -30,7 +32,7 @@ def test_groups_of_two_classes(two):
     mine = y[:400] == 1
     assert tables[0]["values"][0]["scores"]["recall"]["value"] == pytest.approx(decided[:400][mine].mean())
     assert [v["rows"] for v in tables[1]["values"]] == [200] * 4
-    with pytest.raises(OptionError, match="one value for each row"):
+    with pytest.raises(DataError, match="by='site' has 9 values for 800 rows"):
         cp.evaluate(clf, p, y, by={"site": site[:9]}, resamples=2)
     with pytest.raises(OptionError, match="no groups to compare"):
         cp.evaluate(clf, p, y, by={"site": ["a"] * 800}, resamples=2)
@@ -102,3 +104,11 @@ def test_values_of_a_column():
     assert notes == ["b has 3 rows, so its scores are uncertain. Collect more rows of this group."]
     codes, names, _ = grouped("age", pl.Series([*range(100), None] * 1), 101)
     assert names[0] == "0 to 24"
+
+
+@pytest.mark.parametrize("form", [pd.array, pd.Categorical, pa.array, pd.Series, list])
+def test_values_of_any_library_are_groups(two, form):
+    clf, p, y = two
+    site = form([["a", "b"][i % 2] for i in range(800)])
+    values = cp.evaluate(clf, p, y, by={"site": site}, resamples=2)["by"][0]["values"]
+    assert [(v["value"], v["rows"]) for v in values] == [("a", 400), ("b", 400)]

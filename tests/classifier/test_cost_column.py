@@ -126,6 +126,19 @@ def test_amounts_are_read_as_the_feature_is_or_refused(feature, extra, rows, tmp
     assert amounts_in(plain, "Amount", extra.schema, "t.csv").tolist() == [1.25, 950.0]
 
 
+@pytest.mark.parametrize("texts", [["1,200"], ["$1,200", "$5"], ["1.200 €", "950 €"], ["1.200 €"]])
+def test_amounts_that_other_rows_would_change_are_refused(extra, feature, texts):
+    with pytest.raises(OptionError, match="may separate decimals or thousands"):
+        amounts_of(pl.Series(texts), "Amount", extra.schema)
+    certain = ["1,250.50", *(text for text in texts if "€" not in text)]  # another row decides what a comma means
+    assert amounts_of(pl.Series(certain), "Amount", extra.schema)[0] == 1250.5
+
+
+def test_dates_are_no_amounts():
+    with pytest.raises(OptionError, match="Column 'paid' contains dates or times"):
+        amounts_of(pl.Series(["2024-01-31"]).str.to_date(), "paid")
+
+
 @pytest.mark.parametrize("form", [list, tuple, np.array, pd.Series, pl.Series])
 def test_a_missing_amount_is_named_in_any_form(extra, rows, form):
     amounts = form([1.0, None, *rows["Amount"][802:830]])

@@ -241,3 +241,22 @@ def test_train_decides_by_a_column(root, tmp_path):
     ):
         with pytest.raises(CounterpoiseError, match=match):
             run("train", root / table, *how, *words)
+
+
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [
+        (("predict", "new.csv", "--skip-bad"), "--skip-bad is for images"),
+        (("predict", "new.csv", "--root", "."), "--root is for images"),
+        (("evaluate", "rows.csv", "--root", "."), "--root requires --images"),
+        (("predict", "new.csv", "--out", "p.parquet"), "must end in .csv"),
+        (("evaluate", "rows.csv", "--out", "e.csv"), "must end in .json"),
+        (("explain", "rows.csv", "--out", "e.csv"), "must end in .html or .svg"),
+    ],
+)
+def test_options_without_an_effect_and_names_of_other_formats_are_refused(root, tmp_path, words, fault):
+    command, data, option, *value = words
+    value = [tmp_path / name if option == "--out" else name for name in value]
+    with pytest.raises(CounterpoiseError, match=fault):
+        run(command, root / "m.keras", root / data, option, *value)
+    assert not list(tmp_path.iterdir())

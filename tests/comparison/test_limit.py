@@ -154,6 +154,8 @@ def test_a_limited_and_nested_comparison_says_what_it_did():
 def test_what_does_not_go_with_nested_folds_is_refused():
     with pytest.raises(OptionError, match="nested=True and repeats=2"):
         cp.compare("mlp", X, Y, nested=True, repeats=2, verbose=0)
+    with pytest.raises(OptionError, match=r"tune_steps= \(--tune-steps\) requires tune="):
+        cp.compare("mlp", X, Y, tune_steps=5, verbose=0)
 
 
 def test_each_job_of_a_nested_comparison_has_its_own_rows():

@@ -175,3 +175,11 @@ def test_what_is_wrong_is_named():
             cp.labels([[1, 0]], **given)
     with pytest.raises(TargetError, match=r"Target 'w' is not a column"):
         read_for("mlp", pd.DataFrame({"x": [1, 2], "u": [0, 1]}), ["u", "w"])
+
+
+def test_several_labels_that_look_alike_are_reported():
+    table = pd.DataFrame({"x": np.arange(40) / 7, "tags": ["a|b", "A", "b", "a"] * 10})
+    notes = [note for note in read_for("mlp", table, cp.labels("tags", separator="|")).warnings if "labels" in note]
+    assert len(notes) == 1
+    assert "the labels 'A' and 'a', which differ only in case or blanks" in notes[0]
+    assert "merge_rare" not in notes[0]

@@ -318,7 +318,8 @@ def test_lists_objects_and_series_agree(values):
 @pytest.mark.parametrize(
     ("labels", "named"),
     [(["a", "b", "-"], "'-'"), (["a", "b", "N/A"], "'N/A'"), (["1", "2", "<NA>"], "'<NA>'"), (["+", "-", "++"], None),
-     (["a", "-"], None), (["none", "crack", "scratch"], None), ([1, 2, 3], None)],
+     (["a", "-"], None), (["none", "crack", "scratch"], None), ([1, 2, 3], None),
+     (["0", "1", "None"], "'None'"), ([0, 1, "unknown"], "'unknown'"), (["1", "2", "3+"], None), (["1", "a"], None)],
 )  # fmt: skip
 def test_a_class_that_may_stand_for_a_missing_label_is_named(labels, named):
     y = labels * 20

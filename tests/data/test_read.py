@@ -99,10 +99,52 @@ def test_rows_without_a_group_or_unit_are_refused_in_any_form(form, missing):
     assert read(table, y=[0, 1, 0], groups=form(["p", "nan", "p"])).groups.tolist() == [1, 0, 1]
 
 
-def test_blanks_around_a_group_or_unit_make_no_other_one():
-    named = read({"a": [1.5, 2.0, 3.0]}, y=[0, 1, 0], groups=["p", "q", " p "], unit=["u", "v", "u "])
-    assert named.groups.tolist() == [0, 1, 0]
-    assert named.units.codes.tolist() == [0, 1, 0]
+@pytest.mark.parametrize("name", ["y", "groups", "sample_weight", "by"])
+def test_values_with_the_index_of_the_rows_in_another_order_are_refused(name):
+    frame = pd.DataFrame({"a": [1.5, 2.0, 3.0]}, index=[7, 8, 9])
+    moved = pd.Series([0, 1, 1], index=[9, 7, 8])
+    given = {"y": [0, 1, 0], name: {"site": moved} if name == "by" else moved}
+    with pytest.raises(DataError, match="has the same index as the rows, but in another order"):
+        read(frame, **given)
+    given[name] = {"site": moved.loc[frame.index]} if name == "by" else moved.loc[frame.index]
+    assert len(read(frame, **given)) == 3
+    given[name] = {"site": moved.set_axis([0, 1, 2])} if name == "by" else moved.set_axis([0, 1, 2])
+    assert len(read(frame, **given)) == 3  # an index of its own is ignored
+
+
+def test_decimals_without_a_fraction_are_times_weights_and_values_of_by():
+    frame = pl.DataFrame({"a": [1.5, 2.0, 3.0], "n": pl.Series([3, 1, 2]).cast(pl.Decimal(20, 0)), "y": [0, 1, 0]})
+    for name in ("time", "sample_weight"):
+        assert getattr(read(frame, "y", **{name: "n"}), name).tolist() == [3, 1, 2]
+    assert read(frame, "y", by="n").by["n"].tolist() == [3, 1, 2]
+    assert read(frame.with_columns(n=10**20 + pl.col("n")), "y", time="n").time.tolist() == [1e20] * 3
+
+
+def test_an_infinite_time_is_refused():
+    with pytest.raises(ColumnError, match="time= contains an infinite value in row 2"):
+        read({"a": [1.5, 2.0, 3.0]}, y=[0, 1, 0], time=[1.0, np.inf, 2.0])
+
+
+@pytest.mark.parametrize("role", ["groups", "unit"])
+def test_names_of_groups_that_are_decimal_numbers_are_reported(tmp_path, role):
+    rows = [f"{i / 7},{name},{i % 2}" for i, name in enumerate(["1.1", "1.10", "2.3", "2.30"] * 5)]
+    path = csv(tmp_path, "\n".join(["a,patient,y", *rows]))
+    notes = [note for note in read(path, "y", **{role: "patient"}).warnings if "1.1 and 1.10 are the same" in note]
+    assert len(notes) == 1
+    assert f"{role}='patient' contains numbers with decimals (1.1)" in notes[0]
+    whole = pl.DataFrame({"a": np.arange(4) / 7, "patient": [1.0, 2.0, 1.0, 2.0], "y": [0, 1, 1, 0]})
+    assert not [note for note in read(whole, "y", **{role: "patient"}).warnings if "decimals" in note]
+
+
+def test_an_identifier_alone_is_kept_by_its_type():
+    table = pd.DataFrame({"name": [f"name {i}" for i in range(40)], "y": [0, 1] * 20})
+    with pytest.raises(ColumnError, match="pass a frame in which it has a categorical type"):
+        read(table, "y")
+    assert read(table.astype({"name": "category"}), "y").schema.columns[0].kind == "categorical"
+
+
+def test_blanks_around_groups_do_not_count():
+    assert read({"a": [1.5, 2.0, 3.0]}, y=[0, 1, 0], groups=["p1", "p2", "p1 "]).groups.tolist() == [0, 1, 0]
 
 
 def test_times_sort_as_written():

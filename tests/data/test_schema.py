@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 
-from counterpoise.core.errors import ArtifactError, ColumnError
+from counterpoise.core.errors import ArtifactError, ColumnError, DataError
 from counterpoise.core.schema import Column, Schema
+from counterpoise.data.frames import is_table
+from counterpoise.data.inputs import check_inputs
 from counterpoise.data.read import read
 from counterpoise.data.schema import encode_rows, schema_from_dict, schema_to_dict
 
@@ -98,3 +102,40 @@ def test_dates_are_days_for_new_rows_too():
 def test_arrays_pass_unchanged():
     x = np.zeros((2, 3, 3), dtype=np.uint8)
     assert encode_rows(None, x) is x
+
+
+@pytest.mark.parametrize("form", [np.asarray, np.ndarray.tolist])
+def test_an_array_with_more_columns_than_in_training_is_refused(form):
+    x = np.random.default_rng(0).normal(size=(30, 3))
+    schema = read(x, y=[0, 1] * 15).schema
+    assert encode_rows(schema, form(x))["numeric"].shape == (30, 3)
+    with pytest.raises(DataError, match="The rows have 4 columns, but the model was trained on 3"):
+        encode_rows(schema, form(np.hstack([x[:, :1], x])))
+    named = read(np.hstack([x, [[0], [1]] * 15]), "x3").schema
+    assert encode_rows(named, form(np.hstack([x, x[:, :1]])))["numeric"].shape == (30, 3)  # with the target
+
+
+def test_inputs_of_different_lengths_and_other_types_are_refused():
+    two, three = np.zeros((2, 1)), np.zeros((3, 1))
+    for inputs in ((two, three), {"a": three, "b": two}):
+        with pytest.raises(DataError, match="The lengths do not match"):
+            encode_rows(None, inputs)
+    for values in (two + 1j, two.astype("M8[D]")):
+        with pytest.raises(DataError, match="Expected an array of numbers or of text"):
+            encode_rows(None, values)
+
+
+def test_text_for_an_input_of_numbers_is_refused_and_numbers_for_text():
+    numbers, text = SimpleNamespace(shape=(None, 2), dtype="float32"), SimpleNamespace(shape=(None,), dtype="string")
+    check_inputs(np.zeros((3, 2), bool), numbers)
+    check_inputs(np.array(["a", "b"]), text)
+    with pytest.raises(DataError, match=r"x contains text .* needs numbers"):
+        check_inputs(np.array([["1", "2"]]), numbers)
+    with pytest.raises(DataError, match=r"x contains numbers .* needs text"):
+        check_inputs(np.zeros(3), text)
+
+
+@pytest.mark.parametrize("form", [pa.array, lambda texts: pa.chunked_array([texts]), pl.Series, pd.Series])
+def test_a_column_of_any_library_is_an_array(form):
+    assert not is_table(form(["a", "b"]))
+    assert encode_rows(None, form(["a", "b"])).tolist() == ["a", "b"]

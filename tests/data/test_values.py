@@ -58,3 +58,19 @@ def test_the_convention_of_a_file_is_that_of_training(tmp_path):
     examples = read(tmp_path / "train.csv", "y")
     assert examples.x["numeric"][:2, 0].tolist() == [1000.5, 1001.5]
     assert encode_rows(examples.schema, tmp_path / "new.csv")["numeric"].ravel().tolist() == [7.5, 1000]
+
+
+def test_shares_in_a_column_of_percentages_are_reported(recwarn):
+    schema = read({"rate": [f"{i % 40 / 10}%" for i in range(60)]}, y=[0, 0, 1] * 20).schema
+    encode_rows(schema, {"rate": [0.2, 12.0, 0.4, 0.1, 0.9]})
+    assert not [w for w in recwarn if "percent" in str(w.message)]
+    with pytest.warns(UserWarning, match="Column 'rate' contains only numbers from -1 to 1, but percentages"):
+        values = encode_rows(schema, {"rate": [0.2, 0.12, 0.4, 0.1, None, 0.9]})["numeric"].ravel()
+    assert values[1] == np.float32(0.12)
+
+
+def test_numbers_of_hours_in_a_column_of_times_are_refused():
+    schema = read({"at": [f"{i % 24}:30" for i in range(60)]}, y=[0, 0, 1] * 20).schema
+    assert encode_rows(schema, {"at": [0.5]})["numeric"].item() == 0.5  # noon
+    with pytest.raises(ColumnError, match=r"Column 'at' contains 13.* in row 2. Expected times of day"):
+        encode_rows(schema, {"at": [0, 13]})

@@ -241,3 +241,9 @@ def test_guarantee_rows_are_kept_from_the_training_rows():
     clf = fit(X[TRAIN], Y[TRAIN], validation=OWN, guarantee_rows=0.3)
     assert clf.card["split"]["validation"] == len(HELD)
     assert clf.card["split"]["training"] + clf.card["guarantee_rows"] == len(TRAIN)
+
+
+def test_validation_labels_in_another_order_than_their_rows_are_refused():
+    frame, labels = pd.DataFrame(X), pd.Series(Y)
+    with pytest.raises(DataError, match="validation: y has the same index as the rows, but in another order"):
+        fit(frame.iloc[TRAIN], labels.iloc[TRAIN], validation=(frame.iloc[HELD], labels.iloc[HELD[::-1]]))
