@@ -247,7 +247,7 @@ def test_train_decides_by_a_column(root, tmp_path):
     ("words", "fault"),
     [
         (("predict", "new.csv", "--skip-bad"), "--skip-bad is for images"),
-        (("predict", "new.csv", "--root", "."), "--root is for images"),
+        (("predict", "new.csv", "--root", "."), "--root requires --images"),
         (("evaluate", "rows.csv", "--root", "."), "--root requires --images"),
         (("predict", "new.csv", "--out", "p.parquet"), "must end in .csv"),
         (("evaluate", "rows.csv", "--out", "e.csv"), "must end in .json"),
