@@ -92,8 +92,8 @@ def command(
     stakes = {"by": o.split_names(by), "costs": costs, "cost_column": cost_column, "cost_fp": cost_fp, "first": first}
     _check_stakes(stakes, unlabeled, data.is_dir() or images is not None)
     if out is not None:
-        o.check_format(out, [".json"])
         o.check_file(out, reads=[data, model, root, costs])
+        o.check_format(out, [".json"])
     import_keras_quietly()
     from counterpoise.classifier.classifier import load
 

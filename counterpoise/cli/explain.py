@@ -75,8 +75,8 @@ def command(
             "these options."
         )
     if out is not None:
-        o.check_format(out, [".html", ".svg", ".png", ".pdf", ".json"])
         o.check_file(out, reads=[data, model])
+        o.check_format(out, [".html", ".svg", ".png", ".pdf", ".json"])
     import_keras_quietly()
     from counterpoise.classifier.classifier import load
     from counterpoise.classifier.importance import explain

@@ -71,10 +71,9 @@ def command(
     if skip_bad and images is None and not data.is_dir():
         raise OptionError(f"--skip-bad is for images, but {data.name} is a table. Remove --skip-bad.")
     reads = [model, data, root, background]
-    if out is not None:
-        o.check_format(out, [".csv"])
     if out is not None and out.suffix:  # otherwise it may be a folder of masks
         o.check_file(out, reads=reads)
+        o.check_format(out, [".csv"])
     import_keras_quietly()
     from counterpoise.classifier.classifier import load
 

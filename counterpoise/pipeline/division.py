@@ -89,7 +89,7 @@ def divide(
         examples, kept = _set_aside_for_guarantees(examples, guarantee_rows, seed)
         judging = kept, "rows not used for training, early stopping, calibration, or selection"
     if own:
-        target = labels(y) if examples.kind == "labels" and are_names(y) else y
+        target = labels(y) if target_of(examples).many_per_row and are_names(y) else y
         target = target if isinstance(target, (str, LabelColumns)) else None
         examples = with_validation(examples, validation, target, metadata["sample_weight"], named_inputs_of(model))
     if examples.split is not None:
