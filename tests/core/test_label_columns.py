@@ -61,7 +61,11 @@ def test_missing_values_in_lists_are_no_labels():
     assert read_for("mlp", frame, "t").y[:2].tolist() == [[0, 0], [1, 0]]
 
 
-@pytest.mark.parametrize("make", [list, pd.Series, lambda rows: pd.Series(rows).to_numpy()], ids=["list", "series", "array"])
+def as_array(rows):
+    return pd.Series(rows).to_numpy()
+
+
+@pytest.mark.parametrize("make", [list, pd.Series, as_array])
 def test_lists_of_names_in_any_container(make):
     for rows, names in (([["a"], ["a", "b"], None, []], ("a", "b")), ([[1.0], [1, 2], [], [3.0]], ("1", "2", "3"))):
         spec = cp.labels(make(rows))
