@@ -390,6 +390,8 @@ def _cells_of_column(values: Any) -> list[Any]:
         values = values.to_series()
     if isinstance(values, Mapping) or hasattr(values, "columns"):
         values = next(iter(values.values())) if isinstance(values, Mapping) else values.iloc[:, 0]
+    if library_of(values) == "polars" and values.dtype.is_nested():
+        return list(values.to_arrow().to_pylist())  # `to_list` of lists that came from Arrow crashes polars 1.34
     return values.to_list() if hasattr(values, "to_list") else list(values)
 
 
