@@ -71,17 +71,19 @@ def balanced_forest(categories: list[int]) -> Any:
 
 
 def realmlp(categories: list[int]) -> Any:
-    """RealMLP with tuned defaults (Holzmüller 2024), of pytabkit."""
+    """RealMLP with tuned defaults (Holzmüller 2024), of pytabkit, with what it recommends for probabilities."""
     from pytabkit import RealMLP_TD_Classifier
 
-    return RealMLP_TD_Classifier(random_state=0, device="cpu", n_threads=2, verbosity=0)
+    return RealMLP_TD_Classifier(
+        random_state=0, device="cpu", n_threads=2, verbosity=0, val_metric_name="cross_entropy", use_ls=False
+    )
 
 
 def tabm(categories: list[int]) -> Any:
     """TabM with default parameters (Gorishniy 2024), of pytabkit."""
     from pytabkit import TabM_D_Classifier
 
-    return TabM_D_Classifier(random_state=0, device="cpu", n_threads=2, verbosity=0)
+    return TabM_D_Classifier(random_state=0, device="cpu", n_threads=2, verbosity=0, val_metric_name="cross_entropy")
 
 
 RIVALS: dict[str, Callable[[list[int]], Any]] = {
