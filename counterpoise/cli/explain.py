@@ -101,9 +101,9 @@ def _write_importance(out: Path, record: Mapping[str, Any], name: str) -> None:
     from counterpoise.report.importance import importance_page, importance_spec
     from counterpoise.report.plots import Plot
 
-    if out.suffix == ".html":
+    if (suffix := out.suffix.lower()) == ".html":
         write_text(out, importance_page(record, name))
-    elif out.suffix in (".svg", ".png", ".pdf"):
+    elif suffix in (".svg", ".png", ".pdf"):
         Plot(importance_spec(record)).save(out)
     else:
         write_text(out, json.dumps(record, indent=1))

@@ -130,7 +130,8 @@ class LabelColumns:
         rows = [self._names_in_cell(value) for value in cells]
         known = [row for row in rows if row is not None]
         names = self.names or tuple(sorted({name for row in known for name in row}))
-        if self.names is None and any(isinstance(cell, str) for cell in cells):
+        texts = [cell for cell in cells if isinstance(cell, str)]
+        if self.names is None and texts and not any(self.separator and self.separator in text for text in texts):
             self._check_separator(names)
         column_of = {name: i for i, name in enumerate(names)}
         codes = np.zeros((len(rows), len(names)), np.int32)
@@ -153,7 +154,8 @@ class LabelColumns:
                 if len(parts) > 1 and known.issuperset(parts):
                     raise OptionError(
                         f"The label {name!r} contains {mark!r} between other labels, but separator= is "
-                        f"{self.separator!r}. To read several labels from one text, pass separator={mark!r}."
+                        f"{self.separator!r}. To read several labels from one text, pass separator={mark!r}. If it is "
+                        "one label, pass names=."
                     )
 
     def _names_in_cell(self, value: Any) -> tuple[str, ...] | None:
@@ -230,7 +232,8 @@ def as_in_training(given: Any, options: Iterable[tuple[str, str]]) -> LabelColum
         >>> as_in_training(["edema", "mass"], labels(["edema", "mass"], missing="absent").options).missing
         'absent'
     """
-    one_cell = isinstance(given, str) or len(getattr(given, "shape", ())) == 1
+    texts = isinstance(given, list) and all(isinstance(cell, str) for cell in given) and not are_names(given)
+    one_cell = isinstance(given, str) or texts or len(getattr(given, "shape", ())) == 1
     kept = ("missing", "uncertain", "separator") if one_cell else ("missing", "uncertain")
     how: dict[str, Any] = {name: value for name, value in options if name in kept}
     return labels(given, **how)

@@ -33,6 +33,8 @@ def find_label(label: Any, classes: Sequence[Any]) -> int | None:
 
 #: Words for a missing value that are hardly the name of a class, without capitals.
 _MISSING = frozenset(("-", "--", ".", "?", "n/a", "n.a.", "#n/a", "<na>", "nan", "null"))
+#: Words that may mean a missing label among numbers; among words they are often a class.
+_MISSING_AMONG_NUMBERS = frozenset(("na", "none", "missing", "unknown", "unlabeled", "unlabelled"))
 
 
 def look_alike_doubt(classes: Sequence[Any], name: str = "y", merge: bool = True) -> str | None:
@@ -64,8 +66,8 @@ def look_alike_doubt(classes: Sequence[Any], name: str = "y", merge: bool = True
 def missing_label_doubt(classes: Sequence[Any], name: str = "y") -> str | None:
     """Return a sentence about a class that may mean a missing label, or None.
 
-    Such a class is a word for a missing value, or the only word among numbers. Two classes are both taken as they are,
-    and so is "-" next to "+".
+    Such a class is a word for a missing value; "none" and "unknown" only where all other classes are numbers. Two
+    classes are both taken as they are, and so is "-" next to "+".
 
     Example:
         >>> missing_label_doubt(["ill", "n/a", "well"])
@@ -76,8 +78,8 @@ def missing_label_doubt(classes: Sequence[Any], name: str = "y") -> str | None:
     """
     label = next((c for c in classes if isinstance(c, str) and _comparable_text(c) in _MISSING), None)
     words = [c for c in classes if isinstance(c, str) and _as_number(c) is None]
-    if label is None and len(words) == 1 and words[0].isalpha():
-        label = words[0]  # one word among numbers, such as 0, 1 and None
+    if label is None and len(words) == 1 and _comparable_text(words[0]) in _MISSING_AMONG_NUMBERS:
+        label = words[0]
     if label is None or len(classes) < 3 or (label == "-" and "+" in classes):
         return None
     return (

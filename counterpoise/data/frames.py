@@ -71,8 +71,7 @@ def check_row_order(rows: Any, values: Mapping[str, Any]) -> None:
         if not ours.equals(theirs) and ours.is_unique and theirs.is_unique and ours.isin(theirs).all():
             raise DataError(
                 f"{name} has the same index as the rows, but in another order. Values belong to rows by position. Pass "
-                f"{name} in the order of the rows, for example {name}.loc[x.index], or without an index "
-                f"({name}.to_numpy())."
+                "them in the order of the rows (.loc[x.index]), or without an index (.to_numpy())."
             )
 
 

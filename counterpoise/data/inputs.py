@@ -99,7 +99,7 @@ def _check_type(array: Any, wanted: str) -> None:
     `wanted` is the type of the input, "" if it is not known.
     """
     kind = getattr(getattr(array, "dtype", None), "kind", "")
-    text = kind in tuple("OSU")
+    text = kind in tuple("OSUT")
     if kind and wanted and text != (wanted == "string"):
         raise DataError(
             f"x contains {'text' if text else 'numbers'} ({array.dtype}), but this classifier needs "

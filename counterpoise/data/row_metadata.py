@@ -228,8 +228,9 @@ def column_codes(values: pl.Series, argument: str, what: str) -> np.ndarray:
     Raises:
         ColumnError: A row has no value.
     """
-    _check_complete(values, argument, f"Give every row {what}, or leave these rows out.")
-    return values.cast(pl.String).str.strip_chars().rank("dense").cast(pl.Int64).to_numpy() - 1
+    names = values.cast(pl.String).str.strip_chars().replace("", None)
+    _check_complete(names, argument, f"Give every row {what}, or leave these rows out.")
+    return names.rank("dense").cast(pl.Int64).to_numpy() - 1
 
 
 def decimal_name_notes(metadata: RowMetadata) -> list[str]:

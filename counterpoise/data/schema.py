@@ -229,16 +229,18 @@ def _numbers_without_frame(schema: Schema, source: Any) -> np.ndarray | None:
 def _check_width(schema: Schema, source: Any) -> None:
     """Raise a `DataError` if an array has more columns than the array of training.
 
-    Its columns have no names of their own, so one that was added in front would move all others. The column of the
-    target may be there, as in training.
+    Its columns have no names of their own, so one that was added in front would move all others. A whole table,
+    with the column of the target as in training, is not checked.
     """
     if library(source) in FRAME_LIBRARIES or isinstance(source, (str, Path, Mapping)):
         return
     shape: tuple[int, ...] = getattr(source, "shape", None) or (np.shape(source) if is_table(source) else ())
     if len(shape) != 2:
         return
-    names = {c.name for c in schema.columns}
-    more = {f"x{j}" for j in range(shape[1])} - names - {schema.target}
+    names, given = {c.name for c in schema.columns}, {f"x{j}" for j in range(shape[1])}
+    if schema.target in given:  # training had a whole table as an array, with columns that are no features
+        return
+    more = given - names
     if more and names == {f"x{j}" for j in range(len(names))}:
         raise DataError(
             f"The rows have {shape[1]} columns, but the model was trained on {len(names)}. Expected the same "

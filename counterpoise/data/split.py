@@ -130,14 +130,15 @@ def without_rare_labels(examples: Examples, folds: int = 0) -> Examples:
     counts = class_row_counts(examples, np.arange(len(examples))).reshape(-1, 2).min(axis=1).tolist()
     kept = np.array([has_enough_rows(n, folds) if folds else n > LEAST_TRAIN for n in counts])
     sizes = [f"{n} row{'s' * (n != 1)}" for n in counts]
-    if examples.groups is not None:  # groups stay whole, so each part of a split needs a group
-        groups = _groups_with_label(examples.groups, examples.y)
-        kept &= np.array(groups) >= (folds or LEAST_TRAIN + 1)
+    whole = examples.groups if examples.split is None else None  # each part of a split then needs a group
+    if whole is not None:
+        groups = _groups_with_label(whole, examples.y)
+        kept &= np.array(groups) >= (folds or 2)
         sizes = [f"{size} of {n} group{'s' * (n != 1)}" for size, n in zip(sizes, groups, strict=True)]
     if kept.all():
         return examples
     wanted = f"{folds} folds" if folds else f"training and held-out rows (at least {LEAST_TRAIN + 1} rows)"
-    wanted += " of whole groups" * (examples.groups is not None)
+    wanted += " of whole groups" * (whole is not None)
     notes = tuple(
         f"The label {examples.classes[i]!r} was left out. Its rarer value (1 or 0) occurs in {sizes[i]}, which is too "
         f"few for {wanted}. Add rows, or remove the label from the target."
@@ -151,7 +152,8 @@ def without_rare_labels(examples: Examples, folds: int = 0) -> Examples:
 
 def _groups_with_label(groups: Array, y: Array) -> list[int]:
     """Return for each label of y (N, L) the number of groups (N,) that contain its rarer value, absent or present."""
-    return [min(len(np.unique(groups[column == code])) for code in (0, 1)) for column in y.T]
+    codes = np.unique(groups, return_inverse=True)[1]
+    return [min(int(np.count_nonzero(np.bincount(codes[column == code]))) for code in (0, 1)) for column in y.T]
 
 
 def advice_on_few_rows(examples: Examples) -> str:

@@ -70,9 +70,10 @@ def check_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
             raise OptionError(f"{option} is another name of {main}, which is given too. Pass one of them.")
         named[main] = value
     if named.get("bagging_fraction", 1) != 1 and not named.get("bagging_freq"):
+        given = next(one for one in options if aliases.get(one, one) == "bagging_fraction")
         raise OptionError(
-            f"bagging_fraction={named['bagging_fraction']!r} has no effect without bagging_freq. Pass bagging_freq=1 "
-            "to draw rows for each tree, or leave bagging_fraction out."
+            f"{given}={options[given]!r} has no effect without bagging_freq. Pass bagging_freq=1 "
+            f"to draw rows for each tree, or leave {given} out."
         )
     return named
 

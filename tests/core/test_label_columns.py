@@ -9,7 +9,7 @@ import pytest
 
 import counterpoise as cp
 from counterpoise.core.errors import OptionError, TargetError
-from counterpoise.core.label_columns import are_names, as_labels_if_several
+from counterpoise.core.label_columns import are_names, as_in_training, as_labels_if_several
 from counterpoise.pipeline.reading import read_for
 from counterpoise.targets.new_labels import several_codes
 
@@ -187,3 +187,20 @@ def test_several_labels_that_look_alike_are_reported():
     assert len(notes) == 1
     assert "the labels 'A' and 'a', which differ only in case or blanks" in notes[0]
     assert "merge_rare" not in notes[0]
+
+
+def test_a_name_with_another_mark_is_one_label_where_the_separator_occurs():
+    texts = ["Action|Drama", "Drama", "Action/Drama", "Action"]
+    assert cp.labels("t", separator="|").read(texts).classes == ("Action", "Action/Drama", "Drama")
+    later = as_in_training(["b", "a|b", "b"], cp.labels("t", separator="|").options)
+    assert later.separator == "|"  # texts in a list are cells, as in a series
+
+
+def test_a_label_of_two_groups_stays_where_the_split_is_given():
+    frame = pl.DataFrame(
+        {"x": np.arange(20) / 7, "a": [0, 1] * 10, "b": [0, 0, 1, 1] * 5, "site": ["u"] * 10 + ["v"] * 10}
+    )
+    parts = ["train"] * 10 + ["validation"] * 10
+    rows = read_for("mlp", frame, ["a", "b"], groups="site", split=parts)
+    assert rows.classes == ("a", "b")
+    assert read_for("mlp", frame, ["a", "b"], groups="site").classes == ("a", "b")

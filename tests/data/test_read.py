@@ -421,3 +421,15 @@ def test_columns_of_tuples_and_names_that_are_patterns_are_refused_in_one_line()
         read(pd.DataFrame({"a": np.arange(4.0), "b": [("x", 1)] * 4}), y=[0, 1, 0, 1])
     with pytest.raises(ColumnError, match="pattern"):
         read(pl.DataFrame({"^a$": [1.0, 2.0]}), y=[0, 1])
+
+
+def test_a_whole_array_with_the_target_inside_is_predicted_as_it_was_trained():
+    table = np.random.default_rng(0).normal(size=(20, 5))
+    table[:, 3], table[:, 4] = np.arange(20) % 2, np.arange(20) // 2
+    examples = read(table, "x3", groups="x4")
+    assert len(encode_rows(examples.schema, table)["numeric"]) == 20
+
+
+def test_a_blank_group_is_no_group():
+    with pytest.raises(ColumnError, match="has no value in row 2"):
+        read({"a": [1.5, 2.0, 3.0]}, y=[0, 1, 0], groups=["p", "  ", "q"])
