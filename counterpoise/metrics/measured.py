@@ -177,6 +177,8 @@ def _measure_checked(
             seed=seed,
             fixed_shares=c > 2,
         )
+        if groups is None:  # of groups, all scores are drawn in one way
+            draws |= _weighted_loss_draws(y, proba, seen, sample_weight, min(resamples, ROW_RESAMPLES), seed)
         ends = {k: percentile(draw, level) for k, draw in draws.items()}
     nothing = (np.nan, np.nan)
     return {
@@ -209,6 +211,28 @@ def _loss_draws(y: Array, proba: Array, raw: Array, _: Array, positive: int, res
     yield "skill", 1.0 - _mean_draws(y, loss, resamples, seed, fixed_shares=True) / entropy(y, proba.shape[1])
     yield "brier", _mean_draws(y, squared, resamples, seed)
     yield "log_loss_uncorrected", _mean_draws(y, -log_proba(raw)[rows, y], resamples, seed)
+
+
+def _weighted_loss_draws(
+    y: Array, proba: Array, raw: Array, sample_weight: Array | None, resamples: int, seed: int
+) -> dict[str, Array]:
+    """Return what `_loss_draws` yields, for rows with weights: the same shares are fixed or not."""
+    every = np.arange(len(y))
+    losses = {
+        "log_loss": -log_proba(proba)[every, y],
+        "brier": np.sum((proba - np.eye(proba.shape[1])[y]) ** 2, axis=1) / (2.0 if proba.shape[1] == 2 else 1.0),
+        "log_loss_uncorrected": -log_proba(raw)[every, y],
+    }
+
+    def means(rows: Array) -> Callable[[Array], dict[str, float]]:
+        """Return the mean losses of these rows as a function of their weights, for `row_draws`."""
+        return lambda w: {key: float(np.average(loss[rows], weights=w)) for key, loss in losses.items()}
+
+    how: dict[str, Any] = {"sample_weight": sample_weight, "resamples": resamples, "seed": seed}
+    draws = row_draws(means, y, **how, fixed_shares=False)
+    of_shares = entropy(y, proba.shape[1], sample_weight=sample_weight)
+    fixed = row_draws(means, y, **how, fixed_shares=True)["log_loss"]
+    return {**draws, "skill": 1.0 - fixed / of_shares if of_shares > 0 else np.full(resamples, np.nan)}
 
 
 def _mean_draws(y: Array, values: Array, resamples: int, seed: int, fixed_shares: bool = False) -> Array:

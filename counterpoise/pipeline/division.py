@@ -14,7 +14,7 @@ import numpy as np
 from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import TEST, TRAIN, VALIDATION, Examples
 from counterpoise.core.folds import Fold, Holdout
-from counterpoise.core.label_columns import LabelColumns, are_names, labels
+from counterpoise.core.label_columns import LabelColumns, target_columns
 from counterpoise.core.seeds import integer
 from counterpoise.data.given_split import Split, given_fold, rows_to_learn
 from counterpoise.data.split import hold_out, without_rare_labels
@@ -89,8 +89,7 @@ def divide(
         examples, kept = _set_aside_for_guarantees(examples, guarantee_rows, seed)
         judging = kept, "rows not used for training, early stopping, calibration, or selection"
     if own:
-        target = labels(y) if target_of(examples).many_per_row and are_names(y) else y
-        target = target if isinstance(target, (str, LabelColumns)) else None
+        target = y if isinstance(y, LabelColumns) else target_columns(y, target_of(examples).many_per_row)
         examples = with_validation(examples, validation, target, metadata["sample_weight"], named_inputs_of(model))
     if examples.split is not None:
         # With validation rows of the user, no rows are held out, so the share 0.2 has no effect.

@@ -184,8 +184,10 @@ def weigh_labels(
     labels = _binary_labels(y)
     user = user_weights(sample_weight, len(labels))
     before = np.average(labels, axis=0, weights=user)
-    if np.any((before == 0) | (before == 1)):
-        constant = int(np.flatnonzero((before == 0) | (before == 1))[0])
+    counted = labels if user is None else labels[user > 0]
+    # Of the rows themselves: a weighted share of 1 may be rounded to less.
+    if (constants := np.flatnonzero((counted == counted[0]).all(axis=0))).size:
+        constant = int(constants[0])
         raise TargetError(
             f"Label {constant} has the same value in all rows, so weights cannot change how frequent it is. Leave "
             "this label out."

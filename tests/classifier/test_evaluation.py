@@ -320,3 +320,17 @@ def test_means_over_labels_have_the_intervals_of_rows_drawn_with_all_their_label
     grouped = joint_intervals(twice, 2 * n, groups=np.tile(np.arange(n), 2), resamples=200)
     for key, ends in intervals.items():
         assert grouped[key] == pytest.approx(ends, abs=1e-9)
+
+
+@pytest.mark.parametrize("shares", [[0.9, 0.1], [0.8, 0.15, 0.05]])
+def test_equal_weights_have_the_intervals_of_losses_without_weights(shares):
+    """A model without columns, whose losses depend on the class only: with fixed shares they would not vary."""
+    rng = np.random.default_rng(0)
+    y = rng.choice(len(shares), 400, p=shares)
+    proba = np.tile(shares, (400, 1))
+    plain, weighted = (measure(y, proba, proba.argmax(axis=1), sample_weight=w) for w in (None, np.ones(400)))
+    for key in ("log_loss", "brier"):
+        width = plain[key]["high"] - plain[key]["low"]
+        assert weighted[key]["high"] - weighted[key]["low"] == pytest.approx(width, rel=0.25)
+    assert weighted["skill"]["low"] == pytest.approx(plain["skill"]["low"], abs=1e-9)
+    assert weighted["skill"]["high"] == pytest.approx(plain["skill"]["high"], abs=1e-9)

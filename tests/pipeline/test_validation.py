@@ -247,3 +247,10 @@ def test_validation_labels_in_another_order_than_their_rows_are_refused():
     frame, labels = pd.DataFrame(X), pd.Series(Y)
     with pytest.raises(DataError, match="validation: y has the same index as the rows, but in another order"):
         fit(frame.iloc[TRAIN], labels.iloc[TRAIN], validation=(frame.iloc[HELD], labels.iloc[HELD[::-1]]))
+
+
+def test_labels_named_by_an_index_of_pandas_take_a_table_of_validation_rows():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"u": rng.normal(size=120), "a": np.arange(120) % 2, "b": np.arange(120) // 2 % 2})
+    clf = cp.fit(cp.trees("forest", n_estimators=3), table[:80], table.columns[-2:], validation=table[80:], verbose=0)
+    assert clf.classes_.tolist() == ["a", "b"]

@@ -107,3 +107,11 @@ def test_a_row_of_weight_2_counts_as_two_rows():
 def test_bad_arguments(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+def test_a_label_of_all_rows_is_refused_with_any_weights():
+    rng = np.random.default_rng(0)
+    y = np.stack([np.ones(1000, int), rng.random(1000) < 0.2], axis=1).astype(int)
+    for weights in (None, rng.random(1000), np.where(np.arange(1000) % 3, rng.random(1000), 0.0)):
+        with pytest.raises(TargetError, match="Label 0 has the same value in all rows"):
+            plans.weigh_labels(y, 0.3, sample_weight=weights)
