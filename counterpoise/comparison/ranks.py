@@ -85,10 +85,18 @@ def mean_ranks(scores: Any) -> Array:
         >>> mean_ranks([[0.9, 0.8, 0.8], [0.7, 0.6, 0.5]]).tolist()
         [1.0, 2.25, 2.75]
     """
+    return _ranks(scores).mean(axis=0)
+
+
+def _ranks(scores: Any) -> Array:
+    """Return the rank of each strategy on each data set, 1 for the highest score, float64 (data sets, strategies).
+
+    Equal scores share the mean of their ranks. Scores that are no table of finite numbers are an OptionError.
+    """
     table = np.asarray(scores, dtype=np.float64)
     if table.ndim != 2 or table.size == 0 or not np.isfinite(table).all():
         raise OptionError(f"scores has shape {table.shape}. Expected finite numbers, (data sets, strategies).")
-    return stats.rankdata(-table, axis=1).mean(axis=0)
+    return np.asarray(stats.rankdata(-table, axis=1))
 
 
 def friedman(scores: Any) -> float:
@@ -101,15 +109,15 @@ def friedman(scores: Any) -> float:
         >>> round(friedman([[3, 2, 1], [3, 2, 1], [3, 1, 2], [3, 2, 1]]), 4)
         0.0066
     """
-    ranks = mean_ranks(scores)
-    n, k = np.asarray(scores).shape
+    ranks = _ranks(scores)
+    n, k = ranks.shape
     if n < 2 or k < 2:
         return math.nan
     # Without ties, the squares of the ranks of all data sets sum to n k (k + 1) (k - 1) / 12.
-    squares = float(((stats.rankdata(-np.asarray(scores), axis=1) - (k + 1) / 2) ** 2).sum())
+    squares = float(((ranks - (k + 1) / 2) ** 2).sum())
     if squares == 0:
         return 1.0
-    chi2 = n**2 * (k - 1) * float(((ranks - (k + 1) / 2) ** 2).sum()) / squares
+    chi2 = n**2 * (k - 1) * float(((ranks.mean(axis=0) - (k + 1) / 2) ** 2).sum()) / squares
     rest = n * (k - 1) - chi2
     return float(stats.f.sf((n - 1) * chi2 / rest, k - 1, (k - 1) * (n - 1))) if rest > 1e-12 else 0.0
 

@@ -140,12 +140,16 @@ class Objective:
         """Return the shift of the logits by plan and loss, float64 (C,) or (L, 2).
 
         A loss with an additive term a_c inside the softmax (`additive`, by the class shares of the rows drawn) has
-        already removed this part of the plan's shift.
+        already removed this part of the plan's shift. Plans of several members are corrected by the network itself.
         """
-        additive = getattr(self._loss, "additive", None)
-        value = None if additive is None or plan.of_members else additive(plan.drawn_shares)
-        value = _focal_term(self._loss) if value is None else value
-        value = self.constants.get("additive") if self.name == "model" else value
+        if plan.of_members:
+            return plan.log_shift
+        if self.name == "model":
+            value = self.constants.get("additive")
+        else:
+            additive = getattr(self._loss, "additive", None)
+            value = None if additive is None else additive(plan.drawn_shares)
+            value = _focal_term(self._loss) if value is None else value
         if value is None:
             return plan.log_shift
         term = np.asarray(value, dtype=float)

@@ -202,27 +202,19 @@ def _plain_intervals(
 
 def _loss_draws(y: Array, proba: Array, raw: Array, _: Array, positive: int, resamples: int, seed: int) -> Draws:
     """Yield draws of the scores that are means of losses of the rows."""
-    rows = np.arange(len(y))
-    loss = -log_proba(proba)[rows, y]
-    # The Brier score of two classes is that of the positive class alone, half of the sum over both.
-    squared = np.sum((proba - np.eye(proba.shape[1])[y]) ** 2, axis=1) / (2.0 if proba.shape[1] == 2 else 1.0)
-    yield "log_loss", _mean_draws(y, loss, resamples, seed)
+    losses = _losses_of_rows(y, proba, raw)
+    for key, loss in losses.items():
+        yield key, _mean_draws(y, loss, resamples, seed)
     # The entropy has the same shares as the losses: it must not change from draw to draw.
-    yield "skill", 1.0 - _mean_draws(y, loss, resamples, seed, fixed_shares=True) / entropy(y, proba.shape[1])
-    yield "brier", _mean_draws(y, squared, resamples, seed)
-    yield "log_loss_uncorrected", _mean_draws(y, -log_proba(raw)[rows, y], resamples, seed)
+    fixed = _mean_draws(y, losses["log_loss"], resamples, seed, fixed_shares=True)
+    yield "skill", 1.0 - fixed / entropy(y, proba.shape[1])
 
 
 def _weighted_loss_draws(
     y: Array, proba: Array, raw: Array, sample_weight: Array | None, resamples: int, seed: int
 ) -> dict[str, Array]:
     """Return what `_loss_draws` yields, for rows with weights: the same shares are fixed or not."""
-    every = np.arange(len(y))
-    losses = {
-        "log_loss": -log_proba(proba)[every, y],
-        "brier": np.sum((proba - np.eye(proba.shape[1])[y]) ** 2, axis=1) / (2.0 if proba.shape[1] == 2 else 1.0),
-        "log_loss_uncorrected": -log_proba(raw)[every, y],
-    }
+    losses = _losses_of_rows(y, proba, raw)
 
     def means(rows: Array) -> Callable[[Array], dict[str, float]]:
         """Return the mean losses of these rows as a function of their weights, for `row_draws`."""
@@ -233,6 +225,18 @@ def _weighted_loss_draws(
     of_shares = entropy(y, proba.shape[1], sample_weight=sample_weight)
     fixed = row_draws(means, y, **how, fixed_shares=True)["log_loss"]
     return {**draws, "skill": 1.0 - fixed / of_shares if of_shares > 0 else np.full(resamples, np.nan)}
+
+
+def _losses_of_rows(y: Array, proba: Array, raw: Array) -> dict[str, Array]:
+    """Return metric key -> loss of each row, float64 (N,), of the scores that are means of losses."""
+    rows = np.arange(len(y))
+    # The Brier score of two classes is that of the positive class alone, half of the sum over both.
+    squared = np.sum((proba - np.eye(proba.shape[1])[y]) ** 2, axis=1) / (2.0 if proba.shape[1] == 2 else 1.0)
+    return {
+        "log_loss": -log_proba(proba)[rows, y],
+        "brier": squared,
+        "log_loss_uncorrected": -log_proba(raw)[rows, y],
+    }
 
 
 def _mean_draws(y: Array, values: Array, resamples: int, seed: int, fixed_shares: bool = False) -> Array:
