@@ -61,7 +61,8 @@ def scores_by_group(
                     value["value"] = names[code]
                 tables.append({
                     "column": name, "class": str(p.name or p.classes[c]), "reference": names[seen[table["reference"]]],
-                    "notes": [*notes, *_few_positives_note(table["values"])], "values": table["values"],
+                    "notes": [*notes, *_few_positives_note(table["values"]), *_one_unit_note(table["values"])],
+                    "values": table["values"],
                 })  # fmt: skip
     return tables
 
@@ -70,6 +71,15 @@ def _few_positives_note(values: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return a list with a note on values that have too few positive rows for their recall, or an empty list."""
     few = [f"{v['value']} ({v['positives']})" for v in values if v["positives"] < FEW_POSITIVES]
     return [f"Fewer than {FEW_POSITIVES} positive rows, so recall is very uncertain: {', '.join(few)}."] if few else []
+
+
+def _one_unit_note(values: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a list with a note on values whose rows are all of one group (a patient), or an empty list.
+
+    Their scores have no interval, because nothing shows how much groups differ.
+    """
+    one = [str(v["value"]) for v in values if np.isnan(v["scores"]["prevalence"]["low"])]
+    return [f"All rows are of one group, so there is no interval and no test: {', '.join(one)}."] if one else []
 
 
 def grouped(name: str, values: pl.Series, rows: int) -> tuple[Array, list[str], list[str]]:

@@ -6,6 +6,7 @@ change what such a label means.
 
 from __future__ import annotations
 
+import math
 import unicodedata
 import warnings
 from collections.abc import Callable, Sequence
@@ -31,6 +32,9 @@ def find_label(label: Any, classes: Sequence[Any]) -> int | None:
     return None
 
 
+#: Texts of truth values, and answers that are truth values among them, -> their number.
+_TRUTHS = {"true": 1, "false": 0}
+_ANSWERS = {"yes": 1, "no": 0, "y": 1, "n": 0, "t": 1, "f": 0}
 #: Words for a missing value that are hardly the name of a class, without capitals.
 _MISSING = frozenset(("-", "--", ".", "?", "n/a", "n.a.", "#n/a", "<na>", "nan", "null"))
 #: Words that may mean a missing label among numbers; among words they are often a class.
@@ -40,17 +44,18 @@ _MISSING_AMONG_NUMBERS = frozenset(("na", "none", "missing", "unknown", "unlabel
 def look_alike_doubt(classes: Sequence[Any], name: str = "y", merge: bool = True) -> str | None:
     """Return a sentence about classes that look alike, or None.
 
-    They differ only in case, blanks or the encoding of accents. `merge` is whether classes can be merged, which several
-    labels per row cannot.
+    They differ only in case, blanks or the encoding of accents, or are one number or truth value ('1', '01', '1.0',
+    'True'). `merge` is whether classes can be merged, which several labels per row cannot.
 
     Example:
         >>> look_alike_doubt(["ill", "Ill ", "well"])
         "y has the labels 'Ill ' and 'ill', which differ only in case or blanks. They are read as different classes.
         If they mean the same, write them in the same way, or merge them with merge_rare=['Ill ', 'ill']."
     """
-    groups: dict[str, list[str]] = {}
-    for label in sorted(c for c in classes if isinstance(c, str)):
-        groups.setdefault(_comparable_text(label), []).append(label)
+    groups: dict[str | float, list[str]] = {}
+    texts = sorted(c for c in classes if isinstance(c, str))
+    for label, key in zip(texts, _comparable_values(texts), strict=True):
+        groups.setdefault(key, []).append(label)
     alike = [group for group in groups.values() if len(group) > 1]
     if not alike:
         return None
@@ -113,7 +118,27 @@ def _writer_and_difference(alike: Sequence[str]) -> tuple[Callable[[str], str], 
         return ascii, "in how accents are encoded"
     if len({" ".join(label.split()).casefold() for label in alike}) == 1:
         return repr, "in case or blanks"
+    if len(set(map(_comparable_text, alike))) > 1:
+        return repr, "in how a value is written"
     return ascii, "in invisible characters or in how letters are encoded"
+
+
+def _comparable_values(texts: Sequence[str]) -> list[str | float]:
+    """Return the number of each label that is a number or a truth value, and the comparable text of the others.
+
+    Truth values are true and false. Yes, no and their first letters are truth values only if there are no other labels
+    than truth values.
+    """
+    plain = [_comparable_text(text) for text in texts]
+    truths = (
+        _TRUTHS | _ANSWERS
+        if all(text in _TRUTHS | _ANSWERS or _as_number(text) in (0, 1) for text in plain)
+        else _TRUTHS
+    )
+    values = [float(truths[text]) if text in truths else _as_number(text) for text in plain]
+    return [
+        text if value is None or not math.isfinite(value) else value for text, value in zip(plain, values, strict=True)
+    ]
 
 
 def _comparable_text(label: Any) -> str:

@@ -50,12 +50,14 @@ DRAWS = 20_000
 class Score(NamedTuple):
     """A score of G groups.
 
-    `value` (G,), nan where undefined; `covariance` (G, G); `most` (G,), rows it is worth.
+    `value` (G,), nan where undefined; `covariance` (G, G); `most` (G,), rows it is worth; `varies` (G,), whether it is
+    of two units or more, because one patient tells nothing about the spread between patients.
     """
 
     value: Array
     covariance: Array
     most: Array
+    varies: Any = True
 
     @property
     def variance(self) -> Array:
@@ -95,12 +97,20 @@ class Rows:
     def degrees(self) -> float:
         """Return the degrees of freedom of a standard error; infinite if every row is a unit.
 
-        They are the units of the value with the fewest, minus 1, and at least 1.
+        They are the units of the value with the fewest, minus 1. Values of one unit, which have no standard error, do
+        not count.
         """
         if self.alone:
             return np.inf
-        pairs = np.unique(np.stack([self.value, self.unit]), axis=1)[0]
-        return float(max(1, np.unique(pairs, return_counts=True)[1].min() - 1))
+        units = self.units(np.ones(len(self.value)))
+        several = units[units > 1]
+        return float(several.min() - 1) if len(several) else 1.0
+
+    def units(self, amount: Array) -> Array:
+        """Return the number of units of each value that have rows with an amount (N,) above 0, int (G,)."""
+        counted = amount > 0
+        pairs = np.unique(np.stack([self.value[counted], self.unit[counted]]), axis=1)[0]
+        return np.bincount(pairs, minlength=self.values)
 
     def sums(self, amount: Array) -> Array:
         """Return the weighted sum of amounts (N,) for each value, float64 (G,)."""
@@ -128,7 +138,8 @@ class Rows:
         influence = self.spread((upper - np.nan_to_num(value)[self.value] * lower) / safe[self.value])
         square = np.bincount(self.value, (self.weight * lower) ** 2, minlength=self.values)
         covariance = self.correction * (influence.T @ influence).toarray()
-        return Score(value, covariance, bottom**2 / np.where(square > 0, square, 1.0))
+        varies = True if self.alone else self.units(lower) > 1
+        return Score(value, covariance, bottom**2 / np.where(square > 0, square, 1.0), varies)
 
     def share(self) -> Score:
         """Return the share of each value among all rows, with only the diagonal of its covariance."""
@@ -137,7 +148,8 @@ class Rows:
         value = self.sums(np.ones(len(self.value))) / total
         square = np.asarray(own.multiply(own).sum(axis=0)).ravel()
         variance = self.correction * (square - 2 * value * (own.T @ unit) + value**2 * (unit @ unit)) / total**2
-        return Score(value, np.diag(variance), np.full(self.values, total**2 / float(self.weight @ self.weight)))
+        most = np.full(self.values, total**2 / float(self.weight @ self.weight))
+        return Score(value, np.diag(variance), most, self.alone or len(unit) > 1)
 
 
 def group_scores(
@@ -156,14 +168,15 @@ def group_scores(
         values: int (N,), code of the group of rows (a sex, a site) that is scored, from 0 on.
         groups: (N,), what is independent: rows of one patient belong together. None: every row.
         sample_weight: float (N,), row i counts as w_i rows.
-        reference: The value that the others are compared with; None: that of the most rows.
+        reference: The value that the others are compared with; None: that of the most rows, of those with two units or
+            more.
         level: Confidence, of each interval alone, and of the differences of one score all together.
         seed: Of the max-T bootstrap.
 
     Returns:
         `reference` (code) and `values`, for each code `rows`, `positives`, `scores` (key -> value, low, high, and
         `calibration_error` without an interval), and `differences` (the same, value less reference; empty for the
-        reference).
+        reference). A score of one unit (a site with one patient) has no interval: both ends are nan.
 
     Example:
         >>> y, d = np.array([0, 1, 1, 1, 0, 0, 1, 1]), np.array([0, 1, 1, 0, 0, 1, 1, 0])
@@ -176,8 +189,9 @@ def group_scores(
     rows, counted = _coded_rows(np.asarray(values), groups, sample_weight)
     y, p, d = (np.asarray(a, dtype=np.float64)[counted] for a in (y, proba, decision))
     counts = np.bincount(rows.value, minlength=rows.values)
-    base = int(np.argmax(counts)) if reference is None else reference
     one = np.ones(len(y))
+    several = rows.alone | (rows.units(one) > 1)
+    base = int(np.argmax(np.where(several | ~several.any(), counts, -1))) if reference is None else reference
     scores = {
         "share": rows.share(),
         "prevalence": rows.ratio(y, one),
@@ -272,7 +286,7 @@ def wilson_ends(score: Score, critical: float) -> Ends:
         middle = (r + z2 * inverse / 2) / (1 + z2 * inverse)
         half = critical * np.sqrt(r * (1 - r) * inverse + z2 * inverse**2 / 4) / (1 + z2 * inverse)
     low, high = np.where(r <= 0, 0.0, middle - half), np.where(r >= 1, 1.0, middle + half)
-    known = np.isfinite(r)
+    known = np.isfinite(r) & score.varies
     return np.where(known, low, NAN), np.where(known, high, NAN)
 
 
@@ -293,7 +307,7 @@ def jeffreys_ends(score: Score, critical: float) -> Ends:
             stats.beta.ppf(tail, n * r + 0.5, n * (1 - r) + 0.5),
             stats.beta.isf(tail, n * r + 0.5, n * (1 - r) + 0.5),
         )
-    known = np.isfinite(r)
+    known = np.isfinite(r) & score.varies
     low, high = np.where(r <= 0, 0.0, np.minimum(low, r)), np.where(r >= 1, 1.0, np.maximum(high, r))
     return np.where(known, low, NAN), np.where(known, high, NAN)
 
@@ -365,8 +379,9 @@ def _difference_covariance(score: Score, base: int) -> Array:
     with np.errstate(invalid="ignore"):
         near = (n * r + 2) / (n + 4)
         spare = np.where((r <= 0) | (r >= 1), near * (1 - near) / (n + 4), 0.0)
-    known = np.flatnonzero(np.isfinite(r) & (np.arange(len(r)) != base))
-    if not np.isfinite(r[base]):
+    defined = np.isfinite(r) & score.varies
+    known = np.flatnonzero(defined & (np.arange(len(r)) != base))
+    if not defined[base]:
         known = known[:0]
     whole = score.covariance + np.diag(np.nan_to_num(spare))
     contrast = np.zeros((len(known), len(r)))

@@ -112,3 +112,15 @@ def test_values_of_any_library_are_groups(two, form):
     site = form([["a", "b"][i % 2] for i in range(800)])
     values = cp.evaluate(clf, p, y, by={"site": site}, resamples=2)["by"][0]["values"]
     assert [(v["value"], v["rows"]) for v in values] == [("a", 400), ("b", 400)]
+
+
+def test_a_site_with_one_patient_is_not_tested(two):
+    clf, p, y = two
+    site = np.repeat(["a", "b", "c"], [400, 300, 100])
+    record = cp.evaluate(
+        clf, p, y, by={"site": site}, groups=np.where(site == "c", 900, np.arange(800) // 2), resamples=2
+    )
+    (table,) = record["by"]
+    assert np.isnan(table["values"][2]["scores"]["recall"]["low"])
+    assert table["notes"] == ["All rows are of one group, so there is no interval and no test: c."]
+    assert "All rows are of one group" in str(record)

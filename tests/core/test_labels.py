@@ -281,6 +281,29 @@ def test_labels_that_differ_in_case_or_blanks_are_reported_at_every_door():
     assert r"merge_rare=['e\u0301', '\xe9']" in look_alike_doubt(["e\u0301", "\u00e9"])  # they look the same in print
 
 
+@pytest.mark.parametrize(
+    ("classes", "alike"),
+    [
+        (["0", "0.0", "1", "unknown"], "'0' and '0.0'"),
+        (["1", "01", "x"], "'01' and '1'"),
+        (["0", "1", "True", "False"], "'0' and 'False'"),
+        (["no", "yes", "Y"], "'Y' and 'yes'"),
+        (["0", "1", "yes"], "'1' and 'yes'"),
+        (["n", "no", "maybe"], None),  # n may stand for another word here
+        (["1", "2", "y"], None),
+        (["nan", "inf", "1"], None),
+        (["T1", "T01"], None),
+        (["t", "f"], None),
+    ],
+)
+def test_labels_that_are_one_value_are_reported(classes, alike):
+    """A column of truth values in three spellings has six classes, which is hardly meant."""
+    doubt = look_alike_doubt(classes)
+    assert (doubt is None) == (alike is None)
+    assert alike is None or f"{alike}" in doubt
+    assert alike is None or "differ only in how a value is written" in doubt
+
+
 def test_a_frame_of_columns_of_text_is_no_sequence():
     refused = r"a frame of 3 columns of text \(for example '[01]'\).*Pass the column of the labels"
     with pytest.raises(TargetError, match=refused):

@@ -7,7 +7,13 @@ import pytest
 from scipy import stats
 
 from counterpoise.core.proportions import wilson
-from counterpoise.metrics.group_scores import COMPARED, GROUP_SCORES, group_scores, largest_deviation
+from counterpoise.metrics.group_scores import (
+    COMPARED,
+    GROUP_SCORES,
+    group_scores,
+    largest_deviation,
+    share_with_interval,
+)
 
 SCORES = ("share", "prevalence", "alert_rate", "recall", "precision", "false_positive_rate")
 
@@ -125,3 +131,34 @@ def test_the_calibration_error_of_weighted_rows_is_not_that_of_unweighted_rows()
     y, p, d, g = draw(300)
     scored = group_scores(y, p, d, g, sample_weight=np.linspace(0.1, 2, 300))
     assert all(np.isnan(one["scores"]["calibration_error"]["value"]) for one in scored["values"])
+
+
+def test_a_score_of_one_patient_has_no_interval_and_no_test():
+    """All rows of value 2 are of one patient: nothing shows how much patients differ there."""
+    y, p, d, g = draw(600)
+    patient = np.where(g == 2, 999, np.arange(600) // 3)
+    g[: (g == 2).sum()] = 2  # and it has the most rows, but is no reference
+    patient[g == 2] = 999
+    scored = group_scores(y, p, d, g, groups=patient)
+    alone = scored["values"][2]
+    assert scored["reference"] != 2
+    assert alone["rows"] == max(v["rows"] for v in scored["values"])
+    for key in set(GROUP_SCORES) - {"share"}:
+        assert np.isfinite(alone["scores"][key]["value"]), key
+        assert np.isnan(alone["scores"][key]["low"]), key
+        assert np.isnan(alone["scores"][key]["high"]), key
+    for key in COMPARED:
+        assert np.isnan(alone["differences"][key]["low"]), key
+    # The other values get the intervals that they have without it.
+    rest = g != 2
+    without = group_scores(y[rest], p[rest], d[rest], g[rest], groups=patient[rest])
+    for v in (0, 1):
+        for key in COMPARED:
+            mine, its = scored["values"][v]["scores"][key], without["values"][v]["scores"][key]
+            assert (mine["low"], mine["high"]) == pytest.approx((its["low"], its["high"]), rel=0.02), key
+
+
+def test_a_share_of_one_patient_has_no_interval():
+    share = share_with_interval(np.arange(20) < 8, np.arange(20) < 10, groups=np.zeros(20))
+    assert share["value"] == pytest.approx(0.8)
+    assert np.isnan(share["low"])
