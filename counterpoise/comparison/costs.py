@@ -1,6 +1,6 @@
 """Costs of decisions in a comparison: two numbers, a matrix, or a column of the rows.
 
-`Costs`, `CostMatrix` and `CostsByRow` have the same five methods (`AnyCosts`), which `compare` calls without looking at
+`Costs`, `CostMatrix` and `CostsByRow` have the same methods (`AnyCosts`), which `compare` calls without looking at
 the kind. `to_dict` is saved as "costs" in leaderboard.json.
 """
 
@@ -87,6 +87,11 @@ class Costs:
         """Return the result unchanged, because the threshold was tuned for these costs."""
         return result
 
+    @property
+    def least(self) -> float:
+        """The least possible cost of a decision."""
+        return 0.0
+
     def row_costs(self, y: Array, decision: Array, amount: Array | None) -> Array:
         """Return the cost of each row, float64 (N,), by class codes and decisions."""
         return matrix_costs(y, decision, np.array([[0.0, self.cost_fp], [self.cost_fn, 0.0]]))
@@ -116,6 +121,11 @@ class CostMatrix:
     def decide_result(self, result: FoldResult, examples: Examples) -> FoldResult:
         """Return the result with the decisions of the lowest expected cost, by its corrected probabilities."""
         return _redecided(result, bayes_decision(result.proba, self.matrix), by_costs, self.matrix, examples.classes)
+
+    @property
+    def least(self) -> float:
+        """The least possible cost of a decision, which is negative if there are benefits."""
+        return float(self.matrix.min())
 
     def row_costs(self, y: Array, decision: Array, amount: Array | None) -> Array:
         """Return the cost of each row, float64 (N,), by class codes and decisions."""
@@ -153,6 +163,11 @@ class CostsByRow:
             above = amount_margins(self.column, np.log(result.proba), examples.amount[result.rows])
         decision = (above >= 0).astype(np.int32)
         return _redecided(result, decision, by_column, self.column.name, self.column.cost_fp, examples.schema)
+
+    @property
+    def least(self) -> float:
+        """The least possible cost of a decision."""
+        return 0.0
 
     def row_costs(self, y: Array, decision: Array, amount: Array | None) -> Array:
         """Return the cost of each row, float64 (N,), by class codes, decisions and amounts."""

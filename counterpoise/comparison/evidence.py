@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from counterpoise.comparison.costs import COST
 from counterpoise.comparison.significance import Difference, correlated_t, from_draws
 from counterpoise.comparison.verdict import Interval
 from counterpoise.metrics.catalog import METRICS
@@ -50,6 +52,7 @@ class Evidence:
         reference: The strategy that others are compared with.
         draws: Paired bootstrap draws that replace the t-tests, or None.
         counts: strategy -> suffix of the decision keys -> float64 (J, 2, 2), or empty.
+        least_cost: The least possible cost of a decision, where the range of the cost per case begins.
     """
 
     scores: dict[str, dict[str, Array]]
@@ -59,6 +62,7 @@ class Evidence:
     reference: str
     draws: Scores | None
     counts: Counts
+    least_cost: float = -math.inf
 
     def fold_values(self, strategy: str, metric: str) -> Array:
         """Return one value per fold, float64 (J,), whose mean is the score of a strategy: the scores of the folds.
@@ -133,7 +137,8 @@ def score_interval(evidence: Evidence, strategy: str, key: str) -> Interval:
     if draws is not None and not (trials and mean in (0.0, 1.0)):  # where a bootstrap has no width
         low, high = percentile(draws, LEVEL)
         return Interval(mean, min(low, mean), max(high, mean), folds)  # a skewed bootstrap may leave its center out
-    ends = fold_interval(values, evidence.ratio, low=metric.low, high=metric.high, level=LEVEL, trials=trials)
+    lowest = evidence.least_cost if key == COST else metric.low
+    ends = fold_interval(values, evidence.ratio, low=lowest, high=metric.high, level=LEVEL, trials=trials)
     return Interval(mean, ends[0], ends[1], folds)
 
 

@@ -22,6 +22,7 @@ intervals and differences, `significance` the tests, and `words` the texts.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -60,6 +61,7 @@ def assess(
     counts: Counts | None = None,
     external: Collection[str] = (),
     unfinished: Collection[str] = (),
+    least_cost: float = -math.inf,
 ) -> Judgment:
     """Judge strategies on one data set by their fold scores.
 
@@ -84,6 +86,7 @@ def assess(
         external: External models. They are ranked, but win only if significantly better than the best other model.
         unfinished: Strategies whose training ended while they still improved: nothing is called better than one of
             them if it is the reference, or the best Counterpoise model that an external model is compared with.
+        least_cost: The least possible cost of a decision. The interval of the cost per case does not begin below it.
 
     Returns:
         A `Judgment`; its fields match leaderboard.json.
@@ -116,6 +119,7 @@ def assess(
         BASELINE if BASELINE in scored else scored[0],
         draws,
         counts or {},
+        least_cost,
     )
     ranking = sorted(scored, key=lambda name: -METRICS[metric].goodness(evidence.mean(name, metric)))
     return Judgment(

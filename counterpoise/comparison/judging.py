@@ -6,6 +6,7 @@ nested score and the next step for trainings that were cut off (`completed_verdi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -71,6 +72,7 @@ def judge_results(
         draws=paired_draws(by_name, scores, examples, seed, metric=metric),
         unfinished=cut_off_strategies(outcome.training),
         test_over_train=None if examples.split is None else len(folds[0].test) / len(folds[0].train),
+        least_cost=-math.inf if costs is None else costs.least,
     )  # fmt: skip
     return replace(judgment, verdict=_verdict_with_effect(judgment.verdict, by_name, counts, examples, outcome, costs))
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.comparison import tally
-from counterpoise.comparison.costs import AnyCosts, with_costs
+from counterpoise.comparison.costs import COST, AnyCosts, with_costs
 from counterpoise.comparison.judge import assess
 from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
@@ -87,7 +87,8 @@ def nested_score(
     # The outer score of the strategy that won inside this fold; test rows / training rows is 1 / (K - 1).
     own = np.array([scores[name][k] for k, name in enumerate(chosen)])
     spec = METRICS[metric]
-    low, high = fold_interval(own, 1 / (len(folds) - 1), low=spec.low, high=spec.high)
+    lowest = costs.least if costs is not None and metric == COST else spec.low
+    low, high = fold_interval(own, 1 / (len(folds) - 1), low=lowest, high=spec.high)
     return Nested(tuple(chosen), tuple(own.tolist()), float(np.nanmean(own)), low, high)
 
 

@@ -23,6 +23,7 @@ from counterpoise.core.schema import KINDS, Column, Schema, TextFormat
 from counterpoise.core.sources import Source
 from counterpoise.data.frames import FRAME_LIBRARIES, is_table, to_frame
 from counterpoise.data.inputs import check_no_gap, is_text
+from counterpoise.data.number_parsing import is_plain, may_be_thousands
 from counterpoise.data.series import library
 from counterpoise.data.values import level_ids, numeric_values
 
@@ -156,6 +157,7 @@ def encode_rows(schema: Schema | None, source: Any, name: str | None = None) -> 
     x = encode_frame(schema, frame)
     _warn_of_unseen(schema, x)
     _warn_of_shares(schema, frame)
+    _warn_of_thousands(schema, frame)
     return x
 
 
@@ -202,6 +204,30 @@ def _warn_of_shares(schema: Schema, frame: pl.DataFrame) -> None:
                 UserWarning,
                 stacklevel=3,
             )
+
+
+def _warn_of_thousands(schema: Schema, frame: pl.DataFrame) -> None:
+    """Warn of each column of text whose points may separate thousands, although training had none such.
+
+    A number is read without the other rows, so 1.200 is 1.2 here. In training, such a column is read as thousands.
+    Columns with fewer than `LEAST_KNOWN` values are not judged.
+    """
+    for column in schema.numeric:
+        if column.unit or not (column.written is None or is_plain(column.written)):
+            continue
+        if frame[column.name].dtype != pl.String:
+            continue
+        known = frame[column.name].str.strip_chars().drop_nulls()
+        if len(known) < LEAST_KNOWN or not may_be_thousands(known):
+            continue
+        number = known.filter(known.str.contains(".", literal=True))[0]
+        warnings.warn(
+            f"Column {column.name!r} contains numbers such as {number!r} beside whole numbers below 1,000, so its "
+            f"points may separate thousands. They are read as decimal points, as in training: {number!r} is read as "
+            f"{float(number):g}. If they separate thousands, write the numbers without them.",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def _numbers_without_frame(schema: Schema, source: Any) -> np.ndarray | None:

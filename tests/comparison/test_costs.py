@@ -10,12 +10,14 @@ import counterpoise as cp
 from counterpoise.comparison.costs import (
     CostMatrix,
     Costs,
+    CostsByRow,
     costs_of,
     mean_cost,
     pooled_cost,
     with_costs,
     with_row_costs,
 )
+from counterpoise.core.cost_column import CostColumn
 from counterpoise.core.errors import ColumnError, CounterpoiseError, OptionError
 from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
@@ -106,6 +108,7 @@ def test_a_matrix_of_three_classes(by_matrix):
         assert np.array_equal(result.cost, costs[truth[result.rows], result.decision])
     assert (comparison.best.rule.costs == costs).all()
     assert comparison.record["costs"] == {"matrix": costs.tolist()}
+    assert all(row["scores"]["expected_cost"]["low"] > 0 for row in comparison.leaderboard)
     assert comparison.verdict.effect["counts"]["none"]["cost"] is not None
 
 
@@ -162,6 +165,12 @@ def test_refusals():
         with pytest.raises(OptionError, match="two classes"):
             costs_of(given[2], *given[:2], three)
     assert issubclass(ColumnError, CounterpoiseError)
+
+
+def test_the_least_possible_cost_of_a_decision():
+    amounts = CostsByRow(CostColumn("amount", 5.0), 20.0)
+    assert Costs(1.0, 5.0).least == amounts.least == 0.0
+    assert CostMatrix(np.array([[0.0, 2.0], [100.0, -5.0]])).least == -5.0
 
 
 def test_only_what_tunes_a_threshold_is_decided_again():

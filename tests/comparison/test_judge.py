@@ -344,3 +344,14 @@ def test_a_model_behind_an_external_one_does_not_rank_first() -> None:
             assert text.count(phrase) == text.count(f"{phrase} among the Counterpoise models")
         alone = {name: row for name, row in of.items() if name != "external:x"}
         assert "among the Counterpoise" not in str(assess(alone, folds=5, metric="roc_auc").verdict)
+
+
+def test_the_interval_of_a_cost_begins_at_the_least_possible_cost() -> None:
+    """Costs spread widely over the folds. Student's interval of them would begin far below 0."""
+    scores = {"none": {"expected_cost": [5.0, 90.0, 20.0]}, "threshold": {"expected_cost": [4.0, 60.0, 9.0]}}
+    interval = assess(scores, folds=3, metric="expected_cost", least_cost=0.0).scores["none"]["expected_cost"]
+    assert (interval.low, interval.high) == fold_interval([5.0, 90.0, 20.0], 0.5, low=0.0, high=math.inf)
+    assert 0 < interval.low < interval.mean < interval.high
+    # With benefits, costs may be negative.
+    free = assess(scores, folds=3, metric="expected_cost").scores["none"]["expected_cost"]
+    assert free.low < 0

@@ -74,3 +74,26 @@ def test_numbers_of_hours_in_a_column_of_times_are_refused():
     assert encode_rows(schema, {"at": [0.5]})["numeric"].item() == 0.5  # noon
     with pytest.raises(ColumnError, match=r"Column 'at' contains 13.* in row 2. Expected times of day"):
         encode_rows(schema, {"at": [0, 13]})
+
+
+def test_points_that_may_separate_thousands_are_reported(tmp_path, recwarn):
+    """Training had 1200 and 950. A file from a spreadsheet has 1.200 and 950, which would silently be 1.2 and 950."""
+    counts = np.arange(N) * 17
+    schema = read({"count": counts, "z": np.arange(N) / 7}, y=np.arange(N) % 2).schema
+
+    def predicted(*texts):
+        path = tmp_path / "new.csv"
+        path.write_text("count,z\n" + "".join(f"{text},0.5\n" for text in texts))
+        return encode_rows(schema, path)["numeric"][:, 0].tolist()
+
+    with pytest.warns(UserWarning, match=r"Column 'count' contains numbers such as '1.200' beside whole numbers"):
+        assert predicted("950", "1.200", "17", "2.000", "3") == pytest.approx([950, 1.2, 17, 2, 3])
+    recwarn.clear()
+    predicted("950", "1.2", "17", "2.000", "3")  # a point before one digit separates no thousands
+    predicted("1.200", "1.250", "1.375", "2.000", "3.125")  # measured to three digits
+    predicted("950", "1200", "17", "2000", "3")
+    predicted("950", "1.200")
+    assert not recwarn
+    grouped = read({"count": [f"{c:,}".replace(",", ".") for c in counts]}, y=np.arange(N) % 2).schema
+    assert encode_rows(grouped, {"count": ["950", "1.200", "17", "2.000", "3"]})["numeric"][1, 0] == 1200
+    assert not [w for w in recwarn if "beside whole numbers" in str(w.message)]
