@@ -33,6 +33,9 @@ def test_kept_rows_guarantee_and_the_guarantee_survives_the_file(clf, tmp_path):
     assert threshold["word"] == "guarantee"
     assert threshold["value"] == sure.rule.threshold
     assert "Recall is at least 0.9 with 95% confidence" in threshold["text"]
+    # The scores of the card are of rows that chose this threshold, which the card says once.
+    assert sure.card["metrics_of"] == f"{clf.card['metrics_of']}; the guarantee chose the threshold on them"
+    assert sure.decide(f1=True).card["metrics_of"] == clf.card["metrics_of"]
     assert sure.rule.guarantee.threshold == threshold["value"]
     x, y = rows(20_000, seed=1)
     assert np.mean(sure.predict(x)[y == 1] == 1) > 0.9

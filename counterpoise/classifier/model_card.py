@@ -99,7 +99,7 @@ def prior_entry(rule: Any) -> list[float]:
 def metric_entries(target: Target, rule: Any, scores: Mapping[str, Array], note: str) -> dict[str, Any]:
     """Return the entries of the card that follow from scores: metrics, and which rows they are of.
 
-    If the rule has a guarantee, these are the rows of the guarantee, otherwise the rows that fitted the rule. After a
+    If there are rows for guarantees, these are the rows, otherwise the rows that fitted the rule. After a
     move to a new prior, each row is weighted by the new divided by the old share of its class. May take seconds.
 
     Args:
@@ -112,6 +112,8 @@ def metric_entries(target: Target, rule: Any, scores: Mapping[str, Array], note:
         "metrics", metric -> its value and the ends of its interval, and "metrics_of", the note.
     """
     prefix = "guarantee_" if "guarantee_y" in scores else ""
+    if prefix and any(one.guarantee is not None for one in rule.problem_rules):
+        note += "; the guarantee chose the threshold on them"
     y, weight = scores[f"{prefix}y"], scores.get(f"{prefix}weight")
     column, decides = rule.column, rule.unreviewed
     # Decisions of some rules depend on a column of the rows (costs, thresholds by group), which may not be stored.

@@ -117,7 +117,7 @@ def command(
         )
     else:
         labels_as = (separator, missing, uncertain)
-        named = o.target_named(target, *labels_as) if any(labels_as) else _names_of(target)
+        named = _table_target(clf, target, labels_as)
         record = jsonable(
             _drift_record(clf, data)
             if unlabeled
@@ -199,10 +199,26 @@ def _image_record(
     return _drift_record(clf, listed) if unlabeled else _evaluation_of(clf, listed, **stakes)
 
 
-def _names_of(target: str | None) -> Any:
-    """Return the column that --target names, or a list of columns; `evaluate` reads them as in training."""
+def _table_target(clf: Any, target: str | None, labels_as: tuple[str | None, str | None, str | None]) -> Any:
+    """Return the target of a table, as `evaluate` takes it: a column, a list of columns, or a reader of several.
+
+    `labels_as` is (separator, missing, uncertain). Without --target, those that are None are as in training.
+    """
+    from counterpoise.core.label_columns import labels
+
     names = o.split_names(target)
-    return list(names) if len(names) > 1 else target
+    if not any(labels_as):
+        return list(names) if len(names) > 1 else target
+    separator, missing, uncertain = labels_as
+    if target is not None or not clf.target.independent:
+        return o.target_named(target, *labels_as)
+    learned = clf.target.columns_of(clf.schema, clf.classes_.tolist())
+    if separator is not None and len(learned.columns) > 1:
+        return o.target_named(target, *labels_as)  # which refuses it
+    return labels(
+        learned.target, missing=missing or learned.missing, uncertain=uncertain or learned.uncertain,
+        separator=separator or learned.separator,
+    )  # fmt: skip
 
 
 def _image_target(clf: Any, target: str | None, labels_as: tuple[str | None, str | None, str | None]) -> Any:

@@ -107,6 +107,13 @@ def command(
         table = clf.predict_units(data, unit, prior=prior)
     else:
         table = clf.predict_frame(data, prior=prior)
+    if unit is None and reasons is None and clf.unit is not None and not (pictures and images is None):
+        columns = ",".join(clf.unit.columns)
+        print_line(
+            f"! The model decides units ({clf.unit.name}), but each row is decided by itself, at its own threshold. "
+            f"To decide units, add --unit {columns}.",
+            error=True,
+        )
     if reasons is not None:
         if pictures:
             raise OptionError("--reasons is for tables, but the rows are images. Remove --reasons.")
@@ -116,7 +123,7 @@ def command(
         write_data(text)
         return
     write_text(out, text)
-    for line in predict_summary(clf, model, data, table, out).lines():
+    for line in predict_summary(clf, model, data, table, out, prior).lines():
         print_line(line, error=True)
 
 

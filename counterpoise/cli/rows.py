@@ -73,6 +73,7 @@ def _read_images(data: Path, target: Any, pictures: Mapping[str, Any], check: An
         OptionError, ColumnError: An option does not go with images or with a folder, or --target or --size is missing.
     """
     from counterpoise.core.errors import ColumnError, OptionError
+    from counterpoise.data.frames import CSV, PARQUET
     from counterpoise.data.images import read_images
 
     columns: dict[str, Any] = {name: options.get(name) for name in ("groups", "time", "split", "unit", "aggregate")}
@@ -92,6 +93,12 @@ def _read_images(data: Path, target: Any, pictures: Mapping[str, Any], check: An
                 "for training. Remove --drop."
             )
     elif wrong := [name for name, value in of_table.items() if value]:
+        if tables := sorted(path.name for path in data.iterdir() if path.suffix.lower() in (*CSV[:2], *PARQUET)):
+            raise OptionError(
+                f"{data} is a folder with the table {tables[0]}"
+                + (f" and {len(tables) - 1} more" if len(tables) > 1 else "")
+                + ". Expected one table, or a folder of images. Name one file, or join the files into one."
+            )
         raise OptionError(
             f"{_option(wrong[0])} is for a table, but {data} is a folder of images with one sub-folder per "
             f"class. Remove {_option(wrong[0])}."

@@ -126,7 +126,7 @@ def leaderboard_table(comparison: Comparison, width: int = WIDE) -> Any:
     for head in (*heads, "Recall", "Precision", *(["Seconds"] if medium else []), *single):
         table.add_column(head, justify="right", no_wrap=head != heads[0] or width >= NARROW)
     for row in board["rows"]:
-        name = [Text(row["name"] if board["models"] else row["style"].title + (" *" if row["winner"] else ""))]
+        name = [Text((row["name"] if board["models"] else row["style"].title) + (" *" if row["winner"] else ""))]
         name += [Text(row["model"])] if board["models"] else []
         if row["failed"]:
             table.add_row(*name, row["status"].lower())

@@ -64,7 +64,7 @@ def train_summary(clf: Any, strategy: str, rows: int, out: Path, notes: tuple[st
     metrics = of.get("metrics", {})
     keys = ("average_precision", "recall", "precision")
     scores = [text for key in keys if (text := _metric_text(key, metrics.get(key)))]
-    of_what = ("" if clf.unit is None else "units of ") + card.get("metrics_of", "stored rows")
+    of_what = ("" if clf.unit is None else "for units; ") + card.get("metrics_of", "stored rows")
     evidence = f"{capital('; '.join(scores))} ({of_what})." if scores else ""
     return Summary(
         f"saved {out}: {strategy_title(strategy)}, {models}, {rows:,} rows, {decided}", evidence,
@@ -99,10 +99,11 @@ def _decisions_sentence(clf: Any, rule: Any, metrics: Mapping[str, Any]) -> str:
     )
 
 
-def predict_summary(clf: Any, model: Path, data: Path, table: Any, out: Path) -> Summary:
+def predict_summary(clf: Any, model: Path, data: Path, table: Any, out: Path, prior: float | None = None) -> Summary:
     """Return what `predict` prints on the file it wrote, and on a change of the class proportions.
 
-    For several labels, or more than two classes, only the answer and the next step are filled in.
+    `prior` is the share of --prior, which the mean probability is compared with; None: the share in training. For
+    several labels, or more than two classes, only the answer and the next step are filled in.
     """
     of_units = clf.unit is not None and "rows" in table.columns
     answer = f"saved {out}: {table.height:,} {'units' if of_units else 'rows'} with {', '.join(table.columns)}"
@@ -112,10 +113,11 @@ def predict_summary(clf: Any, model: Path, data: Path, table: Any, out: Path) ->
     counts = table["decision"].value_counts(sort=True).rows()
     shown = ", ".join(f"{count:,} {str(name)!r} ({100 * count / table.height:.3g}%)" for name, count in counts)
     rule = clf.unit.rule if of_units else clf.rule
-    mean, share = float(table["probability"].mean()), float(rule.prior[1])
+    mean, share = float(table["probability"].mean()), float(rule.prior[1]) if prior is None else prior
+    origin = "share in training" if prior is None else "share of --prior"
     positive = repr(str(clf.classes_[1]))
-    evidence = f"Decisions: {shown}. Mean probability of {positive}: {mean:.3g} (share in training: {share:.3g})."
-    # A mean probability below two thirds of the share in training, or above one and a half, hints at a change.
+    evidence = f"Decisions: {shown}. Mean probability of {positive}: {mean:.3g} ({origin}: {share:.3g})."
+    # A mean probability below two thirds of this share, or above one and a half, hints at a change.
     moved = not 0.67 < mean / share < 1.5 if share > 0 else False
     step = f"Check the class proportions: counterpoise evaluate {model} {data} --unlabeled"
     return Summary(answer, evidence, _expected_cost_sentence(rule, clf.classes_[1], table), step if moved else label)

@@ -13,7 +13,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from counterpoise.classifier.classifier import Classifier
-from counterpoise.comparison import tally
+from counterpoise.comparison import tally, words
 from counterpoise.comparison.audit import audit_of, check_by_columns, check_importance
 from counterpoise.comparison.block_draws import check_enough_blocks
 from counterpoise.comparison.costs import COST, AnyCosts, costs_of, with_costs
@@ -270,8 +270,9 @@ def _run_comparison(
         audit = audit_of(by_name[winner.name], examples, best, of_folds)
     # With units, strategies are judged by the scores of units, and the verdict also reports those of rows.
     cut_off = cut_off_next_step(outcome.training, outcome.extension, survivors.cut)
-    decides = priced is not None and winner.aim != "argmax" and best is not None
-    verdict = completed_verdict(judgment, len(ran), nested_result, cut_off, examples.split is None, decides)
+    costed = priced is not None and best is not None
+    step = words.next_step_with_costs(winner.aim != "argmax", metric == COST) if costed else ""
+    verdict = completed_verdict(judgment, len(ran), nested_result, cut_off, examples.split is None, step)
     verdict = verdict if units is None else units.verdict_with_note(verdict, rows_judged, metric)
     rows = leaderboard_rows(rows_judged, by_name, ran, examples, outcome, survivors, priced, labels, trainer.label)
     rows = [{**row, "units": None} for row in rows] if units is None else units.ranked_rows(rows, judgment, priced)

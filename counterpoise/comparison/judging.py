@@ -32,21 +32,21 @@ Array = np.ndarray
 
 
 def completed_verdict(
-    judgment: Judgment, among: int, nested_result: Nested | None, cut_off: str, nestable: bool, decides: bool
+    judgment: Judgment, among: int, nested_result: Nested | None, cut_off: str, nestable: bool, priced: str
 ) -> Verdict:
     """Return the verdict with what the judge did not see: the nested score, and trainings that ended too early.
 
     `nested_result` is the nested score, if there is one. `among` is the number of compared strategies, and `nestable`
     whether a nested comparison is possible. `cut_off` is the next step for trainings that ended too early, or "".
-    `decides` is whether `model.keras` decides by the costs of the comparison.
+    `priced` is the next step of a comparison with costs that needs no more evidence, or "" without costs.
     """
     verdict, selection = judgment.verdict, ""
     if nested_result is not None:
         selection = words.nested_score(judgment.metric, nested_result.mean, nested_result.low, nested_result.high)
     elif judgment.ranking[0] == verdict.winner:
         selection = words.selection_caveat(among, nestable, judgment.metric)
-    if decides and verdict.next_step == words.CHOOSE_THRESHOLD:
-        verdict = replace(verdict, next_step=words.DEPLOY)
+    if priced and verdict.next_step == words.CHOOSE_THRESHOLD:
+        verdict = replace(verdict, next_step=priced)
     return replace(
         verdict, chosen_among=among, evidence=f"{verdict.evidence} {selection}".strip(),
         next_step=cut_off or verdict.next_step,

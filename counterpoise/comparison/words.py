@@ -19,9 +19,21 @@ CHOOSE_THRESHOLD = (
     "Choose the decision threshold for your costs: `--cost-fp` and `--cost-fn`, or the threshold panel of the report."
 )
 DEPLOY = "Deploy `model.keras`, which decides by these costs."
+DEPLOY_DEFAULT = "Deploy `model.keras`, which decides at the default threshold."
+COMPARE_BY_COST = (
+    "Compare by `--metric expected_cost`, because `model.keras` decides at the default threshold, not by these costs."
+)
 MORE_DATA = "Collect more data."
 #: Probabilities that decide a verdict.
 LIMITS = (CERTAIN, LIKELY)
+
+
+def next_step_with_costs(decides: bool, by_cost: bool) -> str:
+    """Return the next step of a comparison with costs that needs no more evidence.
+
+    `decides` is whether `model.keras` decides by the costs, and `by_cost` whether the verdict is on the expected cost.
+    """
+    return DEPLOY if decides else DEPLOY_DEFAULT if by_cost else COMPARE_BY_COST
 
 
 class Texts(NamedTuple):

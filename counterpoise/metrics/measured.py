@@ -5,7 +5,8 @@ Scores that depend on them (log loss, Brier score, and with two classes the cali
 weighted rows) are resampled from all rows: other test rows would have other shares. What a metric needs is resampled
 and no more: the cells of the confusion matrix for decisions, the losses per row for log loss, Brier score and skill,
 and rows (of a large class a sample, which makes an interval a little too wide) for the rest. Proportions of two classes
-get Wilson's interval, average precision that of `ap_interval`. Weighted rows and groups have none of these short ways.
+get Wilson's interval, average precision that of `ap_interval`. Weighted rows and groups have none of these short ways,
+except proportions of exactly 0 or 1, where no resample differs. Groups of one row each are rows without groups.
 Calibration slope and intercept have no interval (nan) where there are more than `MANY` probabilities.
 
 `cp.evaluate` and the model card of a classifier show these intervals; a comparison has its own (`comparison.evidence`).
@@ -58,7 +59,7 @@ def measure(
         raw: float (N, C), probabilities of the uncorrected output; None leaves its keys out.
         positive: Code of the positive class with two classes.
         sample_weight: float (N,): row i counts as w_i rows. groups: (N,), drawn as wholes. With either every interval
-            comes from at most 200 resamples of rows or groups, proportions included.
+            comes from at most 200 resamples of rows or groups, proportions included unless they are 0 or 1.
         resamples: Bootstrap draws. level: Confidence. seed: Of the draws.
 
     Returns:
@@ -72,6 +73,8 @@ def measure(
     """
     if len(np.unique(y)) < 2:
         raise TargetError("The rows have one class only. Scores need rows of at least two classes.")
+    if groups is not None and len(np.unique(groups)) == len(y):
+        groups = None
     # One thread: threads of a busy machine wait for each other far longer than these small systems take.
     with threadpool_limits(limits=1):
         return _measure_checked(y, proba, decision, raw, positive, sample_weight, groups, resamples, level, seed)
@@ -180,10 +183,43 @@ def _measure_checked(
         if groups is None:  # of groups, all scores are drawn in one way
             draws |= _weighted_loss_draws(y, proba, seen, sample_weight, min(resamples, ROW_RESAMPLES), seed)
         ends = {k: percentile(draw, level) for k, draw in draws.items()}
+        if c == 2:
+            decided = (decision, sc.default_decision(proba, positive), sc.default_decision(seen, positive))
+            ends |= _edge_intervals(y, decided, values, positive, sample_weight, groups, level)
     nothing = (np.nan, np.nan)
     return {
         k: {"value": float(values[k]), **dict(zip(("low", "high"), ends.get(k, nothing), strict=True))} for k in keys
     }
+
+
+def _edge_intervals(
+    y: Array, decided: Sequence[Array], values: Mapping[str, float], positive: int, sample_weight: Array | None,
+    groups: Any, level: float,
+) -> dict[str, Pair]:  # fmt: skip
+    """Return Wilson's intervals of the proportions that are exactly 0 or 1, for rows with weights or in groups.
+
+    The number of trials is what the groups are worth: (sum W)^2 / sum W^2 for their weights W (Kish). Of equal groups
+    without weights it is the number of groups.
+
+    Args:
+        y, positive, sample_weight, groups, level: As in `measure`.
+        decided: Decisions (N,) for each of `SUFFIXES`.
+        values: Metric key -> value.
+    """
+    weight = np.ones(len(y)) if sample_weight is None else sample_weight
+    unit = np.arange(len(y)) if groups is None else np.unique(groups, return_inverse=True)[1].ravel()
+    ends = {}
+    for suffix, d in zip(SUFFIXES, decided, strict=True):
+        among = {"recall": y == positive, "specificity": y != positive, "precision": d == positive, "accuracy": y >= 0}
+        for key, rows in among.items():
+            value = values.get(key + suffix)
+            if value in (0.0, 1.0):
+                sums = np.bincount(unit[rows], weight[rows])
+                square = float(sums @ sums)
+                trials = sums.sum() ** 2 / square if square > 0 else 0.0
+                low, high = wilson(value * trials, trials, level)
+                ends[key + suffix] = float(low), float(high)
+    return ends
 
 
 def _plain_intervals(

@@ -15,7 +15,7 @@ import numpy as np
 
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.classifier.group_thresholds import codes_of
-from counterpoise.core.examples import Examples
+from counterpoise.core.examples import VALIDATION, Examples
 from counterpoise.core.folds import Fold, Holdout
 from counterpoise.core.job import Member
 from counterpoise.core.version import version
@@ -157,7 +157,7 @@ def scores_note(strategy: Strategy, tune_threshold: bool, rows: str) -> str:
 
 def stopping_note(rows: Holdout, examples: Examples, strategy: Strategy, tune_threshold: bool) -> str:
     """Return the card's sentence about the early-stopping rows and their other uses."""
-    word = "held-out" if examples.split is None else "validation"
+    word = "held-out" if examples.split is None or not len(examples.rows_with_role(VALIDATION)) else "validation"
     more = " and for the threshold"
     if not sets_threshold(strategy, tune_threshold):
         more = f"{' and to check the probabilities' * (strategy.aim != 'argmax')}, not for the threshold"

@@ -9,11 +9,13 @@ import polars as pl
 import pytest
 from leaderboard_schema import PER_PROBLEM
 from PIL import Image
+from scipy import stats
 from sklearn import metrics
 
 import counterpoise as cp
 from counterpoise.classifier.evaluation import evaluate
 from counterpoise.core.errors import ColumnError, DataError, OptionError, TargetError
+from counterpoise.core.proportions import wilson
 from counterpoise.metrics.measured import joint_intervals, measure
 from counterpoise.targets.new_labels import label_codes
 
@@ -334,3 +336,31 @@ def test_equal_weights_have_the_intervals_of_losses_without_weights(shares):
         assert weighted[key]["high"] - weighted[key]["low"] == pytest.approx(width, rel=0.25)
     assert weighted["skill"]["low"] == pytest.approx(plain["skill"]["low"], abs=1e-9)
     assert weighted["skill"]["high"] == pytest.approx(plain["skill"]["high"], abs=1e-9)
+
+
+def test_groups_of_one_row_are_rows_without_groups():
+    """Units are such groups: a recall of 1 among them has Wilson's interval, not one of width 0."""
+    y, p = draw(300, 3)
+    d = np.maximum(y, (p[:, 1] > 0.5).astype(int))
+    alone = measure(y, p, d, groups=np.random.default_rng(0).permutation(300), resamples=30)
+    assert alone == measure(y, p, d, resamples=30)
+    low, high = wilson(int(y.sum()), int(y.sum()))
+    assert (alone["recall"]["low"], alone["recall"]["high"]) == pytest.approx((low, high))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_proportion_of_1_has_an_interval_in_groups_and_with_weights(weighted):
+    """No resample of groups differs from 1. The groups with such rows are the trials, by what they are worth."""
+    y, p = draw(300, 4)
+    d = np.maximum(y, (p[:, 1] > 0.5).astype(int))
+    patient = np.arange(300) // 3
+    w = np.random.default_rng(1).exponential(size=300) if weighted else None
+    recall = measure(y, p, d, sample_weight=w, groups=patient, resamples=30)["recall"]
+    sums = np.bincount(patient[y == 1], None if w is None else w[y == 1])
+    worth = sums.sum() ** 2 / (sums**2).sum()
+    z2 = stats.norm.ppf(0.975) ** 2
+    assert recall["value"] == recall["high"] == 1
+    assert recall["low"] == pytest.approx(worth / (worth + z2))  # Wilson's lower end at 1
+    nothing = measure(y, p, np.zeros(300, int), sample_weight=w, groups=patient, resamples=30)
+    assert (nothing["precision"]["low"], nothing["precision"]["high"]) == (0, 1)  # no alerts, no information
+    assert nothing["recall"]["low"] == 0 < nothing["recall"]["high"]

@@ -208,3 +208,11 @@ def test_two_images_do_not_write_the_same_heat_map(counterpoise, model, tmp_path
     run = counterpoise("explain", model, tmp_path / "new", "--out", tmp_path / "heat")
     assert (run.code, "would have the same name, a_b_c.png.png" in run.err) == (2, True)
     assert not list((tmp_path / "heat").glob("*"))
+
+
+def test_a_folder_of_tables_is_named_as_such(counterpoise, tmp_path):
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text("age,ill\n31,no\n62,yes\n")
+    run = counterpoise("train", tmp_path, "--target", "ill", "--out", tmp_path / "m.keras")
+    assert run.code == 2
+    assert "is a folder with the table a.csv and 1 more. Expected one table" in run.err

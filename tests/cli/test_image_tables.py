@@ -60,9 +60,15 @@ def _model(folder, counterpoise):
 
 def test_units_are_predicted_from_a_table_without_labels(counterpoise, folder, model):
     table = ("predict", model, folder / "new.csv", "--images", "scan")
-    rows = pl.read_csv(io.StringIO(counterpoise(*table).out))
+    run = counterpoise(*table)
+    rows = pl.read_csv(io.StringIO(run.out))
     assert rows.height == 160
-    units = pl.read_csv(io.StringIO(counterpoise(*table, "--unit", "patient,eye").out))
+    # The threshold of units was tuned, and rows have their own: that is said.
+    assert "! The model decides units (patient + eye), but each row is decided by itself" in run.err
+    assert "add --unit patient,eye." in " ".join(run.err.split())
+    run = counterpoise(*table, "--unit", "patient,eye")
+    assert "decides units" not in run.err
+    units = pl.read_csv(io.StringIO(run.out))
     assert units.columns == ["patient", "eye", "rows", "probability", "decision"]
     assert units.height == 80
     assert units["rows"].to_list() == [2] * 80

@@ -35,6 +35,13 @@ def test_train_predict_evaluate(root):
     shown = run_command("evaluate", model, table, "--target", "mass,edema")
     assert (shown.code, "means over the labels" in shown.out) == (0, True)
     assert run_command("evaluate", model, root / "tags.csv", "--target", "tags", "--separator", "|").code == 0
+    # Without --target, the columns of training are read by the options that are given.
+    absent, named = (
+        json.loads(run_command("evaluate", model, table, "--json", "--missing", "absent", *more).out)["labels"]
+        for more in ((), ("--target", "edema,mass"))
+    )
+    assert absent == named != record["labels"]
+    assert "--separator is for one column" in run_command("evaluate", model, table, "--separator", "|").err
     watched = json.loads(run_command("evaluate", model, table, "--unlabeled", "--json").out)
     assert [row["label"] for row in watched["labels"]] == ["edema", "mass"]
     lines = run_command("evaluate", model, table, "--unlabeled").out.splitlines()

@@ -61,6 +61,7 @@ def test_several_models_have_a_column():
     lines = drawn(leaderboard_table(comparison(boosted), 100), 100).splitlines()
     assert lines[1].split()[:2] == ["Strategy", "Model"]
     assert any(line.split()[:2] == ["Baseline", "boosted"] for line in lines)
+    assert any(line.split()[:3] == ["Baseline", "*", "mlp"] for line in lines), "the recommended row is marked"
 
 
 def test_a_column_has_one_number_of_decimals():

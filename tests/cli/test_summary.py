@@ -43,6 +43,12 @@ def test_what_predict_prints_is_what_the_table_has(two):
     assert len(lines) == 3
     few = clf.predict_frame(p[p < np.quantile(p, 0.4)])
     assert "--unlabeled" in predict_summary(clf, *FILES, few, Path("out.csv")).lines()[-1]
+    # With --prior, the mean probability is compared with this share, not with the share in training.
+    rng = np.random.default_rng(1)
+    rare = 1 / (1 + np.exp(-(2 * rng.normal(size=4000) + 3 * (np.arange(4000) < 120) - 3)))
+    rare = predict_summary(clf, *FILES, clf.predict_frame(rare, prior=0.03), Path("out.csv"), 0.03).lines()
+    assert "(share of --prior: 0.03)" in rare[1]
+    assert "--unlabeled" not in rare[-1]
     cheap = clf.decide(costs=[[0, 2], [30, -5]])
     table = cheap.predict_frame(p)
     proba, alert = table["probability"].to_numpy(), (table["decision"] == "ill").to_numpy()

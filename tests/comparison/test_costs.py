@@ -17,6 +17,7 @@ from counterpoise.comparison.costs import (
     with_costs,
     with_row_costs,
 )
+from counterpoise.comparison.words import next_step_with_costs
 from counterpoise.core.cost_column import CostColumn
 from counterpoise.core.errors import ColumnError, CounterpoiseError, OptionError
 from counterpoise.core.examples import Examples
@@ -132,8 +133,14 @@ def test_blocks_of_groups_and_time_and_a_given_split():
 def test_another_metric_may_judge_and_two_numbers_go_as_before():
     rows = payments()
     how = {**HOW, "strategies": "threshold", "refit": False}
-    comparison = cp.compare("mlp", rows, "fraud", costs=(1, 5), metric="roc_auc", **how)
+    trees = {**how, "refit": True, "epochs": "auto"}
+    comparison = cp.compare("forest", rows, "fraud", costs=(1, 5), metric="roc_auc", **trees)
     assert comparison.record["metric"] == "roc_auc"
+    # Equal ranks: the baseline wins, which does not decide by costs. To pass costs would be no news.
+    assert comparison.verdict.winner == "none"
+    assert "`--metric expected_cost`" in comparison.verdict.next_step
+    assert next_step_with_costs(decides=True, by_cost=True) == "Deploy `model.keras`, which decides by these costs."
+    assert next_step_with_costs(decides=False, by_cost=True).endswith("decides at the default threshold.")
     assert all("expected_cost" in row["scores"] for row in comparison.leaderboard)
     assert cp.compare("mlp", rows, "fraud", costs=(1, 5), **how).record["metric"] == "expected_cost"
 

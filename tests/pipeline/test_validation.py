@@ -62,6 +62,7 @@ def test_a_column_of_training_and_test_rows_trains_on_the_first_alone():
     assert np.array_equal(column.predict_proba(X), alone.predict_proba(X))
     assert column.rule.threshold == alone.rule.threshold
     assert column.card["metrics_of"] == f"{len(test)} test rows, not used for training or tuning"
+    assert " held-out rows were used for early stopping" in column.card["rule"]  # none of the split is a validation row
     judged = average_precision_score(Y[test], column.predict_proba(X[test])[:, 1])
     assert column.card["metrics"]["average_precision"]["value"] == pytest.approx(judged, abs=1e-6)
     floor = column.decide(recall_floor=0.5, confidence=0.8).card["threshold"]
