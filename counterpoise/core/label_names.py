@@ -41,11 +41,14 @@ _MISSING = frozenset(("-", "--", ".", "?", "n/a", "n.a.", "#n/a", "<na>", "nan",
 _MISSING_AMONG_NUMBERS = frozenset(("na", "none", "missing", "unknown", "unlabeled", "unlabelled"))
 
 
-def look_alike_doubt(classes: Sequence[Any], name: str = "y", merge: bool = True) -> str | None:
+def look_alike_doubt(
+    classes: Sequence[Any], name: str = "y", merge: bool = True, words: tuple[str, str] = ("labels", "classes")
+) -> str | None:  # fmt: skip
     """Return a sentence about classes that look alike, or None.
 
     They differ only in case, blanks or the encoding of accents, or are one number or truth value ('1', '01', '1.0',
-    'True'). `merge` is whether classes can be merged, which several labels per row cannot.
+    'True'). `merge` is whether classes can be merged, which several labels per row cannot. `words` are what the
+    sentence calls the texts, and what they are read as: the categories of a column are no labels.
 
     Example:
         >>> look_alike_doubt(["ill", "Ill ", "well"])
@@ -62,8 +65,8 @@ def look_alike_doubt(classes: Sequence[Any], name: str = "y", merge: bool = True
     more = f" ({len(alike) - 1} more such groups)" if len(alike) > 1 else ""
     shown, differ = _writer_and_difference(alike[0])
     return (
-        f"{name} has the labels {' and '.join(map(shown, alike[0]))}{more}, which differ only {differ}. They "
-        "are read as different classes. If they mean the same, write them in the same way"
+        f"{name} has the {words[0]} {' and '.join(map(shown, alike[0]))}{more}, which differ only {differ}. They "
+        f"are read as different {words[1]}. If they mean the same, write them in the same way"
         + (f", or merge them with merge_rare=[{', '.join(map(shown, alike[0]))}]." if merge else ".")
     )
 

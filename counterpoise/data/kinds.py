@@ -29,6 +29,7 @@ import polars as pl
 
 from counterpoise.core.checks import rows_text
 from counterpoise.core.errors import ColumnError
+from counterpoise.core.label_names import look_alike_doubt
 from counterpoise.core.schema import Column, TextFormat
 from counterpoise.data.cells import clean
 from counterpoise.data.cycles import PER_DAY, cycle_name, cycles_of
@@ -62,6 +63,8 @@ _UNIX_UNITS = ("seconds", "milliseconds", "microseconds", "nanoseconds")
 _DIGIT = r"\p{Nd}"
 #: Values on which it is seen whether text spells one of these.
 _SAMPLE_VALUES = 1_000
+#: Most categories of a column that are compared with each other.
+MOST_COMPARED = 10_000
 #: Words from which on a text that is hardly ever repeated is prose, and no identifier.
 FREE_TEXT_WORDS = 3
 
@@ -128,7 +131,7 @@ def infer_column(series: pl.Series, kind: str | None = None) -> InferredColumn:
         )
     unit = "date" if are_dates(levels) else ""
     column = Column(name, str(inferred), levels, missing, compared_by_value(levels), unit, written=read.written)
-    return InferredColumn(column, texts, (*notes, *_levels_note(column, len(texts))))
+    return InferredColumn(column, texts, (*notes, *_levels_note(column, len(texts)), *_look_alike_note(column)))
 
 
 def _read_by_kind(series: pl.Series, kind: str | None) -> ParsedColumn:
@@ -328,3 +331,12 @@ def _levels_note(column: Column, rows: int) -> tuple[str, ...]:
         f"Column {column.name!r} has {len(column.levels):,} categories in {rows:,} rows. Networks distinguish "
         f"only the {MAX_LEVELS} most frequent categories. Merge categories, or leave the column out (--drop).",
     )
+
+
+def _look_alike_note(column: Column) -> tuple[str, ...]:
+    """Return a note if categories of a column differ only in case, blanks, or the spelling of a value, or ()."""
+    if len(column.levels) > MOST_COMPARED:
+        return ()
+    words = ("categories", "categories")
+    note = look_alike_doubt(column.levels, f"Column {column.name!r}", merge=False, words=words)
+    return () if note is None else (note,)

@@ -89,3 +89,14 @@ def test_prose_is_not_called_an_identifier():
         "Column 'note' is free text (200 distinct texts in 200 rows) that only the network 'text' reads and is left "
         "out."
     )
+
+
+def test_categories_that_differ_only_in_case_are_reported():
+    texts = ["yes", "no", "YES", "No", "y", "n"] * 10
+    (note,) = infer_column(pl.Series("paid", texts)).notes
+    assert note.startswith(
+        "Column 'paid' has the categories 'No' and 'n' and 'no' (1 more such groups), which differ only"
+    )
+    assert note.endswith("They are read as different categories. If they mean the same, write them in the same way.")
+    for fine in (["yes", "no"], ["red", "blue", "n", "no"], ["1a", "01a", "2"]):
+        assert not infer_column(pl.Series("paid", fine * 15)).notes
