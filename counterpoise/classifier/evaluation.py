@@ -49,6 +49,8 @@ from counterpoise.targets.thresholds import group_thresholds_entry
 Array = np.ndarray
 #: Most bootstrap draws for scores of elements (pixels or steps), of which there are many.
 ELEMENT_RESAMPLES = 60
+#: Groups from which their bootstrap is reliable.
+ENOUGH_GROUPS = 20
 
 
 def evaluate(
@@ -142,6 +144,13 @@ def evaluate(
     _check_one_per_label(codes, groups=group, sample_weight=weight, unit=None if units is None else units.codes)
     if units is not None:
         group = units.codes if group is None else joined_groups(group, units.codes)
+    if group is not None and 1 < (count := len(np.unique(group))) < ENOUGH_GROUPS:
+        warnings.warn(
+            f"The rows are in {count} groups. Intervals from fewer than {ENOUGH_GROUPS} groups are too narrow. Score "
+            "rows of more groups.",
+            UserWarning,
+            stacklevel=2,
+        )
     examples = Examples(rows, codes, tuple(clf.classes_.tolist()), sample_weight=weight, kind=clf.kind)
     check_no_class_lost(examples.strata, weight, clf.classes_.tolist())
     column = clf.rule.column

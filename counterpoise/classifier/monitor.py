@@ -79,13 +79,22 @@ def monitor(
     for problem, rule in zip(problems, clf.rule.unreviewed.problem_rules, strict=True):
         # A problem contains only the rows where its label is known; of the new rows, all are used.
         fresh = replace(problem, rows=np.arange(new.shape[1])).log_p(new)
-        drifts[problem.name] = compare_scores(
+        drift = compare_scores(
             rule, list(problem.log_p(old)), problem.y, list(fresh),
             sample_weight=problem.of_rows(clf.scores.get("weight")), column_values=stored, new_column_values=values,
             method=method, draws=draws, seed=seed,
         )  # fmt: skip
+        of_rows = () if clf.unit is None else (_of_rows_note(clf.unit.name),)
+        drifts[problem.name] = replace(drift, notes=(*drift.notes, *of_rows))
     # With one class per row there is one problem, and its name is empty.
     return drifts[""] if problems[0].index is None else drifts
+
+
+def _of_rows_note(unit: str) -> str:
+    """Return the note that a classifier of units is compared by its single rows."""
+    return (
+        f"The classifier decides units ({unit}), but these shares, decisions, and thresholds are those of single rows."
+    )
 
 
 def adapted(clf: Classifier, drift: Drift | Mapping[str, Drift]) -> Classifier:

@@ -242,6 +242,10 @@ def test_what_goes_beyond_the_leaderboard():
     clf = cp.wrap(p[:, 1], y).decide(cost=(1, 9))
     groups = np.arange(600) // 3
     record = evaluate(clf, p[:, 1], y, groups=groups, resamples=50)
+    with pytest.warns(
+        UserWarning, match="The rows are in 3 groups. Intervals from fewer than 20 groups are too narrow"
+    ):
+        evaluate(clf, p[:, 1], y, groups=np.arange(len(y)) % 3, resamples=2)
     more = record["further"]
     assert record["groups"] == 200
     for wrong, words in (

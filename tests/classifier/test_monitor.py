@@ -8,6 +8,7 @@ import pytest
 import counterpoise as cp
 from counterpoise.classifier.monitor import adapted, drift_to_dict
 from counterpoise.core.errors import GuaranteeError, OptionError
+from counterpoise.core.units import UnitRule
 
 
 def scores(n, share, seed, gap=2.0):
@@ -166,3 +167,12 @@ def test_the_weights_of_the_stored_rows_count(clf):
     drift = cp.monitor(clf.with_card({"weight": weight}), scores(300, 0.4, 1)[0], draws=5)
     alerts = np.array([np.average(decision[y == c], weights=weight[y == c]) for c in (0, 1)])
     assert drift.flagged_before[1] == pytest.approx(clf.rule.prior @ alerts)
+
+
+def test_units_are_compared_by_their_rows_which_is_said(clf):
+    units = cp.wrap(*scores(600, 0.2, 0))
+    units.unit = UnitRule(("study",), "mean", units.rule)
+    fresh, _ = scores(300, 0.2, 1)
+    notes = cp.monitor(units, fresh, draws=10).notes
+    assert notes[-1].startswith("The classifier decides units (study), but these shares")
+    assert not any("units" in note for note in cp.monitor(clf, fresh, draws=10).notes)
