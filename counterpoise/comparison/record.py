@@ -18,6 +18,7 @@ from counterpoise.comparison.stored_values import SCHEMA
 from counterpoise.comparison.verdict import Judgment, Verdict
 from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
+from counterpoise.core.folds import used_rows
 from counterpoise.core.version import version
 from counterpoise.diagnosis.guard import COLUMNS, REPEATS
 from counterpoise.networks.network import Network
@@ -65,10 +66,11 @@ def leaderboard_record(
     "left_out": rows per fold}. `delay` and `audit` may be None.
     """
     examples, settings = trainer.examples, trainer.settings
+    used = used_rows(outcome.folds)
     return {
         "schema": SCHEMA,
         "version": version(),
-        "data": tally.data_block(examples),
+        "data": tally.data_block(examples, used),
         "metric": metric,
         "folds": len(outcome.folds) // outcome.repeats,
         "repeats": outcome.repeats,
@@ -91,7 +93,12 @@ def leaderboard_record(
         "time_limited": limited is not None and limited.seconds,
         "nested": None if nested is None else nested.to_dict(),
         "costs": None if costs is None else costs.to_dict(),
-        "warnings": [*examples.warnings, *warnings, *training_warnings(outcome.training, rows)],
+        "warnings": [
+            *examples.warnings,
+            *tally.dropped_notes(examples, used),
+            *warnings,
+            *training_warnings(outcome.training, rows),
+        ],
         "verdict": verdict.to_dict(),
         "rows": list(rows),
     }

@@ -259,10 +259,35 @@ def _history_curves(histories: Sequence[Mapping[str, list[float]]], labels: Mapp
     return {"steps": longest, "stop_loss": [h["stop_loss"] for h in histories], "recall": recall}
 
 
-def data_block(examples: Examples) -> dict[str, Any]:
-    """Return the "data" part of leaderboard.json."""
+def dropped_notes(examples: Examples, used: Array) -> list[str]:
+    """Return sentences on duplicate rows that were left out, if rows are not among the `used` ones.
+
+    One is on the positive class, which was chosen before: it may be the more frequent one of the rest.
+    """
+    dropped = len(examples) - len(used)
+    if not dropped:
+        return []
+    notes = [f"{dropped:,} duplicate rows were left out (duplicates='drop'), so {len(used):,} rows remain."]
+    problem, *others = _problems_with_rows(examples, used)
+    if not others and len(problem.classes) == 2:
+        target = target_of(examples)
+        before, now = (
+            [c["count"] for c in shares_of(target, y, examples.classes)] for y in (examples.y, examples.y[used])
+        )
+        rare, positive = (str(label) for label in examples.classes)
+        if before[1] <= before[0] and now[1] > now[0]:
+            notes.append(
+                f"Among these rows, {rare!r} is rarer than {positive!r}, the positive class. To score {rare!r}, pass "
+                f"positive={rare!r} (--positive {rare})."
+            )
+    return notes
+
+
+def data_block(examples: Examples, used: Array | None = None) -> dict[str, Any]:
+    """Return the "data" part of leaderboard.json, of the `used` rows (None: all); "duplicates" counts in all rows."""
     schema = examples.schema
     repeated = None if examples.duplicate_ids is None else int(len(examples) - len(np.unique(examples.duplicate_ids)))
+    examples = examples if used is None or len(used) == len(examples) else examples.subset(used)
     problem, *others = _problems_with_rows(examples, np.arange(len(examples)))
     positive = None if others or len(problem.classes) > 2 else str(examples.classes[examples.positive])
     return {

@@ -271,7 +271,8 @@ def _rows_by_csv_module(raw: bytes, layout: Layout, line: int, last: bool, skip_
     if again and not skip_bad:
         raise DataError(
             f"{layout.name}, line {line + again[0][0]}: this line repeats the header. Expected only one "
-            "header, in the first line. Delete such lines, or leave them out with skip_bad=True (--skip-bad)."
+            "header, in the first line. Delete such lines, or leave them out in training with skip_bad=True "
+            "(--skip-bad)."
         )
     left_out.headers += len(again)
     data = [row for row in rows if row[2] != header] if again else rows
@@ -282,7 +283,7 @@ def _rows_by_csv_module(raw: bytes, layout: Layout, line: int, last: bool, skip_
         raise DataError(
             f"{layout.name}, line {line + begin}: this line has {len(fields)} fields. Expected {width}, as in "
             f"the header{more}. Put values that contain the separator in quotation marks, or leave such lines "
-            "out with skip_bad=True (--skip-bad)."
+            "out in training with skip_bad=True (--skip-bad)."
         )
     left_out.wrong_width += len(bad)
     kept = [row for row in data if len(row[2]) == width or (width == 1 and not row[2])]

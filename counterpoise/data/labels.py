@@ -18,6 +18,8 @@ from counterpoise.core.labels import Labels, class_labels
 
 #: More distinct labels than this are a number to predict, when they come as floats.
 MOST_FLOAT_CLASSES = 50
+#: Characters of a whole number that 64 bits hold for sure.
+MOST_DIGITS = 18
 #: Arguments of `encode_labels` that name classes.
 LABEL_OPTIONS = ("positive", "one_vs_rest", "merge_rare")
 
@@ -27,7 +29,7 @@ SEVERAL = (
     " fit and compare take one class per row, several labels per row (zeros and ones (N, L), see cp.labels), or a "
     "class per pixel or step (see cp.elements). For several outputs, compile your own model with cp.compile_balanced."
 )
-_WHOLE = re.compile(r"[-+]?\d{1,18}")
+_WHOLE = re.compile(r"[-+]?\d+")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 
@@ -121,9 +123,10 @@ def _with_written_types(labels: Labels, name: str) -> Labels:
     if all(c in ("True", "False") for c in classes):  # other spellings stay text, to be written as they were
         return read_target(np.array([c == "True" for c in classes])[labels.codes], name)
     if all(_WHOLE.fullmatch(c) for c in classes):
-        # '01' is a code whose zero matters; it stays text.
-        values: list[Any] = [int(c) for c in classes]
-        return read_target(np.array(values)[labels.codes], name) if list(map(str, values)) == list(classes) else labels
+        # '01' is a code whose zero matters, and a long number would lose digits; they stay text.
+        if max(map(len, classes)) > MOST_DIGITS or [str(int(c)) for c in classes] != list(classes):
+            return labels
+        return read_target(np.array([int(c) for c in classes])[labels.codes], name)
     if all(_NUMBER.fullmatch(c) for c in classes):
         return read_target(np.array([float(c) for c in classes])[labels.codes], name)
     return labels

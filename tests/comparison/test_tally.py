@@ -165,3 +165,20 @@ def test_rows_of_weight_0_do_not_make_counts_larger(examples):
     assert tables[""].sum() == 6
     shares = tally.data_block(weighted)["classes"]
     assert [c["weighted_share"] for c in shares] == [pytest.approx(4 / 6), pytest.approx(2 / 6)]
+
+
+def test_dropped_duplicates_do_not_count_and_the_positive_class_is_questioned(examples):
+    """A file that someone oversampled: without the copies, the other class is the rare one."""
+    y = np.repeat([0, 1], [8, 6])
+    copied = Examples(
+        np.arange(14.0)[:, None], y, ("ill", "well"), duplicate_ids=np.array([0, 0, 0, 0, 0, 1, 2, 3, *range(4, 10)])
+    )
+    used = np.array([0, 5, 6, 7, *range(8, 14)])
+    block = tally.data_block(copied, used)
+    assert (block["rows"], block["duplicates"]) == (10, 4)
+    assert [c["count"] for c in block["classes"]] == [4, 6]
+    dropped, positive = tally.dropped_notes(copied, used)
+    assert dropped == "4 duplicate rows were left out (duplicates='drop'), so 10 rows remain."
+    assert positive.startswith("Among these rows, 'ill' is rarer than 'well', the positive class.")
+    assert tally.dropped_notes(copied, np.arange(14)) == []
+    assert len(tally.dropped_notes(copied, np.arange(1, 14))) == 1

@@ -22,6 +22,10 @@ def encode(values, **options):
         (["True", "False", "False"], (False, True)),
         (["true", "false", "false"], ("false", "true")),
         (["1", "b", "b"], ("b", "1")),
+        (
+            ["1000000000000000002", "1000000000000000001", "1000000000000000001"],
+            ("1000000000000000001", "1000000000000000002"),
+        ),
     ],
 )
 def test_text_of_a_file_gets_its_type_back(written, classes):
