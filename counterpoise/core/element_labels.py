@@ -6,6 +6,7 @@ It is in `core` because reading (`core.label_columns`, `data/mask_files.py`) and
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -211,10 +212,18 @@ def element_codes(given: Any, classes: Array) -> Array:
     whole_numbers = all(isinstance(label, int) for label in read.classes)
     if None in codes and whole_numbers and all(isinstance(name, str) for name in known):  # codes of named classes
         codes = [label if 0 <= label < len(known) else None for label in read.classes]
+        if None not in codes and 0 not in codes:
+            meant = ", ".join(f"{code} is {known[code]!r}" for code in codes)
+            warnings.warn(
+                f"No element has the label 0. The labels are read as numbers of the classes from 0 on: {meant}. If "
+                "they mean other classes, pass the names of the classes as labels.",
+                UserWarning,
+                stacklevel=2,
+            )
     if None in codes:
         raise TargetError(
             f"y has the label {read.classes[codes.index(None)]!r}. Expected one of the classes of the "
-            f"classifier: {', '.join(map(str, known[:8]))}. Correct the masks, or pass them as "
-            "cp.elements(masks, ignore=...)."
+            f"classifier: {', '.join(map(str, known[:8]))}. Correct the labels. To ignore "
+            "this label, use ignore= of cp.elements or of cp.images (--ignore)."
         )
     return np.array([*codes, -1], np.int32)[read.codes]  # code -1 takes the last entry, and stays -1

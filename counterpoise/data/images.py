@@ -30,6 +30,7 @@ from counterpoise.data.image_set import ImageSet
 from counterpoise.data.image_table import read_image_table
 from counterpoise.data.kept_pixels import KeptPixels
 from counterpoise.data.labels import read_target
+from counterpoise.data.mask_files import masks_beside_images
 from counterpoise.data.masked_images import masked_files
 from counterpoise.data.pixel_types import Range
 from counterpoise.data.pixels import decoder as decoder
@@ -320,6 +321,12 @@ def _read_class_folders(root: Path) -> tuple[list[str], RowMetadata, Path, list[
         labels, split=None if layout.split is None else pl.Series("split", layout.split), target="folder"
     )
     notes = [f"The sub-folder {name!r} has no files, so it is not used as a class." for name in layout.empty]
+    if pairs := masks_beside_images(layout.paths):
+        mask, image = pairs[0]
+        notes.append(
+            f"{len(pairs):,} {'file looks' if len(pairs) == 1 else 'files look'} like masks of other images, such as "
+            f"{mask} beside {image}, but are read as images of a class. If they are masks, move them to another folder."
+        )
     if layout.inside:
         names = ", ".join(dict.fromkeys(layout.labels))
         notes.append(

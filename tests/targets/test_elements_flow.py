@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -130,6 +132,14 @@ def test_regions_are_of_the_class_that_was_rare_in_training(clf):
     y[:, :4] = 0
     value = evaluate(clf, x, y, resamples=10)["metrics"]["dice"]["value"]
     assert value == pytest.approx(f1_score(y.ravel(), clf.predict(x).ravel()))
+
+
+def test_regions_do_not_depend_on_the_shares_of_the_rows_that_fitted_the_rule(clf):
+    """Held-out images may have more pixels of the rare class than of the background."""
+    x, y = lesions(12, 16, seed=1)
+    other = clf.with_rule(replace(clf.rule, prior=clf.rule.prior[::-1]))
+    values = [evaluate(one, x, y, resamples=10)["metrics"]["dice"]["value"] for one in (clf, other)]
+    assert values[0] == values[1] == pytest.approx(f1_score(y.ravel(), clf.predict(x).ravel()))
 
 
 def test_a_threshold_for_lesions(tmp_path):
