@@ -141,6 +141,19 @@ def encode_pictures(schema: Schema, x: Any, name: str | None = None) -> dict[str
     return {IMAGE: np.asarray(x[IMAGE]), **encode_rows(schema, columns, name)}
 
 
+def read_as_trained(images: ImageSet, pictures: Pictures | None) -> ImageSet:
+    """Return images in the form of training; warn if this form is not known, because `pictures` is None."""
+    if pictures is not None:
+        return images.read_as(pictures)
+    warnings.warn(
+        "The model was trained on arrays, so how its images were read is not known. The pixels of files are 0 to 255. "
+        "If training used another scale, such as 0 to 1, pass arrays on this scale instead of cp.images.",
+        UserWarning,
+        stacklevel=3,
+    )
+    return images
+
+
 def warn_of_other_scale(pictures: Pictures | None, x: Any) -> None:
     """Warn if arrays (N, height, width, channels) are on another scale than the images of training, 0 to 255.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -119,6 +120,20 @@ def test_pixels_on_another_scale_than_in_training_are_reported(table):
         warnings.simplefilter("error", UserWarning)
         for right in (x, x.astype(np.float32), np.zeros_like(x, np.float32), plain):
             clf.predict(right)
+
+
+def test_validation_pixels_on_another_scale_than_in_training_are_reported(table):
+    plain = scans(table, target="dx", features=())
+    pixels = plain.load().astype(np.float32)
+    deep = replace(plain, deep=True)  # pixels of 16-bit files are float32 from 0 to 255
+    with pytest.warns(UserWarning, match="pixels on another scale"):
+        cp.fit(of_pictures, deep, validation=(pixels / 255, plain.y), epochs=1, verbose=0)
+    with pytest.warns(UserWarning, match=r"trained on arrays.*0 to 255"):
+        cp.fit(of_pictures, pixels / 255, plain.y, validation=plain, epochs=1, verbose=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        for right in ((pixels, plain.y), plain):
+            cp.fit(of_pictures, deep, validation=right, epochs=1, verbose=0)
 
 
 def test_images_are_pooled_as_in_training(table):

@@ -120,6 +120,16 @@ def test_decimals_without_a_fraction_are_times_weights_and_values_of_by():
     assert read(frame.with_columns(n=10**20 + pl.col("n")), "y", time="n").time.tolist() == [1e20] * 3
 
 
+def test_values_of_by_go_with_arrays_and_need_a_name():
+    x, site = np.zeros((3, 2, 2)), np.array(["n", "s", "n"])
+    assert read(x, y=[0, 1, 0], by={"site": site}).by["site"].tolist() == site.tolist()
+    with pytest.raises(OptionError, match=r"by='site' names a column, but the data are arrays"):
+        read(x, y=[0, 1, 0], by="site")
+    for values in (np.arange(3), [1, 2, 1], pl.Series([1.5, 2.5, 3.5])):
+        with pytest.raises(OptionError, match=r"by= is a .* of values\. Expected the names of columns"):
+            read(x, y=[0, 1, 0], by=values)
+
+
 def test_an_infinite_time_is_refused():
     with pytest.raises(ColumnError, match="time= contains an infinite value in row 2"):
         read({"a": [1.5, 2.0, 3.0]}, y=[0, 1, 0], time=[1.0, np.inf, 2.0])
