@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.cli.rows import picture_form
+from counterpoise.cli.rows import picture_form, print_image_notes
 from counterpoise.cli.terminal import print_line, write_data
 from counterpoise.core.errors import ArtifactError, DataError, OptionError
 from counterpoise.core.files import check_folder, drafts
@@ -96,7 +96,9 @@ def _images_to_predict(clf: Any, data: Path, skip_bad: bool) -> Any:
         raise OptionError(
             f"{data} contains the parts of a split. Pass the image folder of one part, such as test/images."
         )
-    return list_unlabeled(folders[0].images if folders else data, *picture_form(clf), skip_bad)
+    images = list_unlabeled(folders[0].images if folders else data, *picture_form(clf), skip_bad)
+    print_image_notes(images)
+    return images
 
 
 def _mask_values(classes: Sequence[Any]) -> Any:

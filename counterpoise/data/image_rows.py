@@ -18,7 +18,7 @@ from counterpoise.core.duplicates import find_duplicates
 from counterpoise.core.errors import ColumnError, DataError
 from counterpoise.core.examples import IMAGE, TRAIN, Examples, Pictures
 from counterpoise.core.schema import Schema
-from counterpoise.data.image_set import ImageSet, bad_files_text
+from counterpoise.data.image_set import ImageSet, left_out_notes
 from counterpoise.data.kinds import infer_column
 from counterpoise.data.labels import encode_with_options
 from counterpoise.data.reading_notes import blank_label_notes, column_notes
@@ -49,8 +49,7 @@ def image_examples(
     duplicate_ids = find_duplicates(x if schema is None else x[IMAGE])
     # None would mean rows that cannot be compared; images always can.
     assert duplicate_ids is not None
-    word = "file was" if len(images.bad) == 1 else "files were"
-    notes = [*more, f"{len(images.bad)} {word} left out: {bad_files_text(images.bad)}."] if images.bad else [*more]
+    notes = [*more, *left_out_notes(images.bad)]
     copies = len(duplicate_ids) - len(np.unique(duplicate_ids))
     if copies:
         divided_by_rows = metadata.split is None and metadata.time is None  # groups cannot be combined with time

@@ -204,7 +204,8 @@ def list_images(
 ) -> ImageSet:
     """Return images as `images` does, for the form that a model needs, without logging notes.
 
-    `learned` is whether the model learned black and white from its images. With None, the files decide. `as_text`
+    `learned` is whether the model learned black and white from its images. With None, there is no model yet, and the
+    files decide. `as_text`
     names features that are read as text. `check` is called with the metadata and the names of the files before any
     file is decoded, to raise errors early. It is not called if the labels are in masks.
     """
@@ -265,7 +266,8 @@ def list_images(
     if color_mode == "auto":
         color_mode = "grayscale" if all(info.gray for info in good.values()) else "rgb"
     form = Pictures(color_mode, span, aspect, learns_range(good, span, learned))
-    all_notes = (*notes, *image_notes(list(good.values()), form, sides))
+    # The form of a model was chosen in training, with notes on the training images.
+    all_notes = (*notes, *(image_notes(list(good.values()), form, sides) if learned is None else ()))
     return ImageSet(
         tuple(good), metadata, sides, form, augment, bad, str(home), deep, all_notes, kept,
         features=None if table is None or not features else table.select(features),
