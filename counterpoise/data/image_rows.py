@@ -22,7 +22,7 @@ from counterpoise.data.image_set import ImageSet, left_out_notes
 from counterpoise.data.kinds import infer_column
 from counterpoise.data.labels import encode_with_options
 from counterpoise.data.reading_notes import blank_label_notes, column_notes
-from counterpoise.data.row_metadata import RowMetadata, joined_groups
+from counterpoise.data.row_metadata import RowMetadata, group_codes, joined_groups
 from counterpoise.data.schema import encode_rows
 from counterpoise.data.unit_columns import with_units
 
@@ -138,6 +138,28 @@ def encode_pictures(schema: Schema, x: Any, name: str | None = None) -> dict[str
         )
     columns = {key: values for key, values in x.items() if key != IMAGE}
     return {IMAGE: np.asarray(x[IMAGE]), **encode_rows(schema, columns, name)}
+
+
+def warn_of_shared_images(train: ImageSet, validation: ImageSet) -> None:
+    """Warn if training images and validation images have groups in common, or else files.
+
+    Groups are compared only if both have them.
+    """
+    files = [{os.path.abspath(path) for path in images.paths} for images in (train, validation)]
+    shared, what = len(files[0] & files[1]), "file"
+    groups = [None if images.metadata is None else images.metadata.groups for images in (train, validation)]
+    if groups[0] is not None and groups[1] is not None:
+        codes = group_codes(pl.concat([groups[0].cast(pl.String), groups[1].cast(pl.String)]))
+        in_both = len(np.intersect1d(codes[: len(train)], codes[len(train) :]))
+        shared, what = (in_both, "group") if in_both else (shared, what)
+    if shared:
+        warnings.warn(
+            f"The training images and the validation images have {shared:,} {what}{'s' * (shared != 1)} in common. The "
+            "scores on the validation images are then too high. Pass validation images of other groups, such as other "
+            "patients.",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def read_as_trained(images: ImageSet, pictures: Pictures | None) -> ImageSet:
