@@ -191,6 +191,23 @@ def rarer_last(labels: Labels) -> Labels:
     return replace(labels, codes=np.where(codes < 0, codes, 1 - codes), classes=labels.classes[::-1])
 
 
+def void_doubts(classes: Sequence[Any]) -> list[str]:
+    """Return a list of one sentence if 255 among small class codes may mean "no class", or an empty one.
+
+    Example:
+        >>> void_doubts([0, 255]), void_doubts([0, 128, 255]), len(void_doubts([0, 1, 255]))
+        ([], [], 1)
+    """
+    others = [label for label in classes if label != 255]
+    small = all(isinstance(label, int) and 0 <= label < 64 for label in others)
+    if 255 not in classes or len(others) < 2 or not small:
+        return []
+    return [
+        f"The value 255 is read as a class, beside {len(others)} classes from {min(others)} to {max(others)}. If 255 "
+        "means no class (void), ignore it: cp.elements(masks, ignore=255), cp.images(..., ignore=255), or --ignore 255."
+    ]
+
+
 def element_codes(given: Any, classes: Array) -> Array:
     """Return labels of new rows as codes among the classes of a classifier, int32 (N, ...); -1 where ignored.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from counterpoise.core.checks import check_no_class_lost
 from counterpoise.core.duplicates import find_duplicates
+from counterpoise.core.element_labels import void_doubts
 from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Examples
 from counterpoise.core.label_names import label_doubts, look_alike_doubt
@@ -111,6 +112,7 @@ def complete_examples(
     name, several = f"Target {metadata.target!r}", examples.kind == "labels"
     alike = look_alike_doubt(examples.classes, name, merge=False) if several else None
     doubts = label_doubts(examples.classes, name) if examples.kind == "one_of" else [alike] if alike else []
+    doubts += void_doubts(examples.classes) if examples.kind == "elements" else []
     blank = blank_label_notes(examples.y, examples.classes) if several else []
     warnings = [*notes, *blank, *doubts, *decimal_name_notes(metadata)]
     duplicate_ids = find_duplicates(examples.x)

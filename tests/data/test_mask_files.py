@@ -326,6 +326,7 @@ def test_one_class_that_was_saved_as_1_and_as_255_is_noted(tmp_path, caplog):
         void[0] = 255
         images(folder(tmp_path / "both", [void, square(255)]), 8)
     assert "none contains both" not in caplog.text
+    assert "The value 255 is read as a class, beside 2 classes from 0 to 1" in caplog.text
 
 
 def test_classes_that_an_image_loses_are_noted(tmp_path, caplog):

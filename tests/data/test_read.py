@@ -12,7 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_breast_cancer
 
+from counterpoise.core.element_labels import elements
 from counterpoise.core.errors import ColumnError, CounterpoiseError, DataError, OptionError, TargetError
+from counterpoise.core.label_columns import as_labels_if_several
 from counterpoise.data.read import read
 from counterpoise.data.schema import encode_rows
 
@@ -128,6 +130,21 @@ def test_values_of_by_go_with_arrays_and_need_a_name():
     for values in (np.arange(3), [1, 2, 1], pl.Series([1.5, 2.5, 3.5])):
         with pytest.raises(OptionError, match=r"by= is a .* of values\. Expected the names of columns"):
             read(x, y=[0, 1, 0], by=values)
+
+
+def test_masks_in_which_255_may_mean_no_class_are_reported():
+    x, codes = np.zeros((4, 3, 3, 1)), np.arange(36).reshape(4, 3, 3) % 3
+    doubts = [
+        [text for text in read(x, y=y, pick=as_labels_if_several).warnings if "255" in text]
+        for y in (
+            np.where(codes == 2, 255, codes),
+            codes,
+            255 * (codes > 1),
+            elements(np.where(codes == 2, 255, codes), ignore=255),
+        )
+    ]
+    assert [len(texts) for texts in doubts] == [1, 0, 0, 0]
+    assert "If 255 means no class (void), ignore it: cp.elements(masks, ignore=255)" in doubts[0][0]
 
 
 def test_an_infinite_time_is_refused():
