@@ -136,11 +136,10 @@ def _opening_sentences(record: Mapping[str, Any], of: Mapping[str, Any]) -> Iter
     rare = classes[1] if len(classes) == 2 else min(classes, key=lambda c: c["share"])
     share = f"{str(rare['label'])!r} ({_percent_text(rare['share'])}"
     share += f", weighted {_percent_text(rare['weighted_share'])}" if "weighted_share" in rare else ""
-    if form == "elements":
-        share += " of the pixels or steps)"
-    elif form == "two":
-        share = f"{rare['count']:,} {share})"
-    yield f"{rows}: {share}." if len(classes) == 2 else f"{rows} of {len(classes)} classes; rarest: {share})."
+    share += " of the pixels or steps)" if form == "elements" else ")"
+    if form == "two":
+        share = f"{rare['count']:,} {share}"
+    yield f"{rows}: {share}." if len(classes) == 2 else f"{rows} of {len(classes)} classes; rarest: {share}."
     text = f"{capital(threshold_text(of['threshold'], of['aim']))}."
     if of is record and (spread := record["threshold_spread"]) is not None:
         low, high = (_number_text(spread[end]["threshold"]) for end in ("low", "high"))

@@ -35,8 +35,7 @@ def sampled_logits_and_regions(clf: Any, encoded: Any, examples: Examples) -> tu
     Returns:
         Logits of each member, as `Classifier.encoded_logits`, and the regions.
     """
-    # The background is that of training, even if other rows have more elements of a rare class.
-    foreground = foreground_of(np.asarray(clf.rule.prior))
+    foreground = foreground_of(_training_counts(clf))
     sampled, parts, start = [], [], 0
     for _, logits in predicting.logit_batches(clf, encoded):
         decided = clf.decide_from_logits(logits)
@@ -46,6 +45,16 @@ def sampled_logits_and_regions(clf: Any, encoded: Any, examples: Examples) -> tu
         parts.append(joined_regions([part], shown=False))
         sampled.append([examples.scored_outputs(z, rows) for z in logits])
     return [np.concatenate(columns) for columns in zip(*sampled, strict=True)], joined_regions(parts, shown=False)
+
+
+def _training_counts(clf: Any) -> Array:
+    """Return the number of elements of each class (C,) in training.
+
+    The background is the class that was most frequent in training. Other rows may have more elements of another class,
+    as may the rows that fitted the rule. Their shares are used only if the card does not list the classes.
+    """
+    entries = clf.card_without_metrics.get("classes") or [{"count": share} for share in clf.rule.prior]
+    return np.array([entry["count"] for entry in entries])
 
 
 def region_metrics(result: RegionResult, groups: Array | None, resamples: int, weights: Array | None = None) -> Scored:

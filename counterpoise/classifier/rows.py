@@ -6,7 +6,6 @@ Labels among them are ignored.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -20,7 +19,7 @@ from counterpoise.core.structure import leaves
 from counterpoise.data.amounts import amounts_in
 from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.group_input import GroupInput
-from counterpoise.data.image_rows import encode_image_set, encode_pictures, warn_of_other_scale
+from counterpoise.data.image_rows import encode_image_set, encode_pictures, read_as_trained, warn_of_other_scale
 from counterpoise.data.image_set import ImageSet, pictures_of
 from counterpoise.data.loading import dataset_kind, features_of, load_features
 from counterpoise.data.named_inputs import NamedInputs
@@ -30,10 +29,6 @@ from counterpoise.networks.encoder import has_picture
 from counterpoise.networks.output import takes_probabilities
 
 Array = np.ndarray
-_OTHER_FORM = (
-    "The model was trained on arrays, so how its images were read is not known. The pixels of files are 0 to 255. If "
-    "training used another scale, such as 0 to 1, pass arrays on this scale instead of cp.images."
-)
 
 
 def row_chunks(clf: Any, x: Any) -> Iterator[Any]:
@@ -51,9 +46,7 @@ def encoded_rows(clf: Any, x: Any, name: str | None = None) -> Any:
     a plain table or arrays. `name` is what to call them in a message.
     """
     if isinstance(x, ImageSet):
-        if clf.pictures is None:
-            warnings.warn(_OTHER_FORM, UserWarning, stacklevel=2)
-        return encode_image_set(x if clf.pictures is None else x.read_as(clf.pictures), clf.schema)
+        return encode_image_set(read_as_trained(x, clf.pictures), clf.schema)
     if clf.schema is not None and has_picture(clf.members.input):
         rows = encode_pictures(clf.schema, x, name)
         warn_of_other_scale(clf.pictures, rows[IMAGE])

@@ -19,6 +19,7 @@ from counterpoise.cli.rows import (
     feature_options,
     form_options,
     picture_form,
+    print_image_notes,
     unit_columns_in,
 )
 from counterpoise.cli.terminal import Terminal
@@ -182,7 +183,9 @@ def _image_record(
 
     size, form = picture_form(clf)
     if unlabeled and images is None:
-        return _drift_record(clf, module.list_unlabeled(data, size, form, how["skip_bad"]))
+        unlabeled_images = module.list_unlabeled(data, size, form, how["skip_bad"])
+        print_image_notes(unlabeled_images)
+        return _drift_record(clf, unlabeled_images)
     if images is None and target is not None:
         raise OptionError(f"--target names a column, but {data} is a folder of images. Remove --target.")
     if images is not None and target is None and not unlabeled:
@@ -196,6 +199,7 @@ def _image_record(
         data, size, **form_options(form), **(feature_options(clf) if images is not None else {}), **how,
         images=images, root=root, target=named, columns={"groups": groups},
     )  # fmt: skip
+    print_image_notes(listed)
     return _drift_record(clf, listed) if unlabeled else _evaluation_of(clf, listed, **stakes)
 
 

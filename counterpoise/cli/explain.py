@@ -11,7 +11,14 @@ from typing import Annotated, Any
 import typer
 
 from counterpoise.cli import options as o
-from counterpoise.cli.rows import check_features, check_root, feature_options, form_options, picture_form
+from counterpoise.cli.rows import (
+    check_features,
+    check_root,
+    feature_options,
+    form_options,
+    picture_form,
+    print_image_notes,
+)
 from counterpoise.cli.terminal import Terminal
 from counterpoise.cli.trust import trusted_objects
 from counterpoise.core.errors import DataError, OptionError
@@ -157,6 +164,7 @@ def _write_heat_maps(
         listed = list_unlabeled(data, size, form, how["skip_bad"])
     else:
         listed = list_images(data, size, **form_options(form), **feature_options(clf), **how)
+    print_image_notes(listed)
     names = [os.path.relpath(path, listed.root).replace(os.sep, "_") + ".png" for path in listed.paths]
     _check_names(names, listed.paths)
     with drafts(out) as draft:

@@ -13,7 +13,14 @@ import typer
 
 from counterpoise.cli import options as o
 from counterpoise.cli.predicted_masks import predict_masks
-from counterpoise.cli.rows import check_features, check_root, feature_options, form_options, picture_form
+from counterpoise.cli.rows import (
+    check_features,
+    check_root,
+    feature_options,
+    form_options,
+    picture_form,
+    print_image_notes,
+)
 from counterpoise.cli.summary import predict_summary
 from counterpoise.cli.terminal import print_line, write_data
 from counterpoise.cli.trust import trusted_objects
@@ -179,6 +186,7 @@ def _image_predictions(
             data, size, **form_options(form), **feature_options(clf), skip_bad=skip_bad, images=images, root=root,
             unit=unit,
         )  # fmt: skip
+    print_image_notes(images_read)
     if unit is not None:
         return clf.predict_units(images_read, prior=prior)
     names = [os.fsencode(path).decode("utf-8", "backslashreplace") for path in images_read.paths]

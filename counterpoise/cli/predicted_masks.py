@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.cli.rows import picture_form
+from counterpoise.cli.rows import picture_form, print_image_notes
 from counterpoise.cli.terminal import print_line, write_data
 from counterpoise.core.errors import ArtifactError, DataError, OptionError
 from counterpoise.core.files import check_folder, drafts
@@ -38,6 +38,7 @@ def predict_masks(clf: Any, data: Path, prior: float | None, out: Path | None, s
     """
     import polars as pl
 
+    from counterpoise.data.image_files import without_ending
     from counterpoise.data.mask_sizes import restored_mask
     from counterpoise.data.masked_images import image_sides
 
@@ -54,7 +55,7 @@ def predict_masks(clf: Any, data: Path, prior: float | None, out: Path | None, s
         for row, codes in zip(rows.tolist(), decided, strict=True):
             mask = restored_mask(codes, image_sides(images.paths[row]), images.form.aspect)
             tables.append(_area_row(clf, names[row], mask, classes))
-            masks[str(Path(names[row]).with_suffix(".png"))] = _mask_png(np.where(mask < 0, void, values[mask]))
+            masks[without_ending(names[row]) + ".png"] = _mask_png(np.where(mask < 0, void, values[mask]))
     if len(masks) < len(names) and out is not None:
         raise DataError(
             "Two images have the same name with different endings, so their masks would have the same "
@@ -95,7 +96,9 @@ def _images_to_predict(clf: Any, data: Path, skip_bad: bool) -> Any:
         raise OptionError(
             f"{data} contains the parts of a split. Pass the image folder of one part, such as test/images."
         )
-    return list_unlabeled(folders[0].images if folders else data, *picture_form(clf), skip_bad)
+    images = list_unlabeled(folders[0].images if folders else data, *picture_form(clf), skip_bad)
+    print_image_notes(images)
+    return images
 
 
 def _mask_values(classes: Sequence[Any]) -> Any:

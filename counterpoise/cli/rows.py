@@ -177,3 +177,12 @@ def unit_columns_in(clf: Any, data: Path) -> tuple[str, ...] | None:
     if clf.unit is None or not set(clf.unit.columns) <= set(stored(data).columns):
         return None
     return tuple(clf.unit.columns)
+
+
+def print_image_notes(images: Any) -> None:
+    """Print on standard error what was noticed while images were listed, such as rows and files that are left out."""
+    from counterpoise.cli.terminal import print_line
+    from counterpoise.data.image_set import left_out_notes
+
+    for note in (*images.notes, *left_out_notes(images.bad)):
+        print_line(f"! {note}", error=True)

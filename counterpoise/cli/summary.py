@@ -64,12 +64,13 @@ def train_summary(clf: Any, strategy: str, rows: int, out: Path, notes: tuple[st
     metrics = of.get("metrics", {})
     keys = ("average_precision", "recall", "precision")
     scores = [text for key in keys if (text := _metric_text(key, metrics.get(key)))]
+    new, new_data = ("rows", "ROWS.csv") if clf.pictures is None else ("images", "IMAGES")
     of_what = ("" if clf.unit is None else "for units; ") + card.get("metrics_of", "stored rows")
     evidence = f"{capital('; '.join(scores))} ({of_what})." if scores else ""
     return Summary(
         f"saved {out}: {strategy_title(strategy)}, {models}, {rows:,} rows, {decided}", evidence,
         _decisions_sentence(clf, rule, metrics),
-        next_step or f"Score it on new rows: counterpoise evaluate {out} ROWS.csv", notes,
+        next_step or f"Score it on new {new}: counterpoise evaluate {out} {new_data}", notes,
     )  # fmt: skip
 
 
@@ -148,10 +149,11 @@ def diagnosis_lines(diagnosis: Diagnosis) -> Iterator[str]:
     """
     r = diagnosis.record
     share = next((c.share for c in r.classes if c.label == r.minority), float("nan"))
-    yield f"{r.minority!r} is {100 * share:.3g}% of {r.rows:,} rows ({r.imbalance_ratio:,.1f} to 1)."
+    what = "the pixels or steps of " if r.per_element else ""
+    yield f"{r.minority!r} is {100 * share:.3g}% of {what}{r.rows:,} rows ({r.imbalance_ratio:,.1f} to 1)."
     others = [f"{c.label!r} {c.count:,}" for c in sorted(r.classes, key=lambda c: -c.count)]
     more = f", {len(others) - MOST_CLASSES} more" if len(others) > MOST_CLASSES else ""
-    yield f"Classes: {', '.join(others[:MOST_CLASSES])}{more}."
+    yield f"{'Rows with each class' if r.per_element else 'Classes'}: {', '.join(others[:MOST_CLASSES])}{more}."
     evidence = f"A recall of 0.8 has a 95% CI of ±{r.half_width_fold:.2f} in each of {r.folds} folds"
     evidence += f", and of ±{r.half_width_total:.2f} in all folds together."
     if r.quick is not None:
@@ -159,7 +161,9 @@ def diagnosis_lines(diagnosis: Diagnosis) -> Iterator[str]:
         evidence += f" A quick model has average precision {q.average_precision:.2f} and ROC AUC {q.roc_auc:.3f}."
     yield evidence
     accuracy = f"{100 * r.majority_accuracy:.1f}%"
-    yield f"A model that always predicts the largest class has accuracy {accuracy} and finds no {r.minority!r} rows."
+    elements = "pixels or steps" if r.per_element else "rows"
+    largest = f"A model that always predicts the largest class has accuracy {accuracy}"
+    yield f"{largest} and finds no {r.minority!r} {elements}."
     for check in diagnosis.checks:
         if check.status == "look":
             yield f"! {capital(check.name)}: {check.finding} {check.action}".rstrip()

@@ -6,6 +6,7 @@ It is in `core` because reading (`core.label_columns`, `data/mask_files.py`) and
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -190,6 +191,23 @@ def rarer_last(labels: Labels) -> Labels:
     return replace(labels, codes=np.where(codes < 0, codes, 1 - codes), classes=labels.classes[::-1])
 
 
+def void_doubts(classes: Sequence[Any]) -> list[str]:
+    """Return a list of one sentence if 255 among small class codes may mean "no class", or an empty one.
+
+    Example:
+        >>> void_doubts([0, 255]), void_doubts([0, 128, 255]), len(void_doubts([0, 1, 255]))
+        ([], [], 1)
+    """
+    others = [label for label in classes if label != 255]
+    small = all(isinstance(label, int) and 0 <= label < 64 for label in others)
+    if 255 not in classes or len(others) < 2 or not small:
+        return []
+    return [
+        f"The value 255 is read as a class, beside {len(others)} classes from {min(others)} to {max(others)}. If 255 "
+        "means no class (void), ignore it: cp.elements(masks, ignore=255), cp.images(..., ignore=255), or --ignore 255."
+    ]
+
+
 def element_codes(given: Any, classes: Array) -> Array:
     """Return labels of new rows as codes among the classes of a classifier, int32 (N, ...); -1 where ignored.
 
@@ -211,10 +229,18 @@ def element_codes(given: Any, classes: Array) -> Array:
     whole_numbers = all(isinstance(label, int) for label in read.classes)
     if None in codes and whole_numbers and all(isinstance(name, str) for name in known):  # codes of named classes
         codes = [label if 0 <= label < len(known) else None for label in read.classes]
+        if None not in codes and 0 not in codes:
+            meant = ", ".join(f"{code} is {known[code]!r}" for code in codes)
+            warnings.warn(
+                f"No element has the label 0. The labels are read as numbers of the classes from 0 on: {meant}. If "
+                "they mean other classes, pass the names of the classes as labels.",
+                UserWarning,
+                stacklevel=2,
+            )
     if None in codes:
         raise TargetError(
             f"y has the label {read.classes[codes.index(None)]!r}. Expected one of the classes of the "
-            f"classifier: {', '.join(map(str, known[:8]))}. Correct the masks, or pass them as "
-            "cp.elements(masks, ignore=...)."
+            f"classifier: {', '.join(map(str, known[:8]))}. Correct the labels. To ignore "
+            "this label, use ignore= of cp.elements or of cp.images (--ignore)."
         )
     return np.array([*codes, -1], np.int32)[read.codes]  # code -1 takes the last entry, and stays -1

@@ -15,6 +15,8 @@ from counterpoise.core.errors import DataError
 
 #: Files that a message names at most.
 MOST_NAMED = 20
+#: Endings of pictures, in small letters.
+ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".dcm", ".dicom")
 #: What systems leave in folders, in small letters; hidden files and folders count neither.
 SYSTEM_FILES = {
     "thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin", "system volume information",
@@ -71,7 +73,7 @@ def labeled_files(root: Path) -> FolderLayout:
         DataError: There is no such folder, its sub-folders are empty, or the sub-folders are parts of a split without
             sub-folders of classes.
     """
-    sub_folders = _sub_folders(root)
+    sub_folders = folders_in(root)
     if not sub_folders:
         raise DataError(
             f"{root} has no sub-folders. Expected one sub-folder for each class, with the name of the class."
@@ -101,7 +103,7 @@ def _files_of_split(sub_folders: Sequence[Path]) -> Iterator[tuple[str, str, str
     part has no class or one that "train" lacks.
     """
     roles = _split_parts(sub_folders)
-    inside = {sub_folder: {f.name: files_below(f) for f in _sub_folders(sub_folder)} for sub_folder in sub_folders}
+    inside = {sub_folder: {f.name: files_below(f) for f in folders_in(sub_folder)} for sub_folder in sub_folders}
     classes = {sub_folder: {name for name, files in folders.items() if files} for sub_folder, folders in inside.items()}
     train = next((names for sub_folder, names in classes.items() if roles.get(sub_folder) == "train"), set())
     whole = len(roles) == len(sub_folders) == len(set(roles.values())) > 1
@@ -110,6 +112,19 @@ def _files_of_split(sub_folders: Sequence[Path]) -> Iterator[tuple[str, str, str
     for sub_folder in sub_folders:
         for name in sorted(classes[sub_folder]):
             yield from ((path, name, roles[sub_folder]) for path in inside[sub_folder][name])
+
+
+def without_ending(path: str) -> str:
+    """Return a path without the ending of its file name.
+
+    Digits after a point are no ending, but a part of the name: of DICOM identifiers, and of numbered slices.
+
+    Example:
+        >>> without_ending("a/scan.png"), without_ending("a/1.2.840.7"), without_ending("a/1.2.840.7.dcm")
+        ('a/scan', 'a/1.2.840.7', 'a/1.2.840.7')
+    """
+    name, ending = os.path.splitext(path)
+    return path if ending[1:].isdigit() else name
 
 
 def files_below(root: Path) -> list[str]:
@@ -130,7 +145,7 @@ def _walk_files(folder: str) -> Iterator[str]:
             yield entry.path.removeprefix("./")  # of the folder "."
 
 
-def _sub_folders(root: Path) -> list[Path]:
+def folders_in(root: Path) -> list[Path]:
     """Return the folders in a folder, sorted by name."""
     return [Path(entry.path) for entry in _visible_entries(str(root)) if entry.is_dir()]
 
@@ -160,7 +175,7 @@ def _refuse_split(root: Path, sub_folders: Sequence[Path]) -> None:
     if _is_split(parts, [sub_folder for sub_folder in sub_folders if sub_folder not in parts]):
         raise DataError(_split_error_text(root, parts))
     for sub_folder in sub_folders:
-        below = _split_parts(_sub_folders(sub_folder))
+        below = _split_parts(folders_in(sub_folder))
         if len(set(below.values())) > 1:
             # The only sub-folder is no class: it just contains the split.
             wrapped = len(sub_folders) == 1
@@ -174,7 +189,7 @@ def _common_sub_folders(sub_folders: Sequence[Path]) -> list[str]:
 
     Otherwise, return an empty list. The classes may then be the parts of a split.
     """
-    names = {tuple(folder.name for folder in _sub_folders(sub_folder)) for sub_folder in sub_folders}
+    names = {tuple(folder.name for folder in folders_in(sub_folder)) for sub_folder in sub_folders}
     same = names.pop()
     return list(same) if not names and len(sub_folders) > 1 and len(same) > 1 else []
 
@@ -207,14 +222,14 @@ def _is_split(parts: dict[Path, str], others: Sequence[Path]) -> bool:
     """
     if len(parts) != 1:
         return len(set(parts.values())) > 1 or bool(parts and not others)
-    return len(_sub_folders(next(iter(parts)))) > 1
+    return len(folders_in(next(iter(parts)))) > 1
 
 
 def _split_error_text(root: Path, parts: dict[Path, str]) -> str:
     """Return the error message for sub-folders of `root` that look like the parts of a split."""
     names = ", ".join(folder.name for folder in parts)
     one = next((folder for folder, part in parts.items() if part == "train"), next(iter(parts)))
-    inside = [folder.name for folder in _sub_folders(one)]
+    inside = [folder.name for folder in folders_in(one)]
     holds = f" (it contains {', '.join(inside[:4])}{', ...' if len(inside) > 4 else ''})" if inside else ""
     return (
         f"The sub-folders of {root} ({names}) look like the parts of a split, not like classes. Expected one "

@@ -16,10 +16,7 @@ import polars as pl
 from counterpoise.core.checks import rows_text
 from counterpoise.core.errors import ColumnError, DataError, OptionError
 from counterpoise.core.label_names import compose_accents
-from counterpoise.data.image_files import files_below
-
-#: Endings of pictures: of two files of one name, one with such an ending is meant.
-ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".dcm", ".dicom")
+from counterpoise.data.image_files import ENDINGS, files_below, without_ending
 
 
 class FileFinder:
@@ -74,7 +71,7 @@ class FileFinder:
         There is one dict for each step of the search. The steps are: path, path without ending, name, name without
         ending, then both paths and both names in any capitals.
         """
-        bare = os.path.splitext(whole)[0]
+        bare = without_ending(whole)
         name, stem = whole.rpartition("/")[2], bare.rpartition("/")[2]
         keys = [{whole}, {bare}, {name}, {stem}]
         keys += [{key.casefold() for key in (whole, bare)}, {key.casefold() for key in (name, stem)}]

@@ -18,11 +18,11 @@ from counterpoise.core.duplicates import find_duplicates
 from counterpoise.core.errors import ColumnError, DataError
 from counterpoise.core.examples import IMAGE, TRAIN, Examples, Pictures
 from counterpoise.core.schema import Schema
-from counterpoise.data.image_set import ImageSet, bad_files_text
+from counterpoise.data.image_set import ImageSet, left_out_notes
 from counterpoise.data.kinds import infer_column
 from counterpoise.data.labels import encode_with_options
 from counterpoise.data.reading_notes import blank_label_notes, column_notes
-from counterpoise.data.row_metadata import RowMetadata, joined_groups
+from counterpoise.data.row_metadata import RowMetadata, group_codes, joined_groups
 from counterpoise.data.schema import encode_rows
 from counterpoise.data.unit_columns import with_units
 
@@ -49,8 +49,7 @@ def image_examples(
     duplicate_ids = find_duplicates(x if schema is None else x[IMAGE])
     # None would mean rows that cannot be compared; images always can.
     assert duplicate_ids is not None
-    word = "file was" if len(images.bad) == 1 else "files were"
-    notes = [*more, f"{len(images.bad)} {word} left out: {bad_files_text(images.bad)}."] if images.bad else [*more]
+    notes = [*more, *left_out_notes(images.bad)]
     copies = len(duplicate_ids) - len(np.unique(duplicate_ids))
     if copies:
         divided_by_rows = metadata.split is None and metadata.time is None  # groups cannot be combined with time
@@ -139,6 +138,41 @@ def encode_pictures(schema: Schema, x: Any, name: str | None = None) -> dict[str
         )
     columns = {key: values for key, values in x.items() if key != IMAGE}
     return {IMAGE: np.asarray(x[IMAGE]), **encode_rows(schema, columns, name)}
+
+
+def warn_of_shared_images(train: ImageSet, validation: ImageSet) -> None:
+    """Warn if training images and validation images have groups in common, or else files.
+
+    Groups are compared only if both have them.
+    """
+    files = [{os.path.abspath(path) for path in images.paths} for images in (train, validation)]
+    shared, what = len(files[0] & files[1]), "file"
+    groups = [None if images.metadata is None else images.metadata.groups for images in (train, validation)]
+    if groups[0] is not None and groups[1] is not None:
+        codes = group_codes(pl.concat([groups[0].cast(pl.String), groups[1].cast(pl.String)]))
+        in_both = len(np.intersect1d(codes[: len(train)], codes[len(train) :]))
+        shared, what = (in_both, "group") if in_both else (shared, what)
+    if shared:
+        warnings.warn(
+            f"The training images and the validation images have {shared:,} {what}{'s' * (shared != 1)} in common. The "
+            "scores on the validation images are then too high. Pass validation images of other groups, such as other "
+            "patients.",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def read_as_trained(images: ImageSet, pictures: Pictures | None) -> ImageSet:
+    """Return images in the form of training; warn if this form is not known, because `pictures` is None."""
+    if pictures is not None:
+        return images.read_as(pictures)
+    warnings.warn(
+        "The model was trained on arrays, so how its images were read is not known. The pixels of files are 0 to 255. "
+        "If training used another scale, such as 0 to 1, pass arrays on this scale instead of cp.images.",
+        UserWarning,
+        stacklevel=3,
+    )
+    return images
 
 
 def warn_of_other_scale(pictures: Pictures | None, x: Any) -> None:

@@ -257,3 +257,14 @@ def bad_files_text(bad: Sequence[tuple[str, str]]) -> str:
     """
     shown = "; ".join(f"{path}: {what}" for path, what in bad[:MOST_NAMED])
     return shown + (f"; ... ({len(bad)} in all)" if len(bad) > MOST_NAMED else "")
+
+
+def left_out_notes(bad: Sequence[tuple[str, str]]) -> list[str]:
+    """Return a list of one sentence on files that were left out, with what is wrong with them; [] without any.
+
+    Example:
+        >>> left_out_notes([("a.png", "empty")])
+        ['1 file was left out: a.png: empty.']
+    """
+    word = "file was" if len(bad) == 1 else "files were"
+    return [f"{len(bad)} {word} left out: {bad_files_text(bad)}."] if bad else []

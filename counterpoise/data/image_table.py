@@ -107,9 +107,10 @@ def read_image_table(
     merged = int(kept.sum()) - len(first) - len(odd)
     if len(odd):
         notes.append(f"Left out {rows_text(odd)}, because rows of the same image have different values in a column.")
-    if merged and metadata is not None:
-        notes.append(f"{merged:,} row{'s repeat the image' if merged > 1 else ' repeats the image'} of an earlier row "
-            "with the same label. Each image is used once.")  # fmt: skip
+    if merged:
+        same = "" if metadata is None else " with the same label"
+        notes.append(f"{merged:,} row{'s repeat the image' if merged > 1 else ' repeats the image'} of an earlier row"
+            f"{same}. Each image is used once.")  # fmt: skip
     metadata = None if metadata is None else metadata.at(first)
     columns_kept = table[first] if more else table
     return TableImages(_check_any_found(paths, name), metadata, folder, notes, columns_kept, frame[images][first])

@@ -30,6 +30,7 @@ from counterpoise.data.image_set import ImageSet
 from counterpoise.data.image_table import read_image_table
 from counterpoise.data.kept_pixels import KeptPixels
 from counterpoise.data.labels import read_target
+from counterpoise.data.mask_files import masks_beside_images
 from counterpoise.data.masked_images import masked_files
 from counterpoise.data.pixel_types import Range
 from counterpoise.data.pixels import decoder as decoder
@@ -203,7 +204,8 @@ def list_images(
 ) -> ImageSet:
     """Return images as `images` does, for the form that a model needs, without logging notes.
 
-    `learned` is whether the model learned black and white from its images. With None, the files decide. `as_text`
+    `learned` is whether the model learned black and white from its images. With None, there is no model yet, and the
+    files decide. `as_text`
     names features that are read as text. `check` is called with the metadata and the names of the files before any
     file is decoded, to raise errors early. It is not called if the labels are in masks.
     """
@@ -264,7 +266,8 @@ def list_images(
     if color_mode == "auto":
         color_mode = "grayscale" if all(info.gray for info in good.values()) else "rgb"
     form = Pictures(color_mode, span, aspect, learns_range(good, span, learned))
-    all_notes = (*notes, *image_notes(list(good.values()), form, sides))
+    # The form of a model was chosen in training, with notes on the training images.
+    all_notes = (*notes, *(image_notes(list(good.values()), form, sides) if learned is None else ()))
     return ImageSet(
         tuple(good), metadata, sides, form, augment, bad, str(home), deep, all_notes, kept,
         features=None if table is None or not features else table.select(features),
@@ -320,6 +323,12 @@ def _read_class_folders(root: Path) -> tuple[list[str], RowMetadata, Path, list[
         labels, split=None if layout.split is None else pl.Series("split", layout.split), target="folder"
     )
     notes = [f"The sub-folder {name!r} has no files, so it is not used as a class." for name in layout.empty]
+    if pairs := masks_beside_images(layout.paths):
+        mask, image = pairs[0]
+        notes.append(
+            f"{len(pairs):,} {'file looks' if len(pairs) == 1 else 'files look'} like masks of other images, such as "
+            f"{mask} beside {image}, but are read as images of a class. If they are masks, move them to another folder."
+        )
     if layout.inside:
         names = ", ".join(dict.fromkeys(layout.labels))
         notes.append(

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from counterpoise.core.element_labels import are_elements
 from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.core.label_columns import as_labels_if_several
 from counterpoise.core.labels import Labels, class_labels
@@ -61,13 +62,14 @@ def load(source: Any, limit: int | None = None) -> tuple[Any, Array, Array | Non
         limit: Most bytes; None is half of the free memory.
 
     Returns:
-        x in the structure of its batches, class codes or labels (N,), or several labels per row (N, L), and weights
-        (N,) or None.
+        x in the structure of its batches, class codes or labels (N,), several labels per row (N, L) or a class per
+        element (N, ...) as the dataset has them, and weights (N,) or None.
 
     Raises:
         DataError: no end, no rows, too large, or elements of another form.
         OptionError: batches of `cp.batches`, which were drawn by a plan already.
-        TargetError: y is neither one label per row, nor one-hot, nor several labels per row (N, L).
+        TargetError: y is neither one label per row, nor one-hot, nor several labels per row (N, L), nor a class per
+            element (N, ...).
     """
     kind = dataset_kind(source)
     if type(source).__module__.startswith("counterpoise."):
@@ -81,9 +83,9 @@ def load(source: Any, limit: int | None = None) -> tuple[Any, Array, Array | Non
     logger.info("read %s rows of a %s into memory", f"{len(leaves(y)[0]):,}", kind)
     if not isinstance(y, np.ndarray):
         raise TargetError(f"y has several outputs. Expected one class label per row.{SEVERAL}")
-    several = as_labels_if_several(y)
-    labels = y if isinstance(several, Labels) and several.kind == "labels" else class_labels(y, several=SEVERAL).values
-    return x, labels, weight[0].reshape(-1) if weight else None
+    # Several labels, and classes of elements, are read later: how depends on the model or the classifier.
+    several = are_elements(y) or isinstance(as_labels_if_several(y), Labels)
+    return x, y if several else class_labels(y, several=SEVERAL).values, weight[0].reshape(-1) if weight else None
 
 
 def load_without_y(source: Any, y: Any, sample_weight: Any) -> tuple[Any, Array, Any]:

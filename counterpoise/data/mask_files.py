@@ -19,7 +19,14 @@ import numpy as np
 from counterpoise.core.element_labels import rarer_last
 from counterpoise.core.errors import DataError
 from counterpoise.core.labels import Labels
-from counterpoise.data.image_files import MOST_NAMED, files_below, part_of_split
+from counterpoise.data.image_files import (
+    ENDINGS,
+    MOST_NAMED,
+    files_below,
+    folders_in,
+    part_of_split,
+    without_ending,
+)
 from counterpoise.data.mask_values import OUTSIDE, Mask, plain_masks, read_mask
 
 Array = np.ndarray
@@ -81,6 +88,39 @@ def _folder_pair(root: Path) -> MaskFolders | None:
     return MaskFolders(images[0], masks[0]) if len(images) == len(masks) == 1 else None
 
 
+def inner_mask_folders(root: Path) -> list[MaskFolders]:
+    """Return the folders of images and their masks inside the sub-folders of a folder, down to two levels.
+
+    Read as a folder of classes, `root` would have the masks among the images of its classes. A folder without any
+    picture of the name of an image is not one of masks.
+    """
+    if not root.is_dir():
+        return []
+    below = [folder for one in folders_in(root) for folder in (one, *folders_in(one))]
+    pairs = [pair for folder in below if (pair := _folder_pair(folder)) is not None]
+    return [pair for pair in pairs if _has_masks(pair)]
+
+
+def _has_masks(folders: MaskFolders) -> bool:
+    """Return whether a folder contains a picture with the name of an image, with or without a word for a mask."""
+    images = {_compared_name(path, folders.images) for path in files_below(folders.images)}
+    pictures = (path for path in files_below(folders.masks) if path.casefold().endswith(ENDINGS))
+    names = (_compared_name(path, folders.masks) for path in pictures)
+    return any(key in images for name in names for key in (name, *_without_mask_word(name)))
+
+
+def masks_beside_images(paths: Sequence[str]) -> list[tuple[str, str]]:
+    """Return (mask, image) of files in one folder whose names differ only in a word for a mask.
+
+    Example:
+        >>> masks_beside_images(["a/x.png", "a/x_mask.png", "b/y_mask.png"])
+        [('a/x_mask.png', 'a/x.png')]
+    """
+    image_of = {without_ending(path).casefold(): path for path in paths}
+    pairs = ((path, key) for path in paths for key in _without_mask_word(without_ending(path).casefold()))
+    return [(path, image_of[key]) for path, key in pairs if key in image_of]
+
+
 def pair_masks(
     images: Sequence[str], root: Path, masks: Path, skip_bad: bool = False
 ) -> tuple[dict[str, str], list[str]]:
@@ -132,7 +172,7 @@ def pair_masks(
 
 def _compared_name(path: str, root: Path) -> str:
     """Return the path from `root` in small letters, without its ending: the name by which files are paired."""
-    return Path(path).relative_to(root).with_suffix("").as_posix().casefold()
+    return without_ending(Path(path).relative_to(root).as_posix()).casefold()
 
 
 def _without_mask_word(name: str) -> list[str]:

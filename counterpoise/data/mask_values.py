@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from counterpoise.core.element_labels import void_doubts
 from counterpoise.core.errors import DataError
 from counterpoise.data.mask_sizes import resized_mask
 from counterpoise.data.pillow_files import opened, pillow, upright
@@ -169,6 +170,8 @@ def _notes_on_odd_values(masks: Sequence[Mask], ignore: Sequence[int]) -> list[s
             "classes. If both mean the same class, save all masks with one of them. If 255 means no class, pass "
             "ignore=255 (--ignore 255)."
         ]
+    if void := void_doubts(values):
+        return void
     pixels = {value: sum(mask.counts.get(value, 0) for mask in masks) for value in values}
     between = sum(pixels[value] for value in values[1:-1]) / max(1, sum(pixels.values()))
     black_and_white = len(values) >= STEPS and (values[0], values[-1]) == (0, 255) and values[-2] > NEAR

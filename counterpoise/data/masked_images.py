@@ -9,9 +9,11 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from counterpoise.core.checks import check_path
@@ -19,8 +21,8 @@ from counterpoise.core.errors import DataError, OptionError
 from counterpoise.data import dicom
 from counterpoise.data.image_files import files_below
 from counterpoise.data.image_set import bad_files_text
-from counterpoise.data.mask_files import MaskFolders, mask_folders, pair_masks, read_masks
-from counterpoise.data.pillow_files import opened, sides
+from counterpoise.data.mask_files import MaskFolders, inner_mask_folders, mask_folders, pair_masks, read_masks
+from counterpoise.data.pillow_files import has_orientation, opened, sides
 from counterpoise.data.row_metadata import RowMetadata
 
 
@@ -63,6 +65,7 @@ class MaskedFiles:
                 "one class code for each pixel of the image. Repair or remove them, or leave them out with "
                 "skip_bad=True (--skip-bad)."
             )
+        notes += _notes_on_rotation({image: mask for image, mask in kept.items() if mask not in dict(bad)})
         part_of = None if self.split is None else dict(zip(self.masks, self.split, strict=True))
         split = None if part_of is None else pl.Series("split", [part_of[path] for path in kept])
         return RowMetadata(labels, split=split, target="masks"), bad, notes
@@ -85,12 +88,12 @@ def masked_files(
         DataError: files without a partner; all of them are named at once.
         OptionError: an option that does not go with masks, or that needs them.
     """
-    folders: list[MaskFolders] = []
+    folders, ignored = list[MaskFolders](), _ignored_values(ignore)
     if not table:
         root = Path(source)
         folders = mask_folders(root) if masks is None else [MaskFolders(root, check_path(masks, "masks"))]
     if not folders:
-        if ignore != () and masks is None:
+        if ignored and masks is None:
             raise OptionError(
                 f"ignore= is a value of masks, but {source} has no masks. Remove ignore=, or name the folder "
                 "of the masks with masks=."
@@ -100,6 +103,8 @@ def masked_files(
                 "A table of images with masks is not supported. Pass the folder of the images instead of the "
                 "table, and remove images=."
             )
+        if not table:
+            _refuse_inner_masks(root)
         return None
     if augment is not None:
         raise OptionError(
@@ -113,7 +118,22 @@ def masked_files(
         pairs |= matches
         split += [own.part] * len(matches)
         notes += more
-    return MaskedFiles(pairs, root, split if folders[0].part else None, notes, _ignored_values(ignore))
+    return MaskedFiles(pairs, root, split if folders[0].part else None, notes, ignored)
+
+
+def _refuse_inner_masks(root: Path) -> None:
+    """Raise a DataError if the classes of a folder would contain masks: `CLASS/images/` and `CLASS/masks/`."""
+    inner = inner_mask_folders(root)
+    if not inner:
+        return
+    first = inner[0]
+    more = f" ({len(inner):,} such sub-folders)" if len(inner) > 1 else ""
+    raise DataError(
+        f"{first.masks} contains masks of the images in {first.images}{more}. These masks would be read as images of a "
+        f"class. Expected masks outside of the folders of classes. For a class of each pixel, move all images to "
+        f"{root / 'images'} and all masks to {root / 'masks'}, with the same sub-folders, or pass "
+        f"{first.images.parent} alone. For a class of each image, move the masks out of {root}."
+    )
 
 
 def _pair_folders(folders: MaskFolders, skip_bad: bool) -> tuple[dict[str, str], list[str]]:
@@ -122,6 +142,11 @@ def _pair_folders(folders: MaskFolders, skip_bad: bool) -> tuple[dict[str, str],
     The folder of the masks may be inside that of the images, whose list then leaves it out.
     """
     inside = folders.masks.resolve()
+    if inside in (folders.images.resolve(), *folders.images.resolve().parents):
+        raise DataError(
+            f"masks= is {folders.masks}, which contains the images too. Expected a folder of masks alone. Move the "
+            "masks to a folder of their own."
+        )
     images = [path for path in files_below(folders.images) if inside not in Path(path).resolve().parents]
     if not images:
         raise DataError(f"{folders.images} contains no images. Expected images, with their masks in {folders.masks}.")
@@ -140,12 +165,40 @@ def image_sides(path: str) -> tuple[int, int]:
         return sides(image)
 
 
+def _notes_on_rotation(masks: Mapping[str, str]) -> list[str]:
+    """Return a list of one sentence on images that a tag rotates, and whose masks have no such tag, or an empty one.
+
+    `masks` are image -> mask, of files that can be read.
+    """
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        rotated = [image for image, tag in zip(masks, pool.map(_is_rotated, masks), strict=True) if tag]
+    alone = [image for image in rotated if not _is_rotated(masks[image])]
+    if not alone:
+        return []
+    return [
+        f"{len(alone):,} {'image is' if len(alone) == 1 else 'images are'} rotated or mirrored by the orientation in "
+        f"the file (EXIF), but the masks are not (for example {alone[0]}). Check that the masks were drawn on the "
+        "rotated images. Otherwise, remove the orientation from these images."
+    ]
+
+
+def _is_rotated(path: str) -> bool:
+    """Return whether a tag of an image file rotates or mirrors the image."""
+    if dicom.is_dicom(path):
+        return False
+    with opened(path) as image:
+        return has_orientation(image)
+
+
 def _ignored_values(ignore: Any) -> tuple[int, ...]:
     """Return the mask values to ignore as a tuple of ints; any other value is an OptionError.
 
-    `ignore` is one whole number, or several.
+    `ignore` is one whole number, several, or None for no value.
     """
-    values = tuple(ignore) if isinstance(ignore, (list, tuple, set, frozenset)) else (ignore,)
-    if any(isinstance(value, (bool, str)) or value != int(value) for value in values):
+    if ignore is None:
+        return ()
+    values = (ignore,) if isinstance(ignore, str) or not isinstance(ignore, Iterable) else tuple(ignore)
+    whole = [not isinstance(v, (bool, np.bool_)) and isinstance(v, Real) and float(v).is_integer() for v in values]
+    if not all(whole):
         raise OptionError(f"ignore= is {ignore!r}. Expected a value of mask pixels to ignore, such as 255.")
     return tuple(int(value) for value in values)

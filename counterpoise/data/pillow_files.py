@@ -55,6 +55,11 @@ def why_unreadable(path: str) -> str:
     return "not an image (expected PNG, JPEG, TIFF, BMP, GIF, WebP or DICOM)"
 
 
+def has_orientation(image: Any) -> bool:
+    """Return whether a tag of an opened image, which is not decoded yet, rotates or mirrors it."""
+    return image.getexif().get(_ORIENTATION, 1) in range(2, 9)
+
+
 def upright(image: Any) -> Any:
     """Return an image decoded and turned upright; an upright image is returned itself, not a copy."""
     image.load()  # here Pillow turns a TIFF, and forgets its tag

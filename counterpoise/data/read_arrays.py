@@ -39,7 +39,7 @@ def read_arrays(source: Any, y: Any, options: ReadOptions) -> Examples:
     if not arrays or not len(arrays[0]):
         raise DataError("x has no rows. Expected at least one row. Check how x is made.")
     names = [f"{key}={value!r}" for key, value in options.metadata.items() if isinstance(value, str)]
-    names += [f"by={name!r}" for name in options.metadata.get("by") or ()]
+    names += [f"by={name!r}" for name, value in (options.metadata.get("by") or {}).items() if isinstance(value, str)]
     if names:
         raise OptionError(
             f"{names[0]} names a column, but the data are arrays without columns. Pass one value per row instead."

@@ -8,6 +8,8 @@ from typing import Any
 
 from counterpoise.core.checks import check_no_class_lost
 from counterpoise.core.duplicates import find_duplicates
+from counterpoise.core.element_labels import void_doubts
+from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Examples
 from counterpoise.core.label_names import label_doubts, look_alike_doubt
 from counterpoise.core.labels import Labels
@@ -27,10 +29,21 @@ def named_columns(by: Any) -> dict[str, Any]:
     Example:
         >>> named_columns("sex"), named_columns(["sex", "site"]), named_columns(None)
         ({'sex': 'sex'}, {'sex': 'sex', 'site': 'site'}, {})
+
+    Raises:
+        OptionError: Values without a name.
     """
     if isinstance(by, str):
         return {by: by}
-    return dict(by) if isinstance(by, Mapping) else {name: name for name in by or ()}
+    if isinstance(by, Mapping):
+        return dict(by)
+    names = () if by is None else tuple(by)
+    if not all(isinstance(name, str) for name in names):
+        raise OptionError(
+            f"by= is a {type(by).__name__} of values. Expected the names of columns, or the values with a name. Pass a "
+            'dict, such as by={"site": values}.'
+        )
+    return {name: name for name in names}
 
 
 @dataclass(frozen=True)
@@ -99,6 +112,7 @@ def complete_examples(
     name, several = f"Target {metadata.target!r}", examples.kind == "labels"
     alike = look_alike_doubt(examples.classes, name, merge=False) if several else None
     doubts = label_doubts(examples.classes, name) if examples.kind == "one_of" else [alike] if alike else []
+    doubts += void_doubts(examples.classes) if examples.kind == "elements" else []
     blank = blank_label_notes(examples.y, examples.classes) if several else []
     warnings = [*notes, *blank, *doubts, *decimal_name_notes(metadata)]
     duplicate_ids = find_duplicates(examples.x)

@@ -90,6 +90,8 @@ class DiagnosisRecord:
             are counted among `compared` rows. None where rows are neither images nor texts.
         near_grouped: Whether nearly equal rows are always in one group.
         quick: What a quick model reports (see `quick_look`), or None.
+        per_element: Whether there is a class per element (pixel or step). `share`, `imbalance_ratio`, and
+            `majority_accuracy` are then of elements, and `count` and the folds of rows that contain a class.
     """
 
     source: str
@@ -118,6 +120,7 @@ class DiagnosisRecord:
     near: int | None = None
     near_grouped: bool = False
     quick: QuickLook | None = None
+    per_element: bool = False
 
     @property
     def prior(self) -> tuple[float, ...]:
@@ -162,7 +165,7 @@ def measure(examples: Examples, folds: int = 5, quick: bool = False, near: bool 
         elements = np.array([np.count_nonzero(examples.y == code) for code in range(examples.n_classes)])
         return _record(
             examples, elements, int(np.argmin(elements)), folds, quick if near is None else near,
-            used=(), excluded={}, missing={}, kinds=None, leaks=None,
+            used=(), excluded={}, missing={}, kinds=None, leaks=None, per_element=True,
         )  # fmt: skip
     if examples.y.ndim > 1:
         return _labels_record(examples, folds, quick, near)

@@ -80,8 +80,16 @@ def _path_to_write(path: Path, ending: str) -> Path:
     """Return the path to write.
 
     This is the path itself, or for a folder the file `model` with the right ending in it.
-    `ending` is "" for a format that is a folder. A file name with another ending raises an `OptionError`.
+    `ending` is "" for a format that is a folder. A file name with another ending raises an `OptionError`, and so does a
+    folder with the ending of another format.
     """
+    of_format = {own: name for name, (_, own) in WRITERS.items() if own}
+    if not ending and path.suffix.lower() in of_format and not path.is_dir():
+        name = of_format[path.suffix.lower()]
+        raise OptionError(
+            f"{str(path)!r} ends in {path.suffix}, but a SavedModel is a folder. Pass format={name!r} (--format "
+            f"{name}), or a folder name without this ending."
+        )
     if not ending or path.suffix == ending:
         return path
     if path.suffix and not path.is_dir():

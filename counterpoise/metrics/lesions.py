@@ -92,7 +92,7 @@ def find_lesions(
     y = np.asarray(unmasked(truth))
     if y.ndim < 2 or not len(y) or y.dtype.kind not in "iub":
         raise DataError(f"truth has shape {y.shape}, dtype {y.dtype}. Expected class codes (N, H, W) or (N, T).")
-    if y.dtype == np.uint8 and y.max() == 255 != positive:
+    if y.dtype.kind in "iu" and y.max() == 255 != positive:
         raise DataError(
             "truth contains the value 255. Expected class codes 0, 1, ..., and -1 for pixels without a class. For "
             "masks of 0 and 255, pass truth == 255. If 255 means no class, pass "

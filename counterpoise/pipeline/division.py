@@ -17,6 +17,8 @@ from counterpoise.core.folds import Fold, Holdout
 from counterpoise.core.label_columns import LabelColumns, target_columns
 from counterpoise.core.seeds import integer
 from counterpoise.data.given_split import Split, given_fold, rows_to_learn
+from counterpoise.data.image_rows import warn_of_shared_images
+from counterpoise.data.image_set import ImageSet
 from counterpoise.data.split import hold_out, without_rare_labels
 from counterpoise.feed.disk import Scan
 from counterpoise.pipeline.reading import named_inputs_of, read_for
@@ -77,6 +79,8 @@ def divide(
         refuse_with_scan({"y": y, **metadata, "folds": folds, "guarantee_rows": guarantee_rows})
         scanned = read_scan(data, validation, seed)
         return Division(scanned.examples, scanned.holdout, stopped_by_given=own, scanned=scanned)
+    if isinstance(data, ImageSet) and isinstance(validation, ImageSet):
+        warn_of_shared_images(data, validation)
     examples, judging = read_for(model, data, y, **metadata), None
     if folds is not None:
         examples = without_rare_labels(examples, folds)

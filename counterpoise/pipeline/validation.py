@@ -20,7 +20,7 @@ from counterpoise.core.labels import Labels
 from counterpoise.core.sources import Source
 from counterpoise.core.structure import join, mapped, rows_in
 from counterpoise.data.frames import check_row_order, is_table, to_frame
-from counterpoise.data.image_rows import encode_image_set
+from counterpoise.data.image_rows import encode_image_set, read_as_trained, warn_of_other_scale
 from counterpoise.data.image_set import ImageSet
 from counterpoise.data.loading import dataset_kind, load
 from counterpoise.data.named_inputs import NamedInputs
@@ -119,7 +119,7 @@ def _read_validation(
         OptionError: They are none of the forms of `with_validation`.
     """
     if isinstance(given, ImageSet):
-        images = given if examples.pictures is None else given.read_as(examples.pictures)
+        images = read_as_trained(given, examples.pictures)
         given_labels = images.labeled_metadata.y
         several = given_labels.codes.ndim > 1
         return encode_image_set(images, examples.schema), given_labels if several else given_labels.values, None
@@ -128,7 +128,9 @@ def _read_validation(
         check_row_order(x, {"validation: y": y, "validation: sample_weight": weight})
         if isinstance(target, LabelColumns) and not isinstance(y, LabelColumns):
             y = replace(target, target=y)  # read as the labels of the training rows are
-        return _with_metadata(examples, encode_validation(examples, x, inputs), y, weight)
+        encoded = encode_validation(examples, x, inputs)
+        warn_of_other_scale(examples.pictures, encoded)
+        return _with_metadata(examples, encoded, y, weight)
     if is_table(given, table=False):
         return _rows_of_table(examples, given, target, sample_weight, inputs)
     raise OptionError(

@@ -60,6 +60,21 @@ def test_a_busy_reader_finds_decision_scores_cost_calibration_and_groups(evaluat
     assert "By sex: no score differs significantly" in text
 
 
+@pytest.mark.parametrize(
+    ("elements", "n", "line"),
+    [
+        (True, 2, "800 rows: 'ill' (12% of the pixels or steps)."),
+        (True, 3, "800 rows of 3 classes; rarest: 'rare' (1% of the pixels or steps)."),
+        (False, 3, "800 rows of 3 classes; rarest: 'rare' (1%)."),
+    ],
+)
+def test_the_first_line_of_more_classes_and_of_pixels(evaluation, elements, n, line):
+    metrics = evaluation["metrics"] | ({"dice": evaluation["metrics"]["f1"]} if elements else {})
+    shares = (("healthy", 0.87), ("ill", 0.12), ("rare", 0.01))
+    classes = [{"label": label, "count": 8, "share": share} for label, share in shares][:n]
+    assert summary_lines({**evaluation, "metrics": metrics, "classes": classes})[0] == line
+
+
 def test_per_ten_thousand_cases_is_the_confusion_table(evaluation):
     y, n = evaluation["classes"][1]["count"], evaluation["rows"]
     hits, alerts = (

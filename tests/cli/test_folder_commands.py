@@ -71,7 +71,8 @@ def test_predict_writes_path_probability_and_decision(counterpoise, folder, mode
     assert refused.code == 2
     assert "cut.png" in refused.err
     out = tmp_path / "said.csv"
-    assert counterpoise("predict", model, folder, "--skip-bad", "--out", out).code == 0
+    run = counterpoise("predict", model, folder, "--skip-bad", "--out", out)
+    assert (run.code, "! 1 file was left out" in run.err) == (0, True), run.err
     output = pl.read_csv(out)
     assert output.columns == ["path", "probability", "decision"]
     assert output.height == 78

@@ -77,6 +77,28 @@ def test_units_are_predicted_from_a_table_without_labels(counterpoise, folder, m
     assert np.all(np.diff(units["probability"].to_numpy()[order]) >= -1e-9), "calibration keeps the order"
 
 
+def test_rows_and_files_that_are_left_out_are_named(counterpoise, folder, model, tmp_path):
+    frame = pl.read_csv(folder / "scans.csv")
+    (folder / "broken.png").write_bytes(b"no image")
+    more = pl.concat([frame[:30], frame[:2], frame[30:33].with_columns(scan=pl.Series(["gone", "broken", "s040"]))])
+    more.write_csv(tmp_path / "more.csv")
+    table = (model, tmp_path / "more.csv", "--images", "scan", "--root", folder, "--skip-bad")
+    runs = [
+        counterpoise("predict", *table),
+        counterpoise("evaluate", *table, "--target", "dx"),
+        counterpoise("explain", *table, "--out", tmp_path / "maps"),
+    ]
+    for run in runs:
+        assert run.code == 0, run.err
+        text = " ".join(run.err.split())
+        assert "! Left out row 33, because" in text
+        assert "! 2 rows repeat the image of an earlier row" in text
+        assert "! 1 file was left out:" in text
+        assert "broken.png: not an image" in text
+    assert pl.read_csv(io.StringIO(runs[0].out)).height == 31
+    (folder / "broken.png").unlink()
+
+
 def test_what_a_table_lacks_is_named(counterpoise, folder, model, tmp_path):
     pl.read_csv(folder / "new.csv").drop("age").write_csv(folder / "no_age.csv")
     assert "'age' is not a column" in counterpoise("predict", model, folder / "no_age.csv", "--images", "scan").err

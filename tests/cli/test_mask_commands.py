@@ -53,6 +53,7 @@ def test_masks_from_training_to_prediction(counterpoise, folder, tmp_path):
     )  # fmt: skip
     assert run.code == 0, run.err
     assert "unet" in run.out + run.err
+    assert f"Score it on new images: counterpoise evaluate {model} IMAGES" in " ".join((run.out + run.err).split())
 
     run = counterpoise("evaluate", model, folder, "--ignore", 128, "--out", tmp_path / "scores.json")
     assert run.code == 0, run.err
@@ -84,4 +85,8 @@ def test_masks_from_training_to_prediction(counterpoise, folder, tmp_path):
 def test_the_imbalance_of_masks_is_measured(counterpoise, folder):
     run = counterpoise("diagnose", folder, "--size", 12, "--ignore", 128)
     assert run.code == 0, run.err
+    lines = " ".join(run.out.split())
+    assert "% of the pixels or steps of 30 rows (" in lines
+    assert "Rows with each class: '0' 30, '255' 20." in lines
+    assert "finds no '255' pixels or steps." in lines
     assert "255" in run.out

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -12,7 +14,7 @@ from small_networks import of_pictures
 
 import counterpoise as cp
 from counterpoise.core.errors import ColumnError, DataError, OptionError
-from counterpoise.data.image_rows import image_examples
+from counterpoise.data.image_rows import image_examples, warn_of_shared_images
 from counterpoise.data.images import images
 
 SIDE, N = 8, 90
@@ -119,6 +121,40 @@ def test_pixels_on_another_scale_than_in_training_are_reported(table):
         warnings.simplefilter("error", UserWarning)
         for right in (x, x.astype(np.float32), np.zeros_like(x, np.float32), plain):
             clf.predict(right)
+
+
+def test_validation_pixels_on_another_scale_than_in_training_are_reported(table):
+    plain = scans(table, target="dx", features=())
+    pixels = plain.load().astype(np.float32)
+    deep = replace(plain, deep=True)  # pixels of 16-bit files are float32 from 0 to 255
+    with pytest.warns(UserWarning, match="pixels on another scale"):
+        cp.fit(of_pictures, deep, validation=(pixels / 255, plain.y), epochs=1, verbose=0)
+    with pytest.warns(UserWarning, match=r"trained on arrays.*0 to 255"):
+        cp.fit(of_pictures, pixels / 255, plain.y, validation=plain, epochs=1, verbose=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        for right in ((pixels, plain.y), plain.at(np.arange(60, N))):
+            cp.fit(of_pictures, deep.at(np.arange(60)), validation=right, epochs=1, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "groups", "words"),
+    [
+        ((slice(0, 12), slice(12, 20)), "patient", None),
+        ((slice(0, 12), slice(8, 20)), None, "have 4 files in common"),
+        ((slice(0, 12, 2), slice(1, 12, 2)), "patient", r"have \d+ groups? in common"),
+    ],
+    ids=["apart", "files", "patients"],
+)
+def test_patients_and_files_in_training_and_validation_are_reported(table, rows, groups, words):
+    frame = table[0].with_columns(patient=pl.Series([f"p{i // 2}" for i in range(len(table[0]))]))
+    parts = [scans(table, frame=frame, target="dx", features=(), groups=groups).at(np.arange(24)[r]) for r in rows]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warn_of_shared_images(*parts)
+    texts = [str(one.message) for one in caught]
+    assert len(texts) == (words is not None)
+    assert not texts or re.search(words, texts[0])
 
 
 def test_images_are_pooled_as_in_training(table):

@@ -87,6 +87,13 @@ def test_several_labels_of_a_dataset_stay_zeros_and_ones():
     assert np.array_equal(load(Dataset.from_tensor_slices((X, several)).batch(9))[1], several)
 
 
+@pytest.mark.parametrize("shape", [(40, 4, 4), (40, 4, 4, 1), (40, 5)])
+def test_classes_of_elements_stay_as_a_dataset_has_them(shape):
+    codes = np.arange(np.prod(shape)).reshape(shape) % 4 - 1
+    x = np.zeros((40, 4, 4, 1), np.float32)
+    assert np.array_equal(load(Dataset.from_tensor_slices((x, codes)).batch(9))[1], codes)
+
+
 FORMS = {
     "rows": Dataset.from_tensor_slices(X),
     "batches": Dataset.from_tensor_slices(X).batch(50),

@@ -170,6 +170,65 @@ def test_a_word_for_a_mask_in_the_name(tmp_path, pattern):
         assert images(tmp_path, 8).y.sum() == 9
 
 
+def test_digits_after_a_point_are_a_part_of_the_name(tmp_path):
+    """DICOM files are named by identifiers and have no ending."""
+    for name in ("1.2.840.7", "1.2.840.8", "1.2.840"):
+        gray(tmp_path / "images" / name, square(), format="PNG")
+        gray(tmp_path / "masks" / f"{name}.png", square(), format="PNG")
+    listed = [str(path) for path in sorted((tmp_path / "images").iterdir())]
+    pairs, _ = pair_masks(listed, tmp_path / "images", tmp_path / "masks")
+    assert sorted(pairs) == sorted(listed)
+    for image, mask in pairs.items():
+        assert mask.rsplit("/")[-1] == image.rsplit("/")[-1] + ".png"
+
+
+@pytest.mark.parametrize("classes", [("covid", "normal"), ("train/covid", "train/normal"), ("one",)])
+def test_masks_are_not_read_as_images_of_a_class(tmp_path, classes):
+    for name in classes:
+        folder(tmp_path / name, [square(), square(0)])
+    with pytest.raises(DataError, match=r"masks contains masks of the images in .* move the masks out of"):
+        images(tmp_path, 8)
+    for name in classes:  # text files are no masks
+        (tmp_path / name / "masks").rename(tmp_path / name / "labels")
+        for path in (tmp_path / name / "labels").iterdir():
+            path.rename(path.with_suffix(".txt"))
+    if len(classes) > 1 and "/" not in classes[0]:
+        assert images(tmp_path, 8, skip_bad=True).classes == classes
+
+
+def test_masks_beside_the_images_of_a_class_are_noted(tmp_path, caplog):
+    for kind in ("benign", "normal"):
+        for name in ("x (1)", "x (1)_mask", "y", "z_mask"):
+            gray(tmp_path / kind / f"{name}.png", square())
+    with caplog.at_level(logging.WARNING, "counterpoise"):
+        assert len(images(tmp_path, 8)) == 8
+    assert "2 files look like masks of other images, such as" in caplog.text
+    assert "x (1)_mask.png beside" in caplog.text
+
+
+def test_masks_in_the_folder_of_the_images_are_refused(tmp_path):
+    for name in ("a", "a_mask"):
+        gray(tmp_path / f"{name}.png", square())
+    with pytest.raises(DataError, match=r"which contains the images too\. Expected a folder"):
+        images(tmp_path, 8, masks=tmp_path)
+
+
+@pytest.mark.parametrize("tag", [1, 3, 6])
+def test_images_that_a_tag_rotates_are_noted_if_their_masks_have_no_tag(tmp_path, caplog, tag):
+    folder(tmp_path, [square(), square()])
+    exif = Image.Exif()
+    exif[0x0112] = tag
+    gray(tmp_path / "images" / "p0_0.png", square(), exif=exif)
+    with caplog.at_level(logging.WARNING, "counterpoise"):
+        images(tmp_path, 8)
+    assert ("1 image is rotated or mirrored by the orientation in the file" in caplog.text) == (tag != 1)
+    caplog.clear()
+    gray(tmp_path / "masks" / "p0_0.png", square(), exif=exif)
+    with caplog.at_level(logging.WARNING, "counterpoise"):
+        images(tmp_path, 8)
+    assert "rotated or mirrored" not in caplog.text
+
+
 def test_a_name_that_contains_the_word_itself_goes_first(tmp_path):
     for name in ("a", "a_mask"):
         gray(tmp_path / "images" / f"{name}.png", square())
@@ -267,6 +326,7 @@ def test_one_class_that_was_saved_as_1_and_as_255_is_noted(tmp_path, caplog):
         void[0] = 255
         images(folder(tmp_path / "both", [void, square(255)]), 8)
     assert "none contains both" not in caplog.text
+    assert "The value 255 is read as a class, beside 2 classes from 0 to 1" in caplog.text
 
 
 def test_classes_that_an_image_loses_are_noted(tmp_path, caplog):
@@ -300,6 +360,21 @@ def test_patients_from_the_name_and_copies_become_groups(tmp_path):
     assert examples.classes == (0, 255)
     assert examples.y.shape == (4, 8, 8)
     assert examples.x.shape == (4, 8, 8, 1)
+
+
+@pytest.mark.parametrize("ignore", [255, 255.0, np.uint8(255), [255], (255,), {255}, range(255, 256), np.array([255])])
+def test_ignored_values_in_any_form(tmp_path, ignore):
+    mask = square(1)
+    mask[0] = 255
+    root = folder(tmp_path, [mask, square(1)])
+    assert images(root, 8, ignore=ignore).classes == (0, 1)
+    assert images(root, 8, ignore=None).classes == (0, 1, 255)
+
+
+@pytest.mark.parametrize("ignore", ["255", 0.5, True, [None], float("nan"), 1j])
+def test_ignored_values_that_are_no_whole_numbers_are_refused(tmp_path, ignore):
+    with pytest.raises(OptionError, match="ignore= is "):
+        images(folder(tmp_path, [square(1), square(0)]), 8, ignore=ignore)
 
 
 def test_options_that_contradict_are_refused(tmp_path):

@@ -12,7 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_breast_cancer
 
+from counterpoise.core.element_labels import elements
 from counterpoise.core.errors import ColumnError, CounterpoiseError, DataError, OptionError, TargetError
+from counterpoise.core.label_columns import as_labels_if_several
 from counterpoise.data.read import read
 from counterpoise.data.schema import encode_rows
 
@@ -118,6 +120,31 @@ def test_decimals_without_a_fraction_are_times_weights_and_values_of_by():
         assert getattr(read(frame, "y", **{name: "n"}), name).tolist() == [3, 1, 2]
     assert read(frame, "y", by="n").by["n"].tolist() == [3, 1, 2]
     assert read(frame.with_columns(n=10**20 + pl.col("n")), "y", time="n").time.tolist() == [1e20] * 3
+
+
+def test_values_of_by_go_with_arrays_and_need_a_name():
+    x, site = np.zeros((3, 2, 2)), np.array(["n", "s", "n"])
+    assert read(x, y=[0, 1, 0], by={"site": site}).by["site"].tolist() == site.tolist()
+    with pytest.raises(OptionError, match=r"by='site' names a column, but the data are arrays"):
+        read(x, y=[0, 1, 0], by="site")
+    for values in (np.arange(3), [1, 2, 1], pl.Series([1.5, 2.5, 3.5])):
+        with pytest.raises(OptionError, match=r"by= is a .* of values\. Expected the names of columns"):
+            read(x, y=[0, 1, 0], by=values)
+
+
+def test_masks_in_which_255_may_mean_no_class_are_reported():
+    x, codes = np.zeros((4, 3, 3, 1)), np.arange(36).reshape(4, 3, 3) % 3
+    doubts = [
+        [text for text in read(x, y=y, pick=as_labels_if_several).warnings if "255" in text]
+        for y in (
+            np.where(codes == 2, 255, codes),
+            codes,
+            255 * (codes > 1),
+            elements(np.where(codes == 2, 255, codes), ignore=255),
+        )
+    ]
+    assert [len(texts) for texts in doubts] == [1, 0, 0, 0]
+    assert "If 255 means no class (void), ignore it: cp.elements(masks, ignore=255)" in doubts[0][0]
 
 
 def test_an_infinite_time_is_refused():

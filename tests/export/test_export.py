@@ -329,6 +329,9 @@ def test_refusals(clf, tmp_path):
         clf.export(tmp_path, format="liter")
     with pytest.raises(OptionError, match="does not end in"):
         clf.export(tmp_path / "m.bin", format="onnx")
+    for ending, name in ((".onnx", "onnx"), (".tflite", "litert"), (".ONNX", "onnx")):
+        with pytest.raises(OptionError, match=rf"ends in {ending}, but a SavedModel is a folder. .*format='{name}'"):
+            clf.export(tmp_path / f"m{ending}")
     (tmp_path / "own.txt").write_text("mine")
     with pytest.raises(ArtifactError, match="contains other files"):
         clf.export(tmp_path)

@@ -115,8 +115,9 @@ def test_ignored_pixels_count_nowhere():
 
 def test_masks_of_0_and_255_are_no_class_codes():
     white = np.array([[0, 255, 255, 0]], np.uint8)
-    with pytest.raises(DataError, match="truth contains the value 255"):
-        find_lesions(white, white / 255)
+    for dtype in (np.uint8, np.int16, np.int64):
+        with pytest.raises(DataError, match="truth contains the value 255"):
+            find_lesions(white.astype(dtype), white / 255)
     for truth, more in ((white == 255, {}), (white, {"positive": 255})):
         assert find_lesions(truth, white / 255, **more).counts().tolist() == [[1, 0, 0]]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, f1_score, log_loss, precision_recall_curve
@@ -94,6 +96,16 @@ def test_labels_of_new_rows_are_codes_of_the_classifier():
     np.testing.assert_array_equal(element_codes(grays, np.array([0, 255])), np.maximum(Y, 0))
     with pytest.raises(TargetError, match="y has the label 7"):
         element_codes(np.where(Y == 1, 7, 0), np.array([0, 1]))
+
+
+def test_labels_from_1_on_are_not_silently_read_as_codes_from_0_on():
+    """Trained on the labels 1, 2, 3 with names, and scored on rows without label 3."""
+    known = np.array(["a", "b", "c"])
+    with pytest.warns(UserWarning, match="read as numbers of the classes from 0 on: 1 is 'b', 2 is 'c'"):
+        element_codes(np.array([[1, 2, 1]]), known)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        element_codes(np.array([[0, 2, -1]]), known)
 
 
 # The sample ------------------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -130,6 +132,24 @@ def test_regions_are_of_the_class_that_was_rare_in_training(clf):
     y[:, :4] = 0
     value = evaluate(clf, x, y, resamples=10)["metrics"]["dice"]["value"]
     assert value == pytest.approx(f1_score(y.ravel(), clf.predict(x).ravel()))
+
+
+def test_regions_do_not_depend_on_the_shares_of_the_rows_that_fitted_the_rule(clf):
+    """Held-out images may have more pixels of the rare class than of the background."""
+    x, y = lesions(12, 16, seed=1)
+    other = clf.with_rule(replace(clf.rule, prior=clf.rule.prior[::-1]))
+    values = [evaluate(one, x, y, resamples=10)["metrics"]["dice"]["value"] for one in (clf, other)]
+    assert values[0] == values[1] == pytest.approx(f1_score(y.ravel(), clf.predict(x).ravel()))
+
+
+def test_masks_of_a_dataset_are_those_of_arrays(clf):
+    x, y = lesions(12, 16, seed=1)
+    batches = tf.data.Dataset.from_tensor_slices((x, y[..., None])).batch(5)
+    one, other = (evaluate(clf, *rows, resamples=5)["metrics"] for rows in ((batches,), (x, y)))
+    assert one == other
+    held = cp.fit(small, batches, validation=batches, epochs=1, verbose=0)
+    given = cp.fit(small, x, y, validation=(x, y), epochs=1, verbose=0)
+    np.testing.assert_array_equal(held.predict_proba(x), given.predict_proba(x))
 
 
 def test_a_threshold_for_lesions(tmp_path):
