@@ -366,7 +366,7 @@ class Classifier:
             card.pop("metrics", None)  # computed again from the scores, for the new rule
         if "prior" in card:
             card["prior"] = prior_entry(rule)
-        card["threshold"] = self.target.describe(rule, len(self.scores.get("y", ())), self.classes_.tolist())
+        card["threshold"] = self.target.describe(rule, self.scores.get("y", np.empty(0)), self.classes_.tolist())
         return self._copy_with(rule, card, self.scores)
 
     def with_card(self, scores: Mapping[str, Array] | None = None, **entries: Any) -> Classifier:

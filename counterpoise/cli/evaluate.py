@@ -116,8 +116,7 @@ def command(
             )
         )
     else:
-        labels_as = (separator, missing, uncertain)
-        named = o.target_named(target, *labels_as) if any(labels_as) else _names_of(target)
+        named = _labels_named(clf, target, (separator, missing, uncertain))
         record = jsonable(
             _drift_record(clf, data)
             if unlabeled
@@ -199,10 +198,28 @@ def _image_record(
     return _drift_record(clf, listed) if unlabeled else _evaluation_of(clf, listed, **stakes)
 
 
-def _names_of(target: str | None) -> Any:
-    """Return the column that --target names, or a list of columns; `evaluate` reads them as in training."""
+def _labels_named(clf: Any, target: str | None, labels_as: tuple[str | None, str | None, str | None]) -> Any:
+    """Return the target of a table as `evaluate` takes it.
+
+    Without options it is the column that --target names, or a list of columns, which `evaluate` reads as in training.
+    `labels_as` is (separator, missing, uncertain). What was not given is as in training.
+
+    Raises:
+        OptionError: The options do not belong together.
+    """
+    from counterpoise.core.label_columns import as_in_training
+
     names = o.split_names(target)
-    return list(names) if len(names) > 1 else target
+    given = {name: value for name, value in zip(("separator", "missing", "uncertain"), labels_as, strict=True) if value}
+    if not given:
+        return list(names) if len(names) > 1 else target
+    trained: dict[str, Any] = {} if clf.schema is None else dict(clf.schema.label_options)
+    if target is None and clf.target.independent:
+        target = trained.get("column") or ",".join(map(str, clf.classes_))
+        names = (target,) if "column" in trained else tuple(map(str, clf.classes_))
+    separator = given.get("separator") or (trained.get("separator") if len(names) == 1 else None)
+    o.target_named(target, separator, *labels_as[1:])
+    return as_in_training(names[0] if len(names) == 1 else list(names), {**trained, **given}.items())
 
 
 def _image_target(clf: Any, target: str | None, labels_as: tuple[str | None, str | None, str | None]) -> Any:

@@ -182,14 +182,16 @@ def at_prior(rule: LabelRules, prior: Any, scores: Mapping[str, Array], problems
     return rule.with_problem_rules(moved)
 
 
-def describe(rule: LabelRules, rows: int, classes: Sequence[Any], of: str = "rows") -> dict[str, Any]:
+def describe(rule: LabelRules, y: Array, classes: Sequence[Any], of: str = "rows") -> dict[str, Any]:
     """Return the entry of the thresholds in the model card; its keys are saved in model files.
 
-    "labels" contains `thresholds.describe` of each label.
+    `y` (N, L) are the labels of the rows that fitted the rules. A label counts the rows where it is known. "labels"
+    contains `thresholds.describe` of each label.
     """
+    known = (np.reshape(y, (-1, len(classes))) >= 0).sum(axis=0)
     each = [
-        {"label": str(label), **thresholds.describe(one, rows, classes, of), "notes": list(one.notes)}
-        for label, one in zip(classes, rule.problem_rules, strict=True)
+        {"label": str(label), **thresholds.describe(one, int(rows), classes, of), "notes": list(one.notes)}
+        for label, one, rows in zip(classes, rule.problem_rules, known, strict=True)
     ]
     words = list(dict.fromkeys(entry["word"] for entry in each))
     sentences = list(dict.fromkeys(entry["text"] for entry in each))

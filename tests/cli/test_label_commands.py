@@ -42,6 +42,22 @@ def test_train_predict_evaluate(root):
     assert any(line.split()[0] == "mass" and f"{share:.4g}" in line for line in lines if line.strip())
 
 
+def test_an_option_of_the_labels_leaves_the_others_as_in_training(root, tmp_path):
+    table, model = root / "tags.csv", tmp_path / "m.keras"
+    some = (pl.read_csv(table)["tags"].fill_null("") != "").sum()
+    assert 20 < some < 110
+    how = ("--target", "tags", "--separator", "|", "--missing", "ignore", "--model", "mlp", "--epochs", 1)
+    assert run_command("train", table, *how, "--out", model).code == 0
+
+    def known(*more):
+        record = json.loads(run_command("evaluate", model, table, *more, "--json").out)
+        return [row["known"] for row in record["classes"]]
+
+    assert known() == known("--separator", "|") == known("--target", "tags") == [some, some]
+    assert known("--target", "tags", "--separator", "|") == [some, some]
+    assert known("--missing", "absent") == known("--target", "tags", "--missing", "absent") == [120, 120]
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [

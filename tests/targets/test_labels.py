@@ -150,7 +150,14 @@ def test_a_handful_of_positives_shares_the_threshold_of_all_labels():
     assert chosen.problem_rules[0].notes == rule.problem_rules[0].notes
     given = LABELS.choose(chosen, stored, {"threshold": 0.3}, None, "abc")
     assert [(part.threshold, part.notes) for part in given.problem_rules] == [(0.3, ())] * 3
-    assert LABELS.describe(chosen, N, "abc")["labels"][0]["notes"] == list(rule.problem_rules[0].notes)
+    assert LABELS.describe(chosen, Y, "abc")["labels"][0]["notes"] == list(rule.problem_rules[0].notes)
+
+
+def test_the_card_counts_the_rows_that_know_a_label():
+    rule = LABELS.fit_rule(LABELS.log_p(Z, SHIFT)[None], Y, SHIFT[None], aim="f1", calibrate=lambda _: None)
+    texts = [entry["text"] for entry in LABELS.describe(rule, Y, "abc")["labels"]]
+    assert [f"on {len(rows)} rows" in text for rows, text in zip(KNOWN, texts, strict=True)] == [True] * L
+    assert len(KNOWN[2]) < N
 
 
 def test_limits_of_alerts_are_kept_by_each_label():
