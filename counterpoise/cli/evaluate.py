@@ -116,7 +116,7 @@ def command(
             )
         )
     else:
-        named = _labels_named(clf, target, (separator, missing, uncertain))
+        named = _labels_named(clf, data, target, (separator, missing, uncertain))
         record = jsonable(
             _drift_record(clf, data)
             if unlabeled
@@ -198,8 +198,10 @@ def _image_record(
     return _drift_record(clf, listed) if unlabeled else _evaluation_of(clf, listed, **stakes)
 
 
-def _labels_named(clf: Any, target: str | None, labels_as: tuple[str | None, str | None, str | None]) -> Any:
-    """Return the target of a table as `evaluate` takes it.
+def _labels_named(
+    clf: Any, data: Path, target: str | None, labels_as: tuple[str | None, str | None, str | None]
+) -> Any:  # fmt: skip
+    """Return the target of the table `data` as `evaluate` takes it.
 
     Without options it is the column that --target names, or a list of columns, which `evaluate` reads as in training.
     `labels_as` is (separator, missing, uncertain). What was not given is as in training.
@@ -218,7 +220,7 @@ def _labels_named(clf: Any, target: str | None, labels_as: tuple[str | None, str
         target = trained.get("column") or ",".join(map(str, clf.classes_))
         names = (target,) if "column" in trained else tuple(map(str, clf.classes_))
     separator = given.get("separator") or (trained.get("separator") if len(names) == 1 else None)
-    o.target_named(target, separator, *labels_as[1:])
+    o.target_named(target, separator, *labels_as[1:], data=data)
     return as_in_training(names[0] if len(names) == 1 else list(names), {**trained, **given}.items())
 
 

@@ -58,6 +58,18 @@ def test_an_option_of_the_labels_leaves_the_others_as_in_training(root, tmp_path
     assert known("--missing", "absent") == known("--target", "tags", "--missing", "absent") == [120, 120]
 
 
+def test_options_of_a_column_of_lists(root, tmp_path):
+    table, model, how = tmp_path / "t.parquet", tmp_path / "m.keras", ("--target", "tags", "--missing", "ignore")
+    lists = pl.read_csv(root / "tags.csv")["tags"].str.split(" | ")
+    gaps = pl.when(pl.int_range(120) % 6 > 0).then(lists)
+    pl.read_csv(root / "t.csv").select("a", "b", tags=gaps).write_parquet(table)
+    assert run_command("train", table, *how, "--model", "forest", "--out", model).code == 0
+    for more, rows in (((), 100), (("--missing", "absent"), 120)):
+        record = json.loads(run_command("evaluate", model, table, *more, "--json").out)
+        assert [row["known"] for row in record["classes"]] == [rows, rows]
+    assert "--missing is for several labels" in run_command("train", root / "t.csv", *how, "--out", model).err
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [
@@ -92,6 +104,7 @@ def test_compare_reads_separated_text(root, tmp_path):
         (("--target", "edema,mas"), "Target 'mas' is not a column"),
         (("--target", "edema,mass", "--positive", "1"), "positive= is for one class per row"),
         (("--target", "edema,mass", "--missing", "gone"), "missing is 'gone'"),
+        (("--target", "edema,edema"), "--target names the column 'edema' twice"),
         (("--target", "edema", "--uncertain", "zero"), "--uncertain is for several labels per row"),
         (("--labels-prefix", "nobody"), "matches 0 column names of t.csv"),
         (("--labels-prefix", "e", "--target", "edema"), "--target and --labels-prefix cannot be combined"),
