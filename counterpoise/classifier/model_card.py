@@ -87,9 +87,15 @@ def ruled(target: Target, rule: Any, scores: Mapping[str, Array], classes: Seque
     """
     return {
         "prior": prior_entry(rule),
-        "threshold": target.describe(rule, scores["y"], classes),
+        "threshold": target.describe(rule, counted_labels(scores), classes),
         "versions": installed_versions(PACKAGES),
     }
+
+
+def counted_labels(scores: Mapping[str, Array]) -> Array:
+    """Return the labels of the stored rows that fitted the rule, without rows of weight 0; none if none are stored."""
+    y, weight = scores.get("y", np.empty(0)), scores.get("weight")
+    return y if weight is None or weight.ndim > 1 else y[weight > 0]
 
 
 def prior_entry(rule: Any) -> list[float]:
@@ -175,7 +181,7 @@ def unit_entry(
 
     `budgets` is a sentence on the two budgets of the decisions; the entry leaves it out if it is empty.
     """
-    threshold = target.describe(unit.rule, scores["y"], classes, f"units ({unit.name})")
+    threshold = target.describe(unit.rule, counted_labels(scores), classes, f"units ({unit.name})")
     return {
         "columns": list(unit.columns), "aggregate": unit.aggregate, "count": len(scores["y"]),
         "threshold": {**threshold, "budgets": budgets} if budgets else threshold,

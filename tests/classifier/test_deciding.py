@@ -198,3 +198,11 @@ def test_a_guarantee_of_rows_with_weights_is_reported(two):
     for how in ({"recall_floor": 0.8, "confidence": 0.9}, {"review_alpha": 0.2}):
         with pytest.warns(UserWarning, match="counts each of these rows once"):
             clf.decide(**how)
+
+
+def test_a_threshold_that_follows_from_costs_is_no_estimate(two, three):
+    entry = two[0].decide(cost=(1, 20)).card["threshold"]
+    assert (entry["word"], entry["value"]) == ("given", pytest.approx(1 / 21))
+    assert entry["text"] == "The threshold follows from the costs: a false positive costing 1 and a missed case 20."
+    assert three[0].decide(cost=(1, 2, 3)).card["threshold"]["word"] == "given"
+    assert two[0].decide(f1=True).card["threshold"]["word"] == "estimate"
