@@ -19,7 +19,7 @@ import numpy as np
 from counterpoise.classifier import predicting, rows
 from counterpoise.classifier.deciding import decide_again, without_column
 from counterpoise.classifier.file import Contents, read, write
-from counterpoise.classifier.model_card import ModelCard, prior_entry, unit_entry, with_metrics
+from counterpoise.classifier.model_card import ModelCard, counted_labels, prior_entry, unit_entry, with_metrics
 from counterpoise.classifier.references import custom_objects_of
 from counterpoise.classifier.whole_model import whole_model
 from counterpoise.core.examples import Pictures
@@ -366,7 +366,7 @@ class Classifier:
             card.pop("metrics", None)  # computed again from the scores, for the new rule
         if "prior" in card:
             card["prior"] = prior_entry(rule)
-        card["threshold"] = self.target.describe(rule, len(self.scores.get("y", ())), self.classes_.tolist())
+        card["threshold"] = self.target.describe(rule, counted_labels(self.scores), self.classes_.tolist())
         return self._copy_with(rule, card, self.scores)
 
     def with_card(self, scores: Mapping[str, Array] | None = None, **entries: Any) -> Classifier:

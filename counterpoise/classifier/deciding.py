@@ -44,6 +44,8 @@ def decide_again(clf: Any, aim: Mapping[str, Any], *, column: tuple[Any, Any], b
         OptionError: `by` or a cost column for a classifier that decides units, or an error of `rule_and_budget_text`.
     """
     classes, stored = clf.classes_.tolist(), clf.card_without_metrics.get("by", {})
+    if how["confidence"] is not None or how["review_alpha"] is not None:
+        _warn_of_weights(clf.scores if clf.unit is None else scores_of_units(clf.scores))
     how |= {"column": column, "by": by, "schema": clf.schema, "stored": stored}
     if clf.unit is not None:
         if column[0] is not None or by is not None:
@@ -60,6 +62,18 @@ def decide_again(clf: Any, aim: Mapping[str, Any], *, column: tuple[Any, Any], b
         clf = clf.with_card(codes_of_rule(rule, clf.scores, stored))
         warnings.warn(UNLAWFUL, UserWarning, stacklevel=3)
     return clf.with_card(threshold={**clf.card_without_metrics["threshold"], "budgets": text}) if text else clf
+
+
+def _warn_of_weights(scores: Mapping[str, Array]) -> None:
+    """Warn if the rows that support a guarantee have unequal weights, because each of these rows counts once."""
+    weight = scores.get("guarantee_weight" if "guarantee_log_p" in scores else "weight")
+    if weight is not None and len(np.unique(weight[weight > 0])) > 1:
+        warnings.warn(
+            "The rows that support a guarantee have unequal weights (sample_weight=), but a guarantee counts each of "
+            "these rows once. The guarantee therefore holds for new rows without weights.",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def rule_and_budget_text(

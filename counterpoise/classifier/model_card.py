@@ -60,17 +60,19 @@ class ModelCard(dict[str, Any]):
 
 def stored_scores(
     log_p: Array, y: Array, weight: Array | None = None, member_outputs: Array | None = None,
-    amount: Array | None = None, by: Array | None = None, lesions: Array | None = None,
+    amount: Array | None = None, by: Array | None = None, lesions: Array | None = None, groups: Array | None = None,
 ) -> dict[str, Array]:  # fmt: skip
     """Return the scores that fitted a rule, under their names in model files, without those that are None.
 
     `log_p` float32 (M, N, C), `y` (N,), of several labels (M, N, L, 2) and (N, L); `weight` and `amount` (N,);
     `by` int32 (N, columns), see `group_thresholds.codes_of`; and `member_outputs` float32 (members, N, C), the
     probabilities of the member strategies that one network was trained for. For a class per element, `lesions`
-    float64 (G, 5) is what thresholds find in the whole rows (see `decide.lesion_threshold`).
+    float64 (G, 5) is what thresholds find in the whole rows (see `decide.lesion_threshold`). `groups` int (N,) are the
+    codes of groups, which are stored as codes from 0.
     """
     given = {"log_p": log_p.astype(np.float32), "y": y, "weight": weight, "member_outputs": member_outputs}
-    given |= {"amount": amount, "by": by, "lesions": lesions}
+    group = None if groups is None else np.unique(groups, return_inverse=True)[1].astype(np.int64)
+    given |= {"amount": amount, "by": by, "lesions": lesions, "group": group}
     return {name: values for name, values in given.items() if values is not None}
 
 
@@ -85,9 +87,15 @@ def ruled(target: Target, rule: Any, scores: Mapping[str, Array], classes: Seque
     """
     return {
         "prior": prior_entry(rule),
-        "threshold": target.describe(rule, len(scores["y"]), classes),
+        "threshold": target.describe(rule, counted_labels(scores), classes),
         "versions": installed_versions(PACKAGES),
     }
+
+
+def counted_labels(scores: Mapping[str, Array]) -> Array:
+    """Return the labels of the stored rows that fitted the rule, without rows of weight 0; none if none are stored."""
+    y, weight = scores.get("y", np.empty(0)), scores.get("weight")
+    return y if weight is None or weight.ndim > 1 else y[weight > 0]
 
 
 def prior_entry(rule: Any) -> list[float]:
@@ -137,7 +145,7 @@ def metric_entries(target: Target, rule: Any, scores: Mapping[str, Array], note:
                     p.proba(decision.proba),
                     p.decision(decision.decision),
                     sample_weight=own,
-                    groups=p.row_groups,
+                    groups=_groups_to_draw(p, scores.get(f"{prefix}group"), own),
                     resamples=RESAMPLES,
                 )
             )
@@ -175,11 +183,22 @@ def unit_entry(
 
     `budgets` is a sentence on the two budgets of the decisions; the entry leaves it out if it is empty.
     """
-    threshold = target.describe(unit.rule, len(scores["y"]), classes, f"units ({unit.name})")
+    threshold = target.describe(unit.rule, counted_labels(scores), classes, f"units ({unit.name})")
     return {
         "columns": list(unit.columns), "aggregate": unit.aggregate, "count": len(scores["y"]),
         "threshold": {**threshold, "budgets": budgets} if budgets else threshold,
     }  # fmt: skip
+
+
+def _groups_to_draw(problem: Problem, groups: Array | None, weight: Array | None) -> Array | None:
+    """Return the groups (n,) that intervals resample as wholes, or None if rows are drawn one by one.
+
+    `groups` (N,) are those of all rows, or None. Rows of one group alone have no interval of groups. `weight` (n,).
+    """
+    own = problem.row_groups if groups is None else problem.of_rows(groups)
+    if own is None or problem.row_groups is not None:
+        return own
+    return own if len(np.unique(own if weight is None else own[weight > 0])) > 1 else None
 
 
 def _problem_weights(

@@ -17,7 +17,7 @@ from counterpoise.core.examples import IMAGE, Pictures
 from counterpoise.core.group_thresholds import GroupThresholds
 from counterpoise.core.structure import leaves
 from counterpoise.data.amounts import amounts_in
-from counterpoise.data.frames import is_table, to_frame
+from counterpoise.data.frames import in_column_order, is_table, to_frame
 from counterpoise.data.group_input import GroupInput
 from counterpoise.data.image_rows import encode_image_set, encode_pictures, read_as_trained, warn_of_other_scale
 from counterpoise.data.image_set import ImageSet, pictures_of
@@ -56,6 +56,8 @@ def encoded_rows(clf: Any, x: Any, name: str | None = None) -> Any:
     column = clf.card_without_metrics.get("text_column")
     if column is not None and is_table(x, table=False):
         return texts_of_table(x, column)
+    if clf.schema is None:  # of scores that `wrap` got, a frame may name its columns as the classes
+        x = in_column_order(x, [str(label) for label in clf.classes_.tolist()])
     named = NamedInputs.of(clf.members.input) if clf.schema is None else None
     rows = encode_rows(clf.schema, named.rows(x)[0] if named and named.takes(x) else x, name)
     warn_of_other_scale(clf.pictures, rows)

@@ -5,7 +5,7 @@ Shown in the model card, by `evaluate`, and in the audit of a comparison. The se
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from counterpoise.core.seeds import generator
 from counterpoise.decide.aim import Aim
 from counterpoise.decide.rule import pooled_log_proba
 from counterpoise.decide.threshold import choose_threshold
+from counterpoise.metrics.bootstrap import group_draws
 from counterpoise.metrics.intervals import percentile
 
 Array = np.ndarray
@@ -28,7 +29,7 @@ def threshold_spread(rule: Any, scores: Mapping[str, Array], *, resamples: int =
 
     Args:
         rule: The rule. scores: The stored scores that fitted it (see `model_card.stored_scores`).
-        resamples: Bootstrap draws of rows.
+        resamples: Bootstrap draws of rows, or of whole groups if the groups of the rows are stored.
 
     Returns:
         `value`, and `low` and `high`, the ends of 95% of the thresholds; None where the threshold was not read off
@@ -56,9 +57,8 @@ def threshold_spread(rule: Any, scores: Mapping[str, Array], *, resamples: int =
         return None
     # Probability of the positive class, float64 (N,).
     p = np.exp(pooled_log_proba(rule, list(scores["log_p"].astype(np.float64)))[:, 1])
-    rng, thresholds = generator(0, "threshold spread"), []
-    for _ in range(resamples):
-        rows = rng.integers(0, len(y), len(y))
+    thresholds = []
+    for rows in _drawn_rows(weight, scores.get("group"), len(y), resamples):
         try:
             thresholds.append(choose_threshold(p[rows], y[rows], rule.aim, None if weight is None else weight[rows]))
         except CounterpoiseError:  # these rows reach no such precision, or have one class only
@@ -67,6 +67,22 @@ def threshold_spread(rule: Any, scores: Mapping[str, Array], *, resamples: int =
         return None
     low, high = percentile(np.array(thresholds), 0.95)
     return {"value": float(rule.threshold), "low": low, "high": high}
+
+
+def _drawn_rows(weight: Array | None, groups: Array | None, n: int, resamples: int) -> Iterator[Array]:
+    """Yield the numbers of the rows of each resample, of `n` rows; rows of weight 0 take no part.
+
+    `groups` int (n,) are drawn as wholes; None, or a single group: rows are drawn one by one.
+    """
+    rng = generator(0, "threshold spread")
+    counted = np.arange(n) if weight is None else np.flatnonzero(weight > 0)
+    own = None if groups is None else np.unique(groups[counted], return_inverse=True)[1]
+    if own is None or own.max() < 1:
+        for _ in range(resamples):
+            yield counted[rng.integers(0, len(counted), len(counted))]
+        return
+    for counts in group_draws(int(own.max()) + 1, resamples, rng):
+        yield from (np.repeat(counted, times[own].astype(np.int64)) for times in counts)
 
 
 def decisions_at(spread: Mapping[str, float], y: Array, proba: Array, sample_weight: Array | None) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from counterpoise.core.masked import unmasked
 from counterpoise.core.rule import LabelRules, Rule
 from counterpoise.core.target import Target
 from counterpoise.core.version import version
+from counterpoise.data.frames import check_row_order, frame_columns
 from counterpoise.data.loading import dataset_kind, load_without_y
 from counterpoise.networks.cloning import last_activation
 from counterpoise.networks.output import ProbabilityToLogit
@@ -42,8 +43,9 @@ def wrap(
 
     Args:
         model: A Keras model that ends in one unit, or in one unit per class. Or scores from any library, such as
-            `predict_proba` of scikit-learn or LightGBM: float (N,) for the second class, or (N, C). A classifier made
-            from scores expects scores in place of rows.
+            `predict_proba` of scikit-learn or LightGBM: float (N,) for the second class, or (N, C). The columns of a
+            frame may have the names of the classes, in any order. A classifier made from scores expects scores in
+            place of rows.
         x: For a Keras model, the rows in the form that the model takes, or a dataset of rows and labels. For scores,
             you can pass the labels here.
         y: Labels (N,). Several labels per row: (N, L) of 0, 1 and missing, or `cp.labels(y)`, for a model with one unit
@@ -70,10 +72,12 @@ def wrap(
         >>> round(float(balanced.mean()), 2), round(float(clf.predict_proba(balanced)[:, 1].mean()), 2)
         (0.28, 0.11)
     """
+    rows = x if isinstance(model, keras.Model) else model
     if isinstance(model, keras.Model):
         x, y = _rows_and_labels(x, y) if dataset_kind(x) else (x, y)
     else:
         x, y = _score_array(model), x if y is None else y
+    check_row_order(rows, {"y": y})
     several = as_labels_if_several(y) if y is not None else None
     # Without labels, a plan with one shift per label (L, 2) shows that a row has several labels.
     kind = several.kind if isinstance(several, Labels) else "labels" if np.ndim(_plan_shift(plan)) == 2 else "one_of"
@@ -83,6 +87,7 @@ def wrap(
     else:
         members, name = _members_of_scores(x, output, target.independent), "scores"
     order = _class_order(members, several if target.independent else y, plan, classes)
+    order = order if isinstance(model, keras.Model) else _in_order_of_columns(order, model, classes is not None)
     if not target.independent and len(order) < 2:
         raise TargetError(
             f"There is only one class ({', '.join(map(repr, order))}). Expected labels of two classes or more. Pass "
@@ -250,6 +255,23 @@ def _class_order(members: keras.Model, y: Any, plan: Plan | None, classes: Seque
         warn_look_alikes(labels)
         return labels
     return list(range(max(2, members.output.shape[-1])))
+
+
+def _in_order_of_columns(order: list[Any], scores: Any, given: bool) -> list[Any]:
+    """Return the classes in the order of the columns of a frame of scores, if these columns have their names.
+
+    Raises:
+        OptionError: `order` was `given` by the user, and the columns have another order.
+    """
+    names = frame_columns(scores)
+    if names is None or names == list(map(str, order)) or sorted(names) != sorted(map(str, order)):
+        return order
+    if given:
+        raise OptionError(
+            f"classes is {order}, but the columns of the scores are {names}. Pass the classes in the order of the "
+            "columns, or leave classes= out."
+        )
+    return [next(label for label in order if str(label) == name) for name in names]
 
 
 def _check_widths(members: keras.Model, order: Sequence[Any], shift: Array, target: Target) -> None:

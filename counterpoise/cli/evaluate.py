@@ -117,8 +117,7 @@ def command(
             )
         )
     else:
-        labels_as = (separator, missing, uncertain)
-        named = _table_target(clf, target, labels_as)
+        named = _labels_named(clf, data, target, (separator, missing, uncertain))
         record = jsonable(
             _drift_record(clf, data)
             if unlabeled
@@ -203,26 +202,30 @@ def _image_record(
     return _drift_record(clf, listed) if unlabeled else _evaluation_of(clf, listed, **stakes)
 
 
-def _table_target(clf: Any, target: str | None, labels_as: tuple[str | None, str | None, str | None]) -> Any:
-    """Return the target of a table, as `evaluate` takes it: a column, a list of columns, or a reader of several.
+def _labels_named(
+    clf: Any, data: Path, target: str | None, labels_as: tuple[str | None, str | None, str | None]
+) -> Any:  # fmt: skip
+    """Return the target of the table `data` as `evaluate` takes it.
 
-    `labels_as` is (separator, missing, uncertain). Without --target, those that are None are as in training.
+    Without options it is the column that --target names, or a list of columns, which `evaluate` reads as in training.
+    `labels_as` is (separator, missing, uncertain). What was not given is as in training.
+
+    Raises:
+        OptionError: The options do not belong together.
     """
-    from counterpoise.core.label_columns import labels
+    from counterpoise.core.label_columns import as_in_training
 
     names = o.split_names(target)
-    if not any(labels_as):
+    given = {name: value for name, value in zip(("separator", "missing", "uncertain"), labels_as, strict=True) if value}
+    if not given:
         return list(names) if len(names) > 1 else target
-    separator, missing, uncertain = labels_as
-    if target is not None or not clf.target.independent:
-        return o.target_named(target, *labels_as)
-    learned = clf.target.columns_of(clf.schema, clf.classes_.tolist())
-    if separator is not None and len(learned.columns) > 1:
-        return o.target_named(target, *labels_as)  # which refuses it
-    return labels(
-        learned.target, missing=missing or learned.missing, uncertain=uncertain or learned.uncertain,
-        separator=separator or learned.separator,
-    )  # fmt: skip
+    trained: dict[str, Any] = {} if clf.schema is None else dict(clf.schema.label_options)
+    if target is None and clf.target.independent:
+        target = trained.get("column") or ",".join(map(str, clf.classes_))
+        names = (target,) if "column" in trained else tuple(map(str, clf.classes_))
+    separator = given.get("separator") or (trained.get("separator") if len(names) == 1 else None)
+    o.target_named(target, separator, *labels_as[1:], data=data)
+    return as_in_training(names[0] if len(names) == 1 else list(names), {**trained, **given}.items())
 
 
 def _image_target(clf: Any, target: str | None, labels_as: tuple[str | None, str | None, str | None]) -> Any:

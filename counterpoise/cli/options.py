@@ -243,15 +243,26 @@ def target_named(
     from counterpoise.core.label_columns import labels
 
     names = split_names(target) if prefix is None else _columns_with_prefix(prefix, target, data)
-    if len(names) < 2 and separator is None:
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise OptionError(f"--target names the column {twice[0]!r} twice. Name each column of labels once.")
+    if len(names) < 2 and separator is None and not (names and _contains_lists(data, names[0])):
         for option, value in (("--missing", missing), ("--uncertain", uncertain)):
             if value is not None:
                 raise OptionError(f"{option} is for several labels per row. Name their columns: --target a,b,c.")
         return target
     if separator is not None and len(names) != 1:
         raise OptionError("--separator is for one column with several labels. Name this column with --target.")
-    columns = list(names) if separator is None else names[0]
+    columns = list(names) if len(names) > 1 else names[0]
     return labels(columns, missing=missing, uncertain=uncertain or "ignore", separator=separator)
+
+
+def _contains_lists(data: Path | None, column: str) -> bool:
+    """Return whether a column of a Parquet file contains lists, such as all labels of a row."""
+    if data is None or not data.is_file() or data.suffix.lower() not in (".parquet", ".pq"):
+        return False
+    import polars as pl
+
+    return isinstance(pl.read_parquet_schema(data).get(column), (pl.List, pl.Array))
 
 
 def _columns_with_prefix(prefix: str, target: str | None, data: Path | None) -> tuple[str, ...]:

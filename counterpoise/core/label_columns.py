@@ -8,7 +8,7 @@ the same kind of target everywhere.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -237,6 +237,21 @@ def as_in_training(given: Any, options: Iterable[tuple[str, str]]) -> LabelColum
     kept = ("missing", "uncertain", "separator") if one_cell else ("missing", "uncertain")
     how: dict[str, Any] = {name: value for name, value in options if name in kept}
     return labels(given, **how)
+
+
+def as_the_training_labels(given: Any, training: LabelColumns) -> LabelColumns:
+    """Return the labels of other rows, which are read as the labels of the training rows are.
+
+    A matrix without names has the columns of the training labels, in their order, if it has as many.
+
+    Example:
+        >>> as_the_training_labels(np.eye(2), labels(["edema", "mass"])).read(np.eye(2)).classes
+        ('edema', 'mass')
+    """
+    columns, unnamed = training.names or training.columns, _is_matrix(given) and not hasattr(given, "columns")
+    width = given.shape[1] if hasattr(given, "shape") and unnamed else len(given[0]) if unnamed else 0
+    same = unnamed and len(columns) == width > 1 and not are_lists_of_names(given)
+    return replace(training, target=given, names=columns if same else training.names)
 
 
 def are_names(target: Any) -> bool:

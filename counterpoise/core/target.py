@@ -292,8 +292,11 @@ class Target(Protocol):
         """The rule for rows whose classes, or labels, have other shares."""
         ...
 
-    def describe(self, rule: Any, rows: int, classes: Sequence[Any], of: str = "rows") -> dict[str, Any]:
-        """Return the entry of the threshold in the model card; `of` is what was counted, such as units."""
+    def describe(self, rule: Any, y: Array, classes: Sequence[Any], of: str = "rows") -> dict[str, Any]:
+        """Return the entry of the threshold in the model card.
+
+        `y` are the labels of the rows that fitted the rule, which are counted; `of` is what they are, such as units.
+        """
         ...
 
     def columns(self, decision: Any, classes: Array) -> dict[str, Any]:

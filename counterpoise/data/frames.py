@@ -75,6 +75,26 @@ def check_row_order(rows: Any, values: Mapping[str, Any]) -> None:
             )
 
 
+def frame_columns(rows: Any) -> list[str] | None:
+    """Return the names of the columns of a frame of pandas or polars as text; None for anything else.
+
+    Example:
+        >>> frame_columns(pl.DataFrame({"a": [1]})), frame_columns([[1]])
+        (['a'], None)
+    """
+    frame = library(rows) in ("pandas", "polars") and len(getattr(rows, "shape", ())) == 2
+    return [str(name) for name in rows.columns] if frame else None
+
+
+def in_column_order(rows: Any, names: Sequence[str]) -> Any:
+    """Return a frame with its columns in the order of `names`, if these are the names of all columns; else `rows`."""
+    own = frame_columns(rows)
+    if own is None or own == list(names) or sorted(own) != sorted(names):
+        return rows
+    columns = [rows.columns[own.index(name)] for name in names]
+    return rows[columns]
+
+
 def to_frame(
     source: Any, as_text: tuple[str, ...] = (), skip_bad: bool = False, unused: Callable[[str], bool] | None = None,
     lists: tuple[str, ...] = (),

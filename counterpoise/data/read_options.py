@@ -118,7 +118,7 @@ def complete_examples(
     duplicate_ids = find_duplicates(examples.x)
     if duplicate_ids is not None:
         warnings += duplicate_notes(duplicate_ids, examples.y)
-    arrays: dict[str, Any] = metadata.arrays()
+    arrays: dict[str, Any] = metadata.arrays(examples.schema)
     check_no_class_lost(examples.strata, arrays["sample_weight"], examples.classes)
     examples = replace(examples, **arrays, duplicate_ids=duplicate_ids, warnings=tuple(warnings))
     return with_units(examples, None if metadata.unit is None else units_of(metadata.unit, aggregate))

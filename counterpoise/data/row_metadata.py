@@ -14,10 +14,11 @@ import numpy as np
 import polars as pl
 
 from counterpoise.core.checks import check_weights, rows_text
-from counterpoise.core.errors import ColumnError, DataError, did_you_mean
+from counterpoise.core.errors import ColumnError, DataError, OptionError, did_you_mean
 from counterpoise.core.examples import TEST, TRAIN, VALIDATION
 from counterpoise.core.labels import Labels
 from counterpoise.core.masked import unmasked
+from counterpoise.core.schema import Schema
 from counterpoise.data.amounts import amounts_of
 from counterpoise.data.date_text import date_order, parse_dates
 from counterpoise.data.dates import days
@@ -69,8 +70,10 @@ class RowMetadata:
         unit = None if self.unit is None else self.unit[rows]
         return replace(self, y=self.y.at(rows), by=by, unit=unit, **taken)
 
-    def arrays(self) -> dict[str, Any]:
+    def arrays(self, schema: Schema | None = None) -> dict[str, Any]:
         """Return groups, time, sample_weight, amount and split as the arrays of `Examples`, by the names of its fields.
+
+        Amounts are read as they will be read in new rows, with the columns `schema` of a table (see `amounts_of`).
 
         Raises:
             ColumnError, DataError, OptionError: a row has no value, or one of another kind; the rows are named.
@@ -79,7 +82,7 @@ class RowMetadata:
             "groups": None if self.groups is None else group_codes(self.groups),
             "time": None if self.time is None else times(self.time),
             "sample_weight": None if self.weight is None else weights(self.weight),
-            "amount": None if self.amount is None else amounts_of(self.amount, self.amount.name),
+            "amount": None if self.amount is None else amounts_of(self.amount, self.amount.name, schema),
             "by": {name: _as_numpy(values) for name, values in self.by.items()} or None,
             "split": None if self.split is None else roles(self.split),
         }
@@ -119,6 +122,7 @@ def metadata_of(frame: pl.DataFrame, y: Any, given: Mapping[str, Any]) -> RowMet
         return frame[values] if isinstance(values, str) else value_series(values, name, frame.height)
 
     target = y.name if isinstance(y, pl.Series) and y.name in frame.columns else "y"
+    _check_not_names(y, frame)
     labels = read_target(y, target, missing=True)
     if len(labels) != frame.height:
         raise DataError(
@@ -131,6 +135,20 @@ def metadata_of(frame: pl.DataFrame, y: Any, given: Mapping[str, Any]) -> RowMet
         by={name: frame[one] if isinstance(one, str) else value_series(one, name, frame.height)
             for name, one in (given.get("by") or {}).items()}, target=target,
     )  # fmt: skip
+
+
+def _check_not_names(y: Any, frame: pl.DataFrame) -> None:
+    """Raise an OptionError if the labels are names of columns of the frame that name no target.
+
+    Two different names or more are the columns of several labels; they do not come here.
+    """
+    names = list(y) if isinstance(y, (list, tuple)) else []
+    if len(names) == frame.height or not names or not all(isinstance(n, str) and n in frame.columns for n in names):
+        return
+    if len(names) == 1:
+        raise OptionError(f"y is {y!r}, a list with one column. If this column contains the labels, pass {names[0]!r}.")
+    twice = next(name for name in names if names.count(name) > 1)
+    raise OptionError(f"y names the column {twice!r} twice. Name each column of labels once.")
 
 
 def unit_table(frame: pl.DataFrame, unit: Any) -> pl.DataFrame | None:

@@ -14,6 +14,8 @@ from counterpoise.core.errors import ColumnError, did_you_mean
 from counterpoise.data.frames import to_frame
 
 Array = np.ndarray
+#: Types of columns that contain text; pandas and polars store repeated text as categories.
+_TEXT = (pl.String, pl.Categorical, pl.Enum)
 
 
 def text_column(frame: pl.DataFrame, name: str) -> tuple[str, list[str]]:
@@ -28,7 +30,8 @@ def text_column(frame: pl.DataFrame, name: str) -> tuple[str, list[str]]:
         >>> text_column(pl.DataFrame({"id": ["a", "b"], "message": ["see you", "call me"]}), "the data")[0]
         'message'
     """
-    lengths = {c: frame[c].str.len_chars().mean() or 0 for c, kind in frame.schema.items() if kind == pl.String}
+    texts = {c: frame[c].cast(pl.String) for c, kind in frame.schema.items() if kind in _TEXT}
+    lengths = {c: values.str.len_chars().mean() or 0 for c, values in texts.items()}
     if not lengths:
         raise ColumnError(f"{name} has no column of text. Expected one for the network 'text'. Use 'mlp' for a table.")
     column = str(max(lengths, key=lambda c: float(lengths[c])))  # type: ignore[arg-type]

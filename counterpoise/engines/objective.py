@@ -16,6 +16,7 @@ import numpy as np
 
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.job import Job
+from counterpoise.core.target import Target
 from counterpoise.engines.mixing import MIXES
 from counterpoise.losses.multilabel import MultiLabelFocal
 from counterpoise.losses.pointwise import Focal
@@ -34,6 +35,13 @@ def focal_gamma(loss: tuple[str, Mapping[str, Any]]) -> float:
     """
     name, constants = loss
     return float(constants.get("gamma", 2.0)) if name == "focal" else 0.0
+
+
+def check_loss(target: Target, name: str) -> None:
+    """Raise an OptionError if a target has no loss of this name; "model" is the own loss of a model."""
+    if name != "model" and name not in target.losses:
+        rows = f" for rows with {target.what}" if target.many_per_row else ""
+        raise OptionError(f"There is no loss {name!r}{rows}.{did_you_mean(name, target.losses)}")
 
 
 def check_weights(job: Job, network: Any) -> None:
@@ -70,14 +78,11 @@ class Objective:
     def __init__(self, job: Job) -> None:
         self.target = target_of(job)
         self.name, self.constants = job.loss
-        losses = self.target.losses
-        if self.name != "model" and self.name not in losses:
-            rows = f" for rows with {self.target.what}" if self.target.many_per_row else ""
-            raise OptionError(f"There is no loss {self.name!r}{rows}.{did_you_mean(self.name, losses)}")
+        check_loss(self.target, self.name)
         mixed = "" if job.mix is None else " mixed"
         self.key = f"{self.name} {_as_json(self.constants)}{mixed}"
         self.family = f"{self.name} {_as_json(_without_counts(self.constants))}{mixed}"
-        self._loss = None if self.name == "model" else losses[self.name](**self.constants)
+        self._loss = None if self.name == "model" else self.target.losses[self.name](**self.constants)
         self.log_shift: Array = self._log_shift(job.plan)
         plans = job.plan.of_members
         self.member_shifts = np.stack([self._log_shift(plan) for plan in plans]) if plans else None

@@ -198,7 +198,13 @@ def scan(source: str | os.PathLike[str], target: str, *, drop: Sequence[str] = (
     return Scan(table, target, features, labels.codes, labels.classes, weight)
 
 
-def check_target_column(table: Stored, target: str) -> None:
-    """Raise a TargetError unless the table has the column."""
+def check_target_column(table: Stored, target: Any) -> None:
+    """Raise a TargetError unless `target` names one column of the table."""
+    if not isinstance(target, str):
+        given = getattr(target, "target", target)
+        raise TargetError(
+            f"The target is {given!r:.80}. Expected the name of one column, because rows that are read from disk have "
+            "one class each. For several labels per row, pass the file to cp.fit, which reads it into memory."
+        )
     if target not in table.columns:
         raise TargetError(f"Target {target!r} is not a column of {table.name}.{did_you_mean(target, table.columns)}")

@@ -6,6 +6,7 @@ page of the card reads them.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -59,6 +60,7 @@ def _joined_model(keys: Sequence[str], members: Sequence[Member], trainer: Train
     `keys` is the key of the model of each member. Members of one model form a group and share its frozen body.
     """
     outputs: dict[int, Any] = {}
+    groups: list[str] = []
     inputs = None
     for key in dict.fromkeys(keys):
         learner, numbers = trainer.learners[key], [i for i, other in enumerate(keys) if other == key]
@@ -71,11 +73,18 @@ def _joined_model(keys: Sequence[str], members: Sequence[Member], trainer: Train
         # All members are of one model, so no outer model is needed.
         if len(numbers) == len(keys):
             return group
-        group.name = f"members of {learner.model.label}".replace(" ", "_")
+        group.name = _unused_name(f"members of {learner.model.label}".replace(" ", "_"), groups)
+        groups.append(group.name)
         inputs = like(group.input) if inputs is None else inputs
         logits = group(inputs)
         outputs |= dict(zip(numbers, logits if isinstance(logits, (list, tuple)) else [logits], strict=True))
     return keras.Model(inputs, [outputs[i] for i in range(len(keys))], name="members")
+
+
+def _unused_name(name: str, taken: Sequence[str]) -> str:
+    """Return the name, with the suffix _2, _3 and so on if it is taken: two models of a blend may have one label."""
+    numbered = (name if number == 1 else f"{name}_{number}" for number in itertools.count(1))
+    return next(one for one in numbered if one not in taken)
 
 
 def with_judging_rows(clf: Classifier, kept: Examples, what: str) -> Classifier:

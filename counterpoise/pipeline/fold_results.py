@@ -38,8 +38,9 @@ def fit_rule(
     `log_p` are corrected log-probabilities (members, N, ...), and `y` codes of the same rows. `lesions` is the table of
     lesions that thresholds find in these rows, for an aim that needs it (`whole_rows.lesion_tables`).
 
-    The baseline keeps 0.5, or the most probable class, without a correction, as is common practice. Without
-    `tune_threshold`, the threshold of other strategies stays at the default too, but their probabilities are checked.
+    The baseline keeps 0.5, or the most probable class, without a correction, as is common practice. Only if a loss of
+    the user has an unknown effect, its probabilities are corrected. Without `tune_threshold`, the threshold of other
+    strategies stays at the default too, but their probabilities are checked.
     """
     # `shares` are the weights of the members in the pool, or None.
     vote, shares = strategy.pooling
@@ -51,7 +52,7 @@ def fit_rule(
         vote=vote,
         weights=shares,
         aim="f1" if aim.name in WHOLE_ROW_AIMS else aim,
-        check_intercept=strategy.aim != "argmax",
+        check_intercept=strategy.aim != "argmax" or any(m.needs_calibration for m in members),
         calibrate=lambda codes: calibrator_to_try(members, codes),
         sample_weight=weights,
         gammas=[m.gamma for m in members],

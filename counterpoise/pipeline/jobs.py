@@ -17,7 +17,7 @@ from counterpoise.core.model import Model
 from counterpoise.core.seeds import integer
 from counterpoise.core.structure import rows_at_once
 from counterpoise.engines.mixing import check_mixable
-from counterpoise.engines.objective import Objective, check_weights
+from counterpoise.engines.objective import Objective, check_loss, check_weights
 from counterpoise.networks.cropped import cropped
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.settings import Settings
@@ -145,6 +145,7 @@ def job_of(single: Single, trainer: Trainer, fold: Fold | Holdout, member: int =
     counters = (fold.repeat, fold.index, member)
     target, n = target_of(examples), len(examples.classes)
     counts = target.counts(y, n, weights)
+    check_loss(target, single.loss)  # before its constants, which may need counts of another shape
     if single.mix:
         check_mixable(examples, single.name)
     plan = single.make_plan(target, y, examples.classes, weights)

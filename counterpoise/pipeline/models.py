@@ -132,13 +132,14 @@ def models_of(
             'The list of models is empty. Expected at least one model, for example ["tabular", "boosted"].'
         )
     several = [model_for(spec, examples, strategies) for spec in several]
+    _check_different(several, "the list of models")
     learners: dict[str, Learner] = {}
     specs: dict[str, Any] = {}
 
     def key_of(spec: Any) -> str:
         """Return the key of a model, after making the model if it is new; the first key is ""."""
         for key, known in specs.items():
-            if known is spec or (isinstance(spec, (str, TreeModel)) and known == spec):
+            if _are_equal(known, spec):
                 return key
         learner = _make_learner(spec, examples, options)
         key = "" if not specs else _unused_label(learner.model.label, learners)
@@ -149,6 +150,7 @@ def models_of(
     labels: list[str] = []
     for spec in several:
         blend = spec if isinstance(spec, Blend) else Blend((spec,))
+        _check_different(blend.models, "the blend")
         if examples.split is not None:  # given stopping rows ended the trainings: they weigh no model
             blend = replace(blend, pooling="equal")
         keys = [key_of(member) for member in blend.models]
@@ -168,6 +170,28 @@ def models_of(
             'out, or choose a network such as "cnn".'
         )
     return learners, *_resolve_all(chosen, learners)
+
+
+def _are_equal(one: Any, other: Any) -> bool:
+    """Return whether two models are trained alike: one object, or equal names, trees or blends of these."""
+    one, other = (TreeModel(spec) if isinstance(spec, str) and spec in KINDS else spec for spec in (one, other))
+    return one is other or (isinstance(one, (str, TreeModel, Blend)) and type(one) is type(other) and one == other)
+
+
+def _check_different(models: Sequence[Any], where: str) -> None:
+    """Raise an OptionError if two models are equal: with the same seed, they would be one training.
+
+    Example:
+        >>> _check_different(["mlp", "boosted"], "the blend")
+    """
+    for number, spec in enumerate(models):
+        if any(_are_equal(spec, other) for other in models[:number]):
+            name = spec if isinstance(spec, str) else spec.label if hasattr(spec, "label") else type(spec).__name__
+            raise OptionError(
+                f"The model {name!r} is listed twice in {where}, but it would be trained only once. List each model "
+                "once. To average several trainings of one network, pass a strategy such as "
+                'cp.ensemble(["none", "none"]).'
+            )
 
 
 def _resolve_all(

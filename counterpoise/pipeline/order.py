@@ -168,7 +168,8 @@ def _classifier(
     rule = fit_rule(target, strategy, log_p, y, trained, weights, tune_threshold, lesions)
     amount, groups = None if examples.amount is None else examples.amount[rows], group_values(examples.by)
     by = codes_of(examples.by, groups)
-    scores = stored_scores(log_p, y, weights, outputs, amount, None if by is None else by[rows], lesions)
+    of_rows = None if examples.groups is None else examples.groups[rows]
+    scores = stored_scores(log_p, y, weights, outputs, amount, None if by is None else by[rows], lesions, of_rows)
     entries = {**entries, "by": groups} if groups else entries
     card = card_entries(strategy, trainer, trained, length, note) | ruled(target, rule, scores, examples.classes)
     clf = assemble(strategy, trainer, trained, rule, {**card, **entries}, scores)

@@ -55,6 +55,9 @@ def fit_unit_rule(
     y, weights = units.labels(examples.y[rows]), examples.weights_of(rows)
     scores = {"log_p": log_p.astype(np.float32), "y": y}
     scores |= {} if weights is None else {"weight": units.mean(weights).astype(np.float32)}
+    if examples.groups is not None:
+        of_units = examples.groups[rows[units.first]]
+        scores["group"] = np.unique(of_units, return_inverse=True)[1].astype(np.int64)
     rule = target.fit_rule(
         log_p, y, np.zeros((1, *target.shape(len(examples.classes)))), aim=strategy.aim if tune_threshold else "argmax",
         check_intercept=True, calibrate=_unit_calibrator, sample_weight=scores.get("weight"),

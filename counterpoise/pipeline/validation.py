@@ -15,7 +15,7 @@ from scipy.stats import chi2_contingency
 from counterpoise.core.checks import check_no_class_lost
 from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.core.examples import TRAIN, VALIDATION, Examples
-from counterpoise.core.label_columns import LabelColumns, split_off_labels
+from counterpoise.core.label_columns import LabelColumns, as_the_training_labels, split_off_labels
 from counterpoise.core.labels import Labels
 from counterpoise.core.sources import Source
 from counterpoise.core.structure import join, mapped, rows_in
@@ -127,7 +127,7 @@ def _read_validation(
         x, y, weight = load(given) if dataset_kind(given) else (*given, None)[:3]
         check_row_order(x, {"validation: y": y, "validation: sample_weight": weight})
         if isinstance(target, LabelColumns) and not isinstance(y, LabelColumns):
-            y = replace(target, target=y)  # read as the labels of the training rows are
+            y = as_the_training_labels(y, target)
         encoded = encode_validation(examples, x, inputs)
         warn_of_other_scale(examples.pictures, encoded)
         return _with_metadata(examples, encoded, y, weight)

@@ -311,9 +311,9 @@ class Elements:
         """Return the rule for rows whose elements have other class shares."""
         return _EACH.at_prior(rule, prior, self._flat_scores(scores))
 
-    def describe(self, rule: Rule, rows: int, classes: Sequence[Any], of: str = "rows") -> dict[str, Any]:
+    def describe(self, rule: Rule, y: Array, classes: Sequence[Any], of: str = "rows") -> dict[str, Any]:
         """Return the entry of the threshold in the model card."""
-        return _EACH.describe(rule, rows, classes, of)
+        return _EACH.describe(rule, y, classes, of)
 
     def columns(self, decision: Decision, classes: Array) -> dict[str, Any]:
         """Return columns by name: elements of each row decided for each class, and in how many regions they are."""

@@ -42,7 +42,7 @@ def with_pooled_thresholds(
         problems: Of the labels. weights: float (N,), or None.
         goal: What the thresholds are chosen for; None: what those of the rules were.
     """
-    few, goal = few_positives(problems), goal or Aim.parse(rule.problem_rules[0].aim)
+    few, goal = few_positives(problems, weights), goal or Aim.parse(rule.problem_rules[0].aim)
     if not few or rule.vote == "hard" or not _needs_positives(goal):
         return rule
     proba = [
@@ -58,7 +58,7 @@ def with_pooled_thresholds(
     cut = choose_threshold(np.concatenate(proba), y, goal, np.concatenate(w))
     rules = list(rule.problem_rules)
     for index in few:
-        notes = (*_own_notes(rules[index], problems[index]), _pooled_note(problems[index]))
+        notes = (*_own_notes(rules[index]), _pooled_note(problems[index], weights))
         rules[index] = replace(rules[index], threshold=cut, aim=str(goal), guarantee=None, notes=notes)
     return rule.with_problem_rules(rules)
 
@@ -68,26 +68,32 @@ def _needs_positives(goal: Aim) -> bool:
     return goal.under_new_prior != "stays" and goal.name != "alerts"
 
 
-def _pooled_note(problem: Problem) -> str:
+def _pooled_note(problem: Problem, weights: Array | None) -> str:
     """Return the note of a label whose threshold was chosen on all labels together.
 
     `_own_notes` and `rule_at_prior` recognize the note by this text, in saved rules too.
     """
-    count = int(problem.y.sum())
+    count = _positives(problem, weights)
     return (
         f"The label has {count} positive{'s' * (count != 1)}, fewer than {FEW}. Its threshold was therefore "
         f"{ON_ALL_LABELS}"
     )
 
 
-def _own_notes(rule: Rule, problem: Problem) -> tuple[str, ...]:
+def _own_notes(rule: Rule) -> tuple[str, ...]:
     """Return the notes of a rule, except the note of `_pooled_note`."""
-    return tuple(note for note in rule.notes if note != _pooled_note(problem))
+    return tuple(note for note in rule.notes if not note.endswith(ON_ALL_LABELS))
 
 
-def few_positives(problems: Problems) -> list[int]:
-    """Return the numbers of the labels with fewer than `FEW` positives."""
-    return [index for index, p in enumerate(problems) if p.y.sum() < FEW]
+def few_positives(problems: Problems, weights: Array | None = None) -> list[int]:
+    """Return the numbers of the labels with fewer than `FEW` positives; rows of weight 0 do not count."""
+    return [index for index, p in enumerate(problems) if _positives(p, weights) < FEW]
+
+
+def _positives(problem: Problem, weights: Array | None) -> int:
+    """Return the number of positives of a label; `weights` are float (N,) of all rows, or None."""
+    own = problem.of_rows(weights)
+    return int(problem.y.sum() if own is None else problem.y[own > 0].sum())
 
 
 def choose(
@@ -114,7 +120,8 @@ def choose(
     if confidence is None and not isinstance(value, Mapping) and name not in ("threshold", "given") and problems:
         goal = thresholds.goal_of(name, value)
         if _needs_positives(goal) and rule.vote != "hard":
-            wanted = {index: own for index, own in wanted.items() if index not in few_positives(problems[""])}
+            few = few_positives(problems[""], scores.get("weight"))
+            wanted = {index: own for index, own in wanted.items() if index not in few}
     for index, own in wanted.items():
         try:
             of_label = _scores_of_label(scores, index, problems)
@@ -122,7 +129,7 @@ def choose(
         except CounterpoiseError as error:
             raise type(error)(f"label {classes[index]!r}: {error}") from None
         if "" in problems:
-            rules[index] = replace(rules[index], notes=_own_notes(rules[index], problems[""][index]))
+            rules[index] = replace(rules[index], notes=_own_notes(rules[index]))
     chosen = rule.with_problem_rules(rules)
     if goal is None:
         return chosen
@@ -182,14 +189,16 @@ def at_prior(rule: LabelRules, prior: Any, scores: Mapping[str, Array], problems
     return rule.with_problem_rules(moved)
 
 
-def describe(rule: LabelRules, rows: int, classes: Sequence[Any], of: str = "rows") -> dict[str, Any]:
+def describe(rule: LabelRules, y: Array, classes: Sequence[Any], of: str = "rows") -> dict[str, Any]:
     """Return the entry of the thresholds in the model card; its keys are saved in model files.
 
-    "labels" contains `thresholds.describe` of each label.
+    `y` (N, L) are the labels of the rows that fitted the rules. A label counts the rows where it is known. "labels"
+    contains `thresholds.describe` of each label.
     """
+    known = (np.reshape(y, (-1, len(classes))) >= 0).sum(axis=0)
     each = [
-        {"label": str(label), **thresholds.describe(one, rows, classes, of), "notes": list(one.notes)}
-        for label, one in zip(classes, rule.problem_rules, strict=True)
+        {"label": str(label), **thresholds.describe(one, int(rows), classes, of), "notes": list(one.notes)}
+        for label, one, rows in zip(classes, rule.problem_rules, known, strict=True)
     ]
     words = list(dict.fromkeys(entry["word"] for entry in each))
     sentences = list(dict.fromkeys(entry["text"] for entry in each))

@@ -274,9 +274,9 @@ class Labels:
         """Return the rule for rows whose labels have other shares `prior`, float (L,)."""
         return label_decisions.at_prior(rule, prior, scores, self._stored_problems(scores))
 
-    def describe(self, rule: LabelRules, rows: int, classes: Sequence[Any], of: str = "rows") -> dict[str, Any]:
+    def describe(self, rule: LabelRules, y: Array, classes: Sequence[Any], of: str = "rows") -> dict[str, Any]:
         """Return the entry of the thresholds in the model card, with an entry for each label."""
-        return label_decisions.describe(rule, rows, classes, of)
+        return label_decisions.describe(rule, y, classes, of)
 
     def columns(self, decision: Decision, classes: Array) -> dict[str, Any]:
         """Return the columns of a prediction by name: probability and decision of each label."""

@@ -215,9 +215,9 @@ class OneOf:
         log_p = list(scores["log_p"].astype(np.float64)) if "log_p" in scores else None
         return rule_at_prior(rule, prior, log_p, scores.get("y"), scores.get("weight"))
 
-    def describe(self, rule: Rule, rows: int, classes: Sequence[Any], of: str = "rows") -> dict[str, Any]:
+    def describe(self, rule: Rule, y: Array, classes: Sequence[Any], of: str = "rows") -> dict[str, Any]:
         """Return the entry of the threshold in the model card."""
-        return thresholds.describe(rule, rows, classes, of)
+        return thresholds.describe(rule, len(y), classes, of)
 
     def columns(self, decision: Decision, classes: Array) -> dict[str, Any]:
         """Return a decision as columns: probabilities (of two classes one) and labels."""

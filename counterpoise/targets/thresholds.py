@@ -253,7 +253,9 @@ def describe(rule: Rule, rows: int, classes: Sequence[Any], of: str = "rows") ->
     class). `of` is what `rows` counts, such as units.
     """
     if rule.guarantee is None:
-        word = {"given": "given", "costs": "given", "argmax": "default"}.get(rule.aim, "estimate")
+        word = {"given": "given", "costs": "given", "cost": "given", "argmax": "default"}.get(
+            Aim.parse(rule.aim).name, "estimate"
+        )
         text = _note_on_threshold(word, rule.aim, f"{rows:,} {of}")
         text = text if rule.cost_column is None else rule.cost_column.text()
     else:
@@ -284,9 +286,11 @@ def group_thresholds_entry(by: GroupThresholds) -> dict[str, Any]:
 
 def _note_on_threshold(word: str, aim: str, rows: str) -> str:
     """Return the sentence of the model card on a threshold without guarantee, by its word."""
+    given = {
+        "given": "The threshold was given.",
+        "costs": "The costs were given. The model chooses the decision with the lowest expected cost.",
+    }
     return {
-        "given": "The costs were given. The model chooses the decision with the lowest expected cost."
-        if aim == "costs"
-        else "The threshold was given.",
+        "given": given.get(aim, f"The threshold follows from the costs: {in_words(aim)}."),
         "default": "This is the default: 0.5 for two classes, otherwise the most probable class.",
     }.get(word) or (f"The threshold was chosen for {in_words(aim)} on {rows}. This is an estimate, not a guarantee.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -158,3 +160,49 @@ def test_two_costs_are_one_option(two):
         OptionError, match=r"cost_fn cannot be passed alone\. Pass both costs as cost=\(cost_fp, cost_fn\)"
     ):
         two[0].decide(cost_fn=5, cost_fp=1)
+
+
+def test_thresholds_and_scores_of_the_card_draw_whole_groups(two):
+    """Rows that are repeated in a group are no new evidence: intervals are about as wide as without the copies."""
+    times, each = 9, cp.wrap(two[1][:300], two[2][:300]).decide(f1=True)
+    copies = {name: np.repeat(each.scores[name], times, axis) for name, axis in (("log_p", 1), ("y", 0))}
+    copied = each.with_card(copies)
+    grouped = copied.with_card({"group": np.repeat(np.arange(300), times)})
+    width = {}
+    for name, clf in {"each": each, "copied": copied, "grouped": grouped}.items():
+        spread, ap = clf.card["threshold"]["spread"], clf.card["metrics"]["average_precision"]
+        width[name] = np.array([spread["high"] - spread["low"], ap["high"] - ap["low"]])
+    assert (width["copied"] < 0.7 * width["each"]).all()
+    assert (width["grouped"] > 0.7 * width["each"]).all()
+    assert (width["grouped"] < 1.4 * width["each"]).all()
+    alone = copied.with_card({"group": np.zeros(300 * times, np.int64)})
+    assert alone.card["threshold"]["spread"] == copied.card["threshold"]["spread"]
+
+
+def test_the_spread_of_a_threshold_leaves_out_rows_of_weight_0(two):
+    clf = two[0].decide(f1=True)
+    n = len(clf.scores["y"])
+    twice = {name: np.concatenate([clf.scores[name]] * 2, axis) for name, axis in (("log_p", 1), ("y", 0))}
+    doubled = {**twice, "weight": np.r_[np.ones(n), np.zeros(n)]}
+    weighed = {**clf.scores, "weight": np.ones(n)}
+    assert threshold_spread(clf.rule, doubled) == threshold_spread(clf.rule, weighed)
+
+
+def test_a_guarantee_of_rows_with_weights_is_reported(two):
+    weight = np.r_[np.zeros(100), np.full(900, 2.0)]
+    clf = two[0].with_card({"weight": weight})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        clf.decide(recall_floor=0.8, confidence=0.9)
+    clf = clf.with_card({"weight": np.r_[weight[:-1], 3.0]})
+    for how in ({"recall_floor": 0.8, "confidence": 0.9}, {"review_alpha": 0.2}):
+        with pytest.warns(UserWarning, match="counts each of these rows once"):
+            clf.decide(**how)
+
+
+def test_a_threshold_that_follows_from_costs_is_no_estimate(two, three):
+    entry = two[0].decide(cost=(1, 20)).card["threshold"]
+    assert (entry["word"], entry["value"]) == ("given", pytest.approx(1 / 21))
+    assert entry["text"] == "The threshold follows from the costs: a false positive costing 1 and a missed case 20."
+    assert three[0].decide(cost=(1, 2, 3)).card["threshold"]["word"] == "given"
+    assert two[0].decide(f1=True).card["threshold"]["word"] == "estimate"

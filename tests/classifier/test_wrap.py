@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import keras
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 
 import counterpoise as cp
-from counterpoise.core.errors import ModelError, OptionError, TargetError
+from counterpoise.core.errors import DataError, ModelError, OptionError, TargetError
 
 
 def rows(n=4000, seed=0):
@@ -118,3 +121,44 @@ def test_other_scores_than_probabilities_are_refused_by_a_classifier_of_probabil
     assert cp.wrap(z, y).predict_proba(z).shape == (len(y), 2)
     with pytest.raises(TargetError, match="only one class"):
         cp.wrap(z, np.zeros(len(z), int))
+
+
+@pytest.mark.parametrize("library", [pd, pl], ids=["pandas", "polars"])
+def test_columns_of_scores_that_have_the_names_of_the_classes(library):
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet([1, 1, 1], 600)
+    y = np.array(["x", "y", "z"])[[rng.choice(3, p=row) for row in p]]
+    expected = cp.wrap(p, y)
+    for order in ("xyz", "zxy"):
+        scores = library.DataFrame({name: p[:, "xyz".index(name)] for name in order})
+        clf = cp.wrap(scores, y)
+        assert clf.classes_.tolist() == list(order)
+        columns = ["xyz".index(name) for name in order]
+        assert clf.predict_proba(scores) == pytest.approx(expected.predict_proba(p)[:, columns], abs=1e-6)
+        assert clf.predict_proba(scores[["y", "z", "x"]]) == pytest.approx(clf.predict_proba(scores), abs=1e-9)
+        assert (clf.predict(scores) == expected.predict(p)).all()
+    with pytest.raises(OptionError, match="order of the columns"):
+        cp.wrap(scores, y, classes=["x", "y", "z"])
+    assert cp.wrap(library.DataFrame({f"p_{name}": p[:, i] for i, name in enumerate("xyz")}), y).classes_.tolist() == [
+        *"xyz"
+    ]
+
+
+def test_columns_of_scores_that_have_the_names_of_the_labels():
+    rng = np.random.default_rng(0)
+    p = rng.random((500, 3))
+    truth = pd.DataFrame((rng.random((500, 3)) < p).astype(int), columns=["edema", "mass", "nodule"])
+    scores = pd.DataFrame(p, columns=truth.columns)[["mass", "nodule", "edema"]]
+    clf = cp.wrap(scores, truth)
+    assert clf.classes_.tolist() == ["mass", "nodule", "edema"]
+    for label in truth:
+        right = roc_auc_score(truth[label], clf.predict_proba(scores)[:, clf.classes_.tolist().index(label)])
+        assert right == pytest.approx(roc_auc_score(truth[label], scores[label]), abs=1e-6)
+    assert cp.evaluate(clf, scores, truth, resamples=20)["metrics"]["roc_auc"]["value"] > 0.7
+
+
+def test_labels_of_wrap_in_another_order_than_the_scores_are_refused():
+    scores = pd.Series(np.random.default_rng(0).random(50))
+    y = pd.Series(np.arange(50) % 2)
+    with pytest.raises(DataError, match="in another order"):
+        cp.wrap(scores, y.sample(frac=1, random_state=0))

@@ -49,6 +49,34 @@ def test_train_predict_evaluate(root):
     assert any(line.split()[0] == "mass" and f"{share:.4g}" in line for line in lines if line.strip())
 
 
+def test_an_option_of_the_labels_leaves_the_others_as_in_training(root, tmp_path):
+    table, model = root / "tags.csv", tmp_path / "m.keras"
+    some = (pl.read_csv(table)["tags"].fill_null("") != "").sum()
+    assert 20 < some < 110
+    how = ("--target", "tags", "--separator", "|", "--missing", "ignore", "--model", "mlp", "--epochs", 1)
+    assert run_command("train", table, *how, "--out", model).code == 0
+
+    def known(*more):
+        record = json.loads(run_command("evaluate", model, table, *more, "--json").out)
+        return [row["known"] for row in record["classes"]]
+
+    assert known() == known("--separator", "|") == known("--target", "tags") == [some, some]
+    assert known("--target", "tags", "--separator", "|") == [some, some]
+    assert known("--missing", "absent") == known("--target", "tags", "--missing", "absent") == [120, 120]
+
+
+def test_options_of_a_column_of_lists(root, tmp_path):
+    table, model, how = tmp_path / "t.parquet", tmp_path / "m.keras", ("--target", "tags", "--missing", "ignore")
+    lists = pl.read_csv(root / "tags.csv")["tags"].str.split(" | ")
+    gaps = pl.when(pl.int_range(120) % 6 > 0).then(lists)
+    pl.read_csv(root / "t.csv").select("a", "b", tags=gaps).write_parquet(table)
+    assert run_command("train", table, *how, "--model", "forest", "--out", model).code == 0
+    for more, rows in (((), 100), (("--missing", "absent"), 120)):
+        record = json.loads(run_command("evaluate", model, table, *more, "--json").out)
+        assert [row["known"] for row in record["classes"]] == [rows, rows]
+    assert "--missing is for several labels" in run_command("train", root / "t.csv", *how, "--out", model).err
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [
@@ -83,6 +111,7 @@ def test_compare_reads_separated_text(root, tmp_path):
         (("--target", "edema,mas"), "Target 'mas' is not a column"),
         (("--target", "edema,mass", "--positive", "1"), "positive= is for one class per row"),
         (("--target", "edema,mass", "--missing", "gone"), "missing is 'gone'"),
+        (("--target", "edema,edema"), "--target names the column 'edema' twice"),
         (("--target", "edema", "--uncertain", "zero"), "--uncertain is for several labels per row"),
         (("--labels-prefix", "nobody"), "matches 0 column names of t.csv"),
         (("--labels-prefix", "e", "--target", "edema"), "--target and --labels-prefix cannot be combined"),

@@ -460,3 +460,20 @@ def test_a_whole_array_with_the_target_inside_is_predicted_as_it_was_trained():
 def test_a_blank_group_is_no_group():
     with pytest.raises(ColumnError, match="has no value in row 2"):
         read({"a": [1.5, 2.0, 3.0]}, y=[0, 1, 0], groups=["p", "  ", "q"])
+
+
+@pytest.mark.parametrize(("y", "words"), [(["ill"], "pass 'ill'"), (["ill", "a", "a"], "'a' twice")], ids=str)
+def test_names_of_columns_that_are_no_target_are_named(y, words):
+    frame = pl.DataFrame({"x": [0.5, 1.5, 2.5, 3.5], "ill": [0, 1, 0, 1], "a": [1, 0, 0, 1]})
+    with pytest.raises(OptionError, match=words):
+        read(frame, y=y)
+    assert read(frame.head(3), y=["ill", "a", "a"]).classes == ("a", "ill"), "three labels of three rows"
+
+
+def test_ambiguous_amounts_of_a_column_that_is_no_feature_are_refused_in_training():
+    """Prediction refuses them too, because it does not know which number they mean."""
+    frame = pl.DataFrame({"x": np.arange(20.0), "cost": ["1,200", "3,400"] * 10, "y": [0, 1] * 10})
+    with pytest.raises(OptionError, match="whose comma may separate decimals or thousands"):
+        read(frame, target="y", cost_column="cost", drop=["cost"])
+    kept = read(frame, target="y", cost_column="cost")
+    assert kept.amount.tolist() == [1200, 3400] * 10

@@ -63,6 +63,11 @@ def test_the_column_of_text_of_a_table():
     frame = pl.DataFrame({"id": ["x1", "x2", "x3"], "n": [1, 2, 3], "message": ["see you", None, "call me now"]})
     examples = read(frame.with_columns(pl.Series("y", ["a", "b", "a"])), target="y", text=True)
     assert examples.text_column == "message"
+    kinds = (pl.Categorical, pl.Enum(["see you", "call me later", "win a prize"]))
+    for kind in kinds:
+        of_categories = pl.DataFrame({"id": [1, 2], "message": pl.Series(["see you", "win a prize"], dtype=kind)})
+        assert text_column(of_categories, "the data")[0] == "message"
+        assert texts_of_table(of_categories, "message").tolist() == ["see you", "win a prize"]
     assert examples.x.tolist() == ["see you", "", "call me now"]
     assert examples.schema is None
     assert any("uses only the column 'message'. Other columns are left out: 'id', 'n'." in w for w in examples.warnings)

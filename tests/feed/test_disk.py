@@ -9,6 +9,7 @@ import pytest
 
 from counterpoise import plans
 from counterpoise.core.errors import ArtifactError, ColumnError, DataError, OptionError, TargetError
+from counterpoise.core.label_columns import labels
 from counterpoise.data import csv_blocks
 from counterpoise.data import stored as stored_tables
 from counterpoise.feed import disk_stream
@@ -207,3 +208,10 @@ def test_bad_arguments(tmp_path, call, error, words):
 
 def _rows(path):
     return scan(path / "rows.parquet", "y")
+
+
+@pytest.mark.parametrize("target", [["a", "b"], ["a"], labels(["a", "b"])], ids=["names", "name", "labels"])
+def test_a_scan_of_several_labels_is_refused(target, tmp_path):
+    (tmp_path / "t.csv").write_text("x,a,b\n" + "1,0,1\n2,1,0\n" * 4)
+    with pytest.raises(TargetError, match="pass the file to cp"):
+        scan(tmp_path / "t.csv", target)

@@ -203,3 +203,12 @@ def test_a_quota_needs_batches_of_its_size(examples, folds):
     assert job_of(single, examples, folds[0], SETTINGS).plan.batch_size == SETTINGS.batch_size == 16
     with pytest.raises(OptionError, match=r"'own' fills batches of 16 rows, but batch_size= is 8\. Pass batch_size=16"):
         job_of(single, examples, folds[0], dataclasses.replace(SETTINGS, batch_size=8))
+
+
+@pytest.mark.parametrize("name", ["logit_adjusted", "balanced_softmax", "label_smoothing", "ap_surrogate"])
+def test_a_loss_that_several_labels_do_not_have_is_named(name):
+    rng = np.random.default_rng(0)
+    y = (rng.random((60, 3)) < 0.4).astype(np.int32)
+    several = Examples(rng.normal(size=(60, 2)).astype("float32"), y, ("a", "b", "c"), kind="labels")
+    with pytest.raises(OptionError, match="for rows with several labels"):
+        jobs_of(find(name), several, make_folds(several, 2)[0], SETTINGS)

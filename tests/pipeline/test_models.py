@@ -184,3 +184,20 @@ def test_the_models_of_all_folds_in_one_file(tmp_path):
     assert again.predict_proba(X) == pytest.approx(clf.predict_proba(X), abs=1e-6)
     with pytest.raises(OptionError, match="requires folds"):
         cp.fit(BOOSTED, X, Y, keep="all", verbose=0)
+
+
+def test_two_models_of_one_label_are_one_blend(tmp_path):
+    small = cp.trees("forest", n_estimators=3, max_depth=2)
+    clf = cp.fit(cp.blend([FOREST, small, cp.trees("forest", n_estimators=4)]), X, Y, **HOW)
+    assert len(clf.rule.weights) == 3
+    clf.save(tmp_path / "m.keras")
+    assert cp.load(tmp_path / "m.keras").predict_proba(X) == pytest.approx(clf.predict_proba(X), abs=1e-9)
+
+
+def test_a_model_that_is_listed_twice_is_refused():
+    for several in (["forest", "forest"], [FOREST, "mlp", FOREST], ["forest", cp.trees("forest")]):
+        with pytest.raises(OptionError, match="listed twice in the blend"):
+            cp.fit(cp.blend(several), X, Y, **HOW)
+    for several in (["mlp", "mlp"], [cp.blend(["mlp", "forest"]), cp.blend(["mlp", "forest"])]):
+        with pytest.raises(OptionError, match="listed twice in the list of models"):
+            cp.compare(several, X, Y, folds=2, **HOW)

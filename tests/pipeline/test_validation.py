@@ -255,3 +255,15 @@ def test_labels_named_by_an_index_of_pandas_take_a_table_of_validation_rows():
     table = pd.DataFrame({"u": rng.normal(size=120), "a": np.arange(120) % 2, "b": np.arange(120) // 2 % 2})
     clf = cp.fit(cp.trees("forest", n_estimators=3), table[:80], table.columns[-2:], validation=table[80:], verbose=0)
     assert clf.classes_.tolist() == ["a", "b"]
+
+
+def test_validation_labels_without_names_have_the_columns_of_the_training_labels():
+    z = (RNG.random((N, 3)) < 0.4).astype(float)
+    z[:, 1] = 0  # left out, because no row has this label
+    table = pd.DataFrame(np.c_[X, z], columns=["p", "q", "r", "a", "b", "c"])
+    features, own = table[["p", "q", "r"]].iloc[HELD], {"epochs": 2, "verbose": 0}
+    named = cp.fit("mlp", table.iloc[TRAIN], ["a", "b", "c"], validation=table.iloc[HELD], **own)
+    for labels in (z[HELD], z[HELD].tolist(), table[["c", "b", "a"]].iloc[HELD]):
+        clf = cp.fit("mlp", table.iloc[TRAIN], ["a", "b", "c"], validation=(features, labels), **own)
+        assert clf.classes_.tolist() == ["a", "c"]
+        assert clf.scores["y"].tolist() == named.scores["y"].tolist()

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, f1_score, log_loss
 
+from counterpoise.classifier.model_card import counted_labels
 from counterpoise.core.examples import Examples
 from counterpoise.decide.prior import corrected_log_proba
 from counterpoise.losses.best_constant import best_constant
@@ -150,7 +151,32 @@ def test_a_handful_of_positives_shares_the_threshold_of_all_labels():
     assert chosen.problem_rules[0].notes == rule.problem_rules[0].notes
     given = LABELS.choose(chosen, stored, {"threshold": 0.3}, None, "abc")
     assert [(part.threshold, part.notes) for part in given.problem_rules] == [(0.3, ())] * 3
-    assert LABELS.describe(chosen, N, "abc")["labels"][0]["notes"] == list(rule.problem_rules[0].notes)
+    assert LABELS.describe(chosen, Y, "abc")["labels"][0]["notes"] == list(rule.problem_rules[0].notes)
+
+
+def test_positives_of_weight_0_do_not_count():
+    weight = np.ones(N)
+    weight[np.flatnonzero(Y[:, 0] == 1)[5:]] = 0
+    log_p, kept = LABELS.log_p(Z, SHIFT)[None], weight > 0
+    how = {"calibrate": lambda _: None, "check_intercept": False}
+    rule = LABELS.fit_rule(log_p, Y, SHIFT[None], sample_weight=weight, **how)
+    absent = LABELS.fit_rule(log_p[:, kept], Y[kept], SHIFT[None], **how)
+    assert "The label has 5 positives" in rule.problem_rules[0].notes[-1]
+    assert [(part.threshold, part.notes) for part in rule.problem_rules] == [
+        (pytest.approx(part.threshold), part.notes) for part in absent.problem_rules
+    ]
+    plain = LABELS.fit_rule(log_p, Y, SHIFT[None], aim="argmax", sample_weight=weight, **how)
+    stored = {"log_p": log_p.astype(np.float32), "y": Y, "weight": weight}
+    chosen = LABELS.choose(plain, stored, {"f1": True}, None, "abc")
+    assert chosen.problem_rules[0].notes == rule.problem_rules[0].notes
+    assert counted_labels(stored).tolist() == Y[kept].tolist()
+
+
+def test_the_card_counts_the_rows_that_know_a_label():
+    rule = LABELS.fit_rule(LABELS.log_p(Z, SHIFT)[None], Y, SHIFT[None], aim="f1", calibrate=lambda _: None)
+    texts = [entry["text"] for entry in LABELS.describe(rule, Y, "abc")["labels"]]
+    assert [f"on {len(rows)} rows" in text for rows, text in zip(KNOWN, texts, strict=True)] == [True] * L
+    assert len(KNOWN[2]) < N
 
 
 def test_limits_of_alerts_are_kept_by_each_label():
