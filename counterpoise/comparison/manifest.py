@@ -132,6 +132,8 @@ def _network_entries(network: Network, key: str) -> dict[str, Any]:
     code = {f"values of the network{which} (code of its own layers)": code_hash(*own)} if own else {}
     if network.given_loss is not None:
         code[f"values of the loss{which} (its settings or its code)"] = code_hash(network.given_loss)
+    if network.loss_factor is not None:
+        code[f"factor of the loss{which} (loss_weights=)"] = repr(network.loss_factor)
     return code | {
         f"network{which}": re.sub(r"^(sequential|functional)_\d+$", r"\1", network.label),  # Keras counts them up
         f"values of the network{which} (its layers or its initial weights)": f"{digest.hexdigest()} {size}",

@@ -27,7 +27,7 @@ def clone(model: keras.Model, keep: bool) -> keras.Model:
     """
     try:
         copy = _new_copy(model)
-        keep_adapted(model, copy)
+        keep_layer_state(model, copy)
     except Exception as error:
         raise ModelError(
             f"The model {model.name!r} cannot be cloned ({type(error).__name__}: {keras_text(error)}). Pass a builder "
@@ -79,15 +79,28 @@ def keep_weights(model: keras.Model, copy: keras.Model) -> None:
         copy.set_weights(model.get_weights())
 
 
-def keep_adapted(model: Any, copy: Any) -> None:
-    """Give the copy's preprocessing layers what `adapt` found: vocabularies, means, boundaries.
+def keep_layer_state(layer: Any, copy: Any) -> None:
+    """Give the copy of a model or layer what neither its configuration nor its weights contain.
 
-    They are no weights that training sets, and a copy made from a configuration has lost them.
+    That is what is frozen (`trainable`), and what preprocessing layers learned in `adapt`: vocabularies, means,
+    boundaries. Layers inside of layers count too. Layers that the copy makes only when it is called are passed: call
+    this again then.
     """
-    for layer, other in zip(getattr(model, "layers", ()), getattr(copy, "layers", ()), strict=True):
-        if hasattr(layer, "adapt"):
-            _copy_adapted(layer, other)
-        keep_adapted(layer, other)
+    if copy.trainable != layer.trainable:
+        copy.trainable = layer.trainable  # sets all layers in it too, which follow
+    own, others = layer._trainable_variables, copy._trainable_variables
+    for variable, other in zip(own, others, strict=True) if len(own) == len(others) else ():
+        other.trainable = variable.trainable
+    if hasattr(layer, "adapt"):
+        _copy_adapted(layer, copy)
+    parts, new_parts = _parts(layer), _parts(copy)
+    for part, new_part in zip(parts, new_parts, strict=True) if len(parts) == len(new_parts) else ():
+        keep_layer_state(part, new_part)
+
+
+def _parts(layer: Any) -> list[Any]:
+    """Return the layers that a model or layer is made of, not those inside of these."""
+    return layer.layers if isinstance(layer, keras.Model) else layer._flatten_layers(False, recursive=False)
 
 
 def _copy_adapted(layer: keras.layers.Layer, other: keras.layers.Layer) -> None:
@@ -162,9 +175,13 @@ def without_activation(model: keras.Model) -> keras.Model | None:
     """Return a model of the same layers without the last activation.
 
     The layers are shared with `model`; only the last one is a copy. None if the model is not built of visible layers,
-    or if its last layer is not one with an activation that can be left out.
+    or if its last layer is not one with an activation that can be left out. That is so if the layer is also used at
+    another place of the model, where its activation must stay.
     """
     last = _last_operation(model)
+    calls = [node for nodes in getattr(model, "_nodes_by_depth", {}).values() for node in nodes]
+    if sum(node.operation is last for node in calls) > 1:
+        return None
     # An activation "linear" is no activation: such a model is taken for one of logits.
     plain_end = isinstance(last, keras.layers.Layer) and not isinstance(last, (keras.Model, keras.layers.Wrapper))
     if not (plain(model) and plain_end and activation_of(last) in ("softmax", "sigmoid", "linear")):

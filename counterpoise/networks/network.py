@@ -28,6 +28,7 @@ from counterpoise.networks.built_in import BuiltIn, resolve_model
 from counterpoise.networks.cloning import clone as cloned
 from counterpoise.networks.cloning import (
     custom_train_step,
+    keep_layer_state,
     keep_weights,
     keras_text,
     last_activation,
@@ -248,6 +249,13 @@ class Network:
         return single(self.model.loss) if self.given and self.model.compiled else None
 
     @property
+    def loss_factor(self) -> float | None:
+        """Factor of the loss that the given model was compiled with (`loss_weights=`), or None."""
+        compiled = getattr(self.model, "_compile_loss", None) if self.given else None
+        factors = keras.tree.flatten(getattr(compiled, "_user_loss_weights", None))
+        return float(factors[0]) if len(factors) == 1 and factors[0] is not None else None
+
+    @property
     def output_activation(self) -> str:
         """The activation from logits to the user's output: linear, sigmoid or softmax."""
         if not self.probabilities:
@@ -393,8 +401,10 @@ class Network:
             raise ModelError(
                 "The model has several outputs. Expected a single output, with one unit or one unit per class."
             )
-        if not built and self.keep and self.clone:
-            keep_weights(self.model, inner)  # a subclassed model has weights only once it was called
+        if not built and self.given and self.clone:  # a subclassed model has its layers only once it was called
+            if self.keep:
+                keep_weights(self.model, inner)
+            keep_layer_state(self.model, inner)
         if not self._emits_probabilities(inner):
             return out
         # The user's own object (clone=False) is not divided into layers.
