@@ -80,8 +80,14 @@ def _path_to_write(path: Path, ending: str) -> Path:
     """Return the path to write.
 
     This is the path itself, or for a folder the file `model` with the right ending in it.
-    `ending` is "" for a format that is a folder. A file name with another ending raises an `OptionError`.
+    `ending` is "" for a format that is a folder. A name with the ending of another format raises an `OptionError`.
     """
+    other = next((name for name, (_, suffix) in WRITERS.items() if suffix and suffix == path.suffix), None)
+    if not ending and other:
+        raise OptionError(
+            f"{str(path)!r} ends in {path.suffix}, but the format is saved_model, which is a folder. Pass "
+            f"format={other!r} (--format {other}), or the name of a folder."
+        )
     if not ending or path.suffix == ending:
         return path
     if path.suffix and not path.is_dir():
