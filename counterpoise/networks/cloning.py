@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 
@@ -79,23 +79,48 @@ def keep_weights(model: keras.Model, copy: keras.Model) -> None:
         copy.set_weights(model.get_weights())
 
 
-def keep_layer_state(layer: Any, copy: Any) -> None:
-    """Give the copy of a model or layer what neither its configuration nor its weights contain.
+class Frozen(NamedTuple):
+    """What of a layer may be trained: the layer, its own variables, and the layers inside of it."""
+
+    layer: bool
+    variables: tuple[bool, ...]
+    parts: tuple[Frozen, ...]
+
+    @classmethod
+    def of(cls, layer: Any) -> Frozen:
+        """Return what may be trained of a model or layer."""
+        variables = tuple(bool(variable.trainable) for variable in layer._trainable_variables)
+        return cls(bool(layer.trainable), variables, tuple(map(cls.of, _parts(layer))))
+
+    def apply(self, layer: Any) -> None:
+        """Freeze the same in another model or layer of the same structure; layers that it lacks yet are passed."""
+        if layer.trainable != self.layer:
+            layer.trainable = self.layer  # sets all layers in it too, which follow
+        variables, parts = layer._trainable_variables, _parts(layer)
+        for variable, trainable in zip(variables, self.variables, strict=False):
+            variable.trainable = trainable
+        for frozen, part in zip(self.parts, parts, strict=True) if len(parts) == len(self.parts) else ():
+            frozen.apply(part)
+
+
+def keep_layer_state(model: Any, copy: Any) -> None:
+    """Give the copy of a model what neither its configuration nor its weights contain.
 
     That is what is frozen (`trainable`), and what preprocessing layers learned in `adapt`: vocabularies, means,
     boundaries. Layers inside of layers count too. Layers that the copy makes only when it is called are passed: call
     this again then.
     """
-    if copy.trainable != layer.trainable:
-        copy.trainable = layer.trainable  # sets all layers in it too, which follow
-    own, others = layer._trainable_variables, copy._trainable_variables
-    for variable, other in zip(own, others, strict=True) if len(own) == len(others) else ():
-        other.trainable = variable.trainable
+    Frozen.of(model).apply(copy)
+    _keep_adapted(model, copy)
+
+
+def _keep_adapted(layer: Any, copy: Any) -> None:
+    """Give the copy of a model or layer what preprocessing layers learned in `adapt`."""
     if hasattr(layer, "adapt"):
         _copy_adapted(layer, copy)
     parts, new_parts = _parts(layer), _parts(copy)
     for part, new_part in zip(parts, new_parts, strict=True) if len(parts) == len(new_parts) else ():
-        keep_layer_state(part, new_part)
+        _keep_adapted(part, new_part)
 
 
 def _parts(layer: Any) -> list[Any]:

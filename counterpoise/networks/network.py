@@ -25,8 +25,8 @@ from counterpoise.core.structure import mapped, take
 from counterpoise.networks.augmentation import Augmentation, asked_for
 from counterpoise.networks.batch_ensemble import pool_of
 from counterpoise.networks.built_in import BuiltIn, resolve_model
-from counterpoise.networks.cloning import clone as cloned
 from counterpoise.networks.cloning import (
+    Frozen,
     custom_train_step,
     keep_layer_state,
     keep_weights,
@@ -35,6 +35,7 @@ from counterpoise.networks.cloning import (
     plain,
     without_activation,
 )
+from counterpoise.networks.cloning import clone as cloned
 from counterpoise.networks.encoder import (
     encoded,
     encoder_before,
@@ -363,8 +364,19 @@ class Network:
         return emits_probabilities(inner, self.output, self.given_loss, self.given)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what is pickled: all but the cache and the frozen body."""
-        return {**self.__dict__, "cache": {}, "body": None}
+        """Return what is pickled: all but the cache and the frozen body.
+
+        Keras loses what is frozen inside of layers, so it is pickled next to the model.
+        """
+        frozen = Frozen.of(self.model) if self.given else None
+        return {**self.__dict__, "cache": {}, "body": None, "frozen": frozen}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore what was pickled."""
+        frozen = state.pop("frozen")
+        self.__dict__.update(state)
+        if frozen is not None:
+            frozen.apply(self.model)
 
     def _new_inner(self, spec: InputSpec) -> keras.Model:
         """Return the user's model for rows of this spec, without what is put around it: built, cloned, or the original.

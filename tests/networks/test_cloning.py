@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import keras
 import numpy as np
 import pytest
@@ -128,7 +130,9 @@ def test_frozen_layers_of_a_subclassed_model_stay_frozen():
     data = Examples(X, Y, (0, 1))
     assert [v.name for v in Network(model, data, output="logits").fresh(0).trainable_variables] == ["bias"]
     model.out.trainable = False
-    assert not Network(model, data, output="logits").fresh(0).trainable_variables
+    network = Network(model, data, output="logits")
+    assert not network.fresh(0).trainable_variables
+    assert not pickle.loads(pickle.dumps(network)).fresh(0).trainable_variables, "in another process"
 
 
 @pytest.mark.parametrize("shared", [L.Activation("sigmoid"), L.Dense(4, activation="softmax")], ids=["alone", "dense"])
