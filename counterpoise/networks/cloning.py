@@ -208,8 +208,7 @@ def without_activation(model: keras.Model) -> keras.Model | None:
     if sum(node.operation is last for node in calls) > 1:
         return None
     # An activation "linear" is no activation: such a model is taken for one of logits.
-    plain_end = isinstance(last, keras.layers.Layer) and not isinstance(last, (keras.Model, keras.layers.Wrapper))
-    if not (plain(model) and plain_end and activation_of(last) in ("softmax", "sigmoid", "linear")):
+    if not (plain(model) and _ends_in_activation(last) and activation_of(last) in ("softmax", "sigmoid", "linear")):
         return None
 
     def bare_if_last(layer: keras.layers.Layer) -> keras.layers.Layer:
@@ -226,6 +225,21 @@ def without_activation(model: keras.Model) -> keras.Model | None:
         start = keras.Input(batch_shape=model.input_shape, dtype=model.inputs[0].dtype)
         return keras.Sequential([start, *[bare_if_last(x) for x in model.layers]])
     return _clone_uncompiled(model, clone_function=bare_if_last)
+
+
+def _ends_in_activation(layer: Any) -> bool:
+    """Return whether a layer returns the values of its activation, an activation of Keras, as they are.
+
+    Recurrent layers use theirs inside. What a layer of the user's does with it, or an activation of the user's with the
+    name of one of Keras, cannot be seen.
+    """
+    if not isinstance(layer, keras.layers.Layer):
+        return False
+    if isinstance(layer, (keras.Model, keras.layers.Wrapper, keras.layers.RNN)):
+        return False
+    functions = (type(layer).call, getattr(layer, "activation", None))
+    modules = [getattr(function, "__module__", None) for function in functions if function is not None]
+    return all(str(module).startswith(("keras.", "counterpoise.")) for module in modules)
 
 
 def keras_text(error: Exception) -> str:

@@ -145,6 +145,33 @@ def test_a_last_layer_that_is_used_twice_keeps_its_activation_inside(shared):
     assert np.allclose(p, model(x), atol=1e-5)
 
 
+@keras.saving.register_keras_serializable(package="tests")
+def sigmoid(z):
+    """Has the name of another function of Keras."""
+    return keras.ops.sigmoid(z / 3)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Gate(L.Dense):
+    """Its activation is not the last that it does."""
+
+    def call(self, x):
+        return keras.ops.sigmoid(super().call(x) - 0.5)
+
+
+@pytest.mark.parametrize(
+    "last",
+    [L.LSTM(1, activation="sigmoid"), L.SimpleRNN(1, activation="sigmoid"), Gate(1, "sigmoid"), L.Dense(1, sigmoid)],
+    ids=["lstm", "rnn", "own layer", "own function"],
+)
+def test_only_an_activation_that_comes_last_is_left_out(last):
+    inputs = keras.Input((4,))
+    h = L.Reshape((4, 1))(inputs) if isinstance(last, L.RNN) else inputs
+    model, x = keras.Model(inputs, last(h)), X / 100
+    z = np.asarray(Network(model, Examples(X, Y, (0, 1))).fresh(0)(x))
+    assert np.allclose(1 / (1 + np.exp(-z)), model(x), atol=1e-5)
+
+
 class Bare(keras.Model):
     """As tutorials write them: no keyword arguments, no configuration."""
 
