@@ -10,8 +10,9 @@ need more fits and change none.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -22,6 +23,7 @@ from counterpoise.core.code_hash import code_hash, is_user_code, plain_text
 from counterpoise.core.examples import Examples
 from counterpoise.core.sources import Source
 from counterpoise.core.version import installed_versions, version
+from counterpoise.engines.program_rules import inner_optimizer
 from counterpoise.networks.network import Network
 from counterpoise.networks.weights import fresh_state
 from counterpoise.pipeline.trainer import Trainer
@@ -123,15 +125,18 @@ def _network_entries(network: Network, key: str) -> dict[str, Any]:
     if network.body is not None:
         text, fixed = text + _layers_text(network.body), network.body.get_weights()
     digest = hashlib.blake2b(text.encode(), digest_size=8)
-    for array in [*state, *fixed]:
+    for array in [*state, *fixed, *_learned_before(model)]:
         digest.update(_array_hash(array).encode())
     size = sum(int(a.size) for a in state)
     which = f" {key!r}" if key else ""
-    classes = {type(part) for part in (*model._flatten_layers(), network.model) if is_user_code(type(part))}
-    own = sorted(classes, key=lambda one: one.__qualname__)
+    own = _own_code(model._flatten_layers(), network.model)
     code = {f"values of the network{which} (code of its own layers)": code_hash(*own)} if own else {}
+    if own := _own_code([], optimizer, *vars(inner_optimizer(optimizer)).values()):
+        code[f"values of the optimizer{which} (its code)"] = code_hash(*own)
     if network.given_loss is not None:
         code[f"values of the loss{which} (its settings or its code)"] = code_hash(network.given_loss)
+    if network.loss_factor is not None:
+        code[f"factor of the loss{which} (loss_weights=)"] = repr(network.loss_factor)
     return code | {
         f"network{which}": re.sub(r"^(sequential|functional)_\d+$", r"\1", network.label),  # Keras counts them up
         f"values of the network{which} (its layers or its initial weights)": f"{digest.hexdigest()} {size}",
@@ -139,11 +144,40 @@ def _network_entries(network: Network, key: str) -> dict[str, Any]:
     }
 
 
+#: Words in the names of attributes that `compile` sets; what it sets has entries of its own.
+_COMPILED = re.compile("loss|metrics|optimizer|compile")
+
+
+def _own_code(layers: Sequence[keras.Layer], *more: Any) -> list[Any]:
+    """Return what the user wrote, sorted by name: classes of layers and of `more`, and what the layers call.
+
+    Layers call functions and objects, such as an activation or a regularizer.
+    """
+    attributes = [(layer, name, value) for layer in layers for name, value in vars(layer).items()]
+    called = {
+        id(value): value for layer, name, value in attributes
+        if callable(value) and not isinstance(value, keras.Layer)
+        and not (isinstance(layer, keras.Model) and _COMPILED.search(name))
+    }  # fmt: skip
+    kinds = {type(part) for part in (*layers, *more) if is_user_code(type(part))}
+    functions = [v for v in called.values() if is_user_code(v if inspect.isroutine(v) else type(v))]
+    return sorted((*kinds, *functions), key=lambda one: getattr(one, "__qualname__", type(one).__qualname__))
+
+
+def _learned_before(model: keras.Model) -> list[Array]:
+    """Return what neither layers nor initial weights show: words of a vocabulary, and frozen variables by position."""
+    layers = model._flatten_layers()
+    words = [np.array(layer.get_vocabulary(), dtype=object) for layer in layers if hasattr(layer, "get_vocabulary")]
+    may_train = {id(v) for layer in layers for v in layer._trainable_variables}
+    frozen = [i for i, v in enumerate(model.variables) if id(v) in may_train and not v.trainable]
+    return [*words, *([np.array(frozen)] if frozen else [])]
+
+
 def _optimizer_text(optimizer: Any) -> str:
     """Return the class of an optimizer and its settings, without the name that Keras counts up."""
     config = {k: v for k, v in optimizer.get_config().items() if k != "name" and v not in (None, False)}
     # Keras keeps the variables without weight decay out of the settings, and joins a set of their names.
-    pattern = getattr(getattr(optimizer, "inner_optimizer", optimizer), "_exclude_from_weight_decay_pattern", None)
+    pattern = getattr(inner_optimizer(optimizer), "_exclude_from_weight_decay_pattern", None)
     without = f" without decay of {'|'.join(sorted(pattern.pattern.split('|')))}" if pattern else ""
     return f"{type(optimizer).__name__} {plain_text(config)}{without}"
 

@@ -27,8 +27,9 @@ def code_hash(*parts: Any) -> str:
     """Return a hash (16 hex digits) of objects, functions or classes: their settings, and the user's code in them.
 
     Of a function, it covers the code, the defaults, the variables of functions around it, and the global values and
-    functions that it names. Of an object, it covers the class and `get_config()`; of a class, its methods, properties
-    and constants. Code of installed packages is covered by name alone.
+    functions that it names. Of an object, it covers the class and `get_config()`, and the attributes if the class is
+    the user's; of a class, its methods, properties and constants. Of a method of an object, it covers both. Code of
+    installed packages is covered by name alone. Names that Keras counts up (`loss_2`) do not count.
 
     Example:
         >>> import keras
@@ -97,7 +98,11 @@ def _code_texts(part: Any, seen: dict[int, tuple[int, Any]]) -> Iterator[str]:
     yield f"{module_of(kind)}.{kind.__qualname__}"
     if not named and hasattr(part, "get_config"):
         with suppress(NotImplementedError):  # of a layer whose settings Keras cannot write
-            yield plain_text(part.get_config())
+            yield re.sub(r'("name": "\w+?)_\d+"', r'\1"', plain_text(part.get_config()))
+    if not named and is_user_code(kind):
+        yield from _texts({name: value for name, value in vars(part).items() if name != "name"}, seen)
+    if inspect.ismethod(part):
+        yield from _texts(part.__self__, seen)
     for wrapped in ("fn", "func", "__func__", "args", "keywords"):  # of a Keras loss, a partial function, a method
         if hasattr(part, wrapped):
             yield from _texts(getattr(part, wrapped), seen)

@@ -82,8 +82,8 @@ def compiled(assembled: Assembled, network: Network, objective: Objective) -> ke
         )
     metrics = metrics_of(network)
     inner.compile(
-        network.optimizer(), loss, jit_compile=False, run_eagerly=was_compiled and users_model.run_eagerly,
-        **(metrics.copies() if metrics else {}),
+        network.optimizer(), loss, loss_weights=network.loss_factor, jit_compile=False,
+        run_eagerly=was_compiled and users_model.run_eagerly, **(metrics.copies() if metrics else {}),
     )  # fmt: skip
     return inner
 

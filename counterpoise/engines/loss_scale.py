@@ -17,7 +17,8 @@ from counterpoise.networks.network import Network
 def compiled_for_training(network: Network, loss: Any) -> keras.Model:
     """Return a model of the network, compiled with `loss` and a new optimizer, which is built; the caller owns it."""
     model = network.spare()
-    model.compile(optimizer=with_scaled_loss(network.optimizer(), model), loss=loss, jit_compile=False)
+    optimizer = with_scaled_loss(network.optimizer(), model)
+    model.compile(optimizer=optimizer, loss=loss, loss_weights=network.loss_factor, jit_compile=False)
     model.optimizer.build(model.trainable_variables)
     return model
 

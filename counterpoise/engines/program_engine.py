@@ -134,7 +134,7 @@ class ProgramEngine:
         loss, mode = objective.loss(self.network), self.network.compile_modes[key]
         model = compiled_for_training(self.network, loss)
         own = objective.name == "model" or not self.network.clone
-        alike = None if own else program_cache.trace_key(model, key, mode, self.memory.form)
+        alike = None if own else program_cache.trace_key(model, key, mode, self.memory.form, self.network.loss_factor)
         return program_cache.find(alike) or Program(model, loss, self.memory.form, mode, self.network.target, alike)
 
     def run(self, jobs: Sequence[Job], threads: int | None = None) -> Iterator[tuple[Job, int | Member]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ def write(clf: Any, file: Path) -> Callable[[Any], Mapping[str, Any]]:
         needed(name, "onnx", "The ONNX export") for name in ("onnx", "onnxruntime", "tf2onnx")
     )
     with quiet(), portable(clf.members):
-        model = _onnx_model(clf, tf2onnx)
+        model = _onnx_model(clf, tf2onnx, onnx)
     # Nodes of other domains are extensions; the others must be operations of the ONNX standard.
     domains = {domain.domain for domain in model.opset_import if domain.domain}
     nodes = [node for node in model.graph.node if node.domain not in domains]
@@ -42,7 +42,7 @@ def write(clf: Any, file: Path) -> Callable[[Any], Mapping[str, Any]]:
     return lambda rows: dict(zip(names, session.run(names, named_arrays(clf, rows)), strict=True))
 
 
-def _onnx_model(clf: Any, tf2onnx: Any) -> Any:
+def _onnx_model(clf: Any, tf2onnx: Any, onnx: Any) -> Any:
     """Return members and rule, as one TensorFlow function, converted to an ONNX model.
 
     Its inputs are encoded rows. A classifier that needs text as input is refused with an error.
@@ -58,4 +58,28 @@ def _onnx_model(clf: Any, tf2onnx: Any) -> Any:
     function = tf.function(
         lambda *tensors: decide(dict(zip(names, tensors, strict=True))), input_signature=list(signature.values())
     )
-    return tf2onnx.convert.from_function(function, input_signature=list(signature.values()), opset=OPSET)[0]
+    model = tf2onnx.convert.from_function(function, input_signature=list(signature.values()), opset=OPSET)[0]
+    _store_constants(model.graph, function.get_concrete_function(), names, onnx)
+    return model
+
+
+def _store_constants(graph: Any, function: Any, names: Sequence[str], onnx: Any) -> None:
+    """Store tensors that a layer holds, such as the means of an adapted `Normalization`, in the ONNX graph.
+
+    The converter takes them for inputs. `names` are the real inputs, and `function` is what was converted.
+    """
+    held = {inside.name: value for value, inside in function.graph.captures}
+    used = set(_names_used(graph))
+    for given in [one for one in graph.input if one.name not in names and one.name in held]:
+        graph.input.remove(given)
+        if given.name in used:
+            graph.initializer.append(onnx.numpy_helper.from_array(held[given.name].numpy(), given.name))
+
+
+def _names_used(graph: Any) -> Iterator[str]:
+    """Yield the names of the inputs of all nodes of an ONNX graph, also in graphs inside of nodes."""
+    for node in graph.node:
+        yield from node.input
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from _names_used(attribute.g)

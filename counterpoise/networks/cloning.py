@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 
@@ -27,7 +27,7 @@ def clone(model: keras.Model, keep: bool) -> keras.Model:
     """
     try:
         copy = _new_copy(model)
-        keep_adapted(model, copy)
+        keep_layer_state(model, copy)
     except Exception as error:
         raise ModelError(
             f"The model {model.name!r} cannot be cloned ({type(error).__name__}: {keras_text(error)}). Pass a builder "
@@ -79,15 +79,53 @@ def keep_weights(model: keras.Model, copy: keras.Model) -> None:
         copy.set_weights(model.get_weights())
 
 
-def keep_adapted(model: Any, copy: Any) -> None:
-    """Give the copy's preprocessing layers what `adapt` found: vocabularies, means, boundaries.
+class Frozen(NamedTuple):
+    """What of a layer may be trained: the layer, its own variables, and the layers inside of it."""
 
-    They are no weights that training sets, and a copy made from a configuration has lost them.
+    layer: bool
+    variables: tuple[bool, ...]
+    parts: tuple[Frozen, ...]
+
+    @classmethod
+    def of(cls, layer: Any) -> Frozen:
+        """Return what may be trained of a model or layer."""
+        variables = tuple(bool(variable.trainable) for variable in layer._trainable_variables)
+        return cls(bool(layer.trainable), variables, tuple(map(cls.of, _parts(layer))))
+
+    def apply(self, layer: Any) -> None:
+        """Freeze the same in another model or layer of the same structure; layers that it lacks yet are passed."""
+        if layer.trainable != self.layer:
+            layer.trainable = self.layer  # sets all layers in it too, which follow
+        variables, parts = layer._trainable_variables, _parts(layer)
+        for variable, trainable in zip(variables, self.variables, strict=False):
+            variable.trainable = trainable
+        for frozen, part in zip(self.parts, parts, strict=True) if len(parts) == len(self.parts) else ():
+            frozen.apply(part)
+
+
+def keep_layer_state(model: Any, copy: Any) -> None:
+    """Give the copy of a model what neither its configuration nor its weights contain.
+
+    That is what is frozen (`trainable`), and what preprocessing layers learned in `adapt`: vocabularies, means,
+    boundaries. Layers inside of layers count too. Layers that the copy makes only when it is called are passed: call
+    this again then.
     """
-    for layer, other in zip(getattr(model, "layers", ()), getattr(copy, "layers", ()), strict=True):
-        if hasattr(layer, "adapt"):
-            _copy_adapted(layer, other)
-        keep_adapted(layer, other)
+    Frozen.of(model).apply(copy)
+    _keep_adapted(model, copy)
+
+
+def _keep_adapted(layer: Any, copy: Any) -> None:
+    """Give the copy of a model or layer what preprocessing layers learned in `adapt`."""
+    if hasattr(layer, "adapt"):
+        _copy_adapted(layer, copy)
+    parts, new_parts = _parts(layer), _parts(copy)
+    for part, new_part in zip(parts, new_parts, strict=True) if len(parts) == len(new_parts) else ():
+        _keep_adapted(part, new_part)
+
+
+def _parts(layer: Any) -> list[Any]:
+    """Return the layers that a model or layer is made of, not those inside of these."""
+    return layer.layers if isinstance(layer, keras.Model) else layer._flatten_layers(False, recursive=False)
 
 
 def _copy_adapted(layer: keras.layers.Layer, other: keras.layers.Layer) -> None:
@@ -162,12 +200,15 @@ def without_activation(model: keras.Model) -> keras.Model | None:
     """Return a model of the same layers without the last activation.
 
     The layers are shared with `model`; only the last one is a copy. None if the model is not built of visible layers,
-    or if its last layer is not one with an activation that can be left out.
+    or if its last layer is not one with an activation that can be left out. That is so if the layer is also used at
+    another place of the model, where its activation must stay.
     """
     last = _last_operation(model)
+    calls = [node for nodes in getattr(model, "_nodes_by_depth", {}).values() for node in nodes]
+    if sum(node.operation is last for node in calls) > 1:
+        return None
     # An activation "linear" is no activation: such a model is taken for one of logits.
-    plain_end = isinstance(last, keras.layers.Layer) and not isinstance(last, (keras.Model, keras.layers.Wrapper))
-    if not (plain(model) and plain_end and activation_of(last) in ("softmax", "sigmoid", "linear")):
+    if not (plain(model) and _ends_in_activation(last) and activation_of(last) in ("softmax", "sigmoid", "linear")):
         return None
 
     def bare_if_last(layer: keras.layers.Layer) -> keras.layers.Layer:
@@ -184,6 +225,21 @@ def without_activation(model: keras.Model) -> keras.Model | None:
         start = keras.Input(batch_shape=model.input_shape, dtype=model.inputs[0].dtype)
         return keras.Sequential([start, *[bare_if_last(x) for x in model.layers]])
     return _clone_uncompiled(model, clone_function=bare_if_last)
+
+
+def _ends_in_activation(layer: Any) -> bool:
+    """Return whether a layer returns the values of its activation, an activation of Keras, as they are.
+
+    Recurrent layers use theirs inside. What a layer of the user's does with it, or an activation of the user's with the
+    name of one of Keras, cannot be seen.
+    """
+    if not isinstance(layer, keras.layers.Layer):
+        return False
+    if isinstance(layer, (keras.Model, keras.layers.Wrapper, keras.layers.RNN)):
+        return False
+    functions = (type(layer).call, getattr(layer, "activation", None))
+    modules = [getattr(function, "__module__", None) for function in functions if function is not None]
+    return all(str(module).startswith(("keras.", "counterpoise.")) for module in modules)
 
 
 def keras_text(error: Exception) -> str:

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from counterpoise.core.checks import check_finite
+from counterpoise.core.code_hash import is_user_code
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.per_class import in_class_order, in_unit_order
 
@@ -105,11 +106,13 @@ def _with_known_activation(layer: Any, shown: Any) -> Any:
     Raises:
         ModelError: The layer has another activation.
     """
-    activation = getattr(getattr(layer, "activation", None), "__name__", "linear")
-    if activation not in _ACTIVATIONS:
+    function = getattr(layer, "activation", None)
+    activation = getattr(function, "__name__", "linear")
+    own = is_user_code(function)  # may have the name of one of Keras, and do something else
+    if activation not in _ACTIVATIONS or own:
         raise ModelError(
-            f"The last layer with a kernel, {shown.name!r}, ends in {activation!r}, so it is not a classifier's head. "
-            "Expected linear, softmax or sigmoid. Name another layer with layer=."
+            f"The last layer with a kernel, {shown.name!r}, ends in {'your own function ' * own}{activation!r}, so it "
+            "is not a classifier's head. Expected linear, softmax or sigmoid of Keras. Name another layer with layer=."
         )
     return layer
 

@@ -25,15 +25,17 @@ from counterpoise.core.structure import mapped, take
 from counterpoise.networks.augmentation import Augmentation, asked_for
 from counterpoise.networks.batch_ensemble import pool_of
 from counterpoise.networks.built_in import BuiltIn, resolve_model
-from counterpoise.networks.cloning import clone as cloned
 from counterpoise.networks.cloning import (
+    Frozen,
     custom_train_step,
+    keep_layer_state,
     keep_weights,
     keras_text,
     last_activation,
     plain,
     without_activation,
 )
+from counterpoise.networks.cloning import clone as cloned
 from counterpoise.networks.encoder import (
     encoded,
     encoder_before,
@@ -248,6 +250,13 @@ class Network:
         return single(self.model.loss) if self.given and self.model.compiled else None
 
     @property
+    def loss_factor(self) -> float | None:
+        """Factor of the loss that the given model was compiled with (`loss_weights=`), or None."""
+        compiled = getattr(self.model, "_compile_loss", None) if self.given else None
+        factors = keras.tree.flatten(getattr(compiled, "_user_loss_weights", None))
+        return float(factors[0]) if len(factors) == 1 and factors[0] is not None else None
+
+    @property
     def output_activation(self) -> str:
         """The activation from logits to the user's output: linear, sigmoid or softmax."""
         if not self.probabilities:
@@ -355,8 +364,19 @@ class Network:
         return emits_probabilities(inner, self.output, self.given_loss, self.given)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what is pickled: all but the cache and the frozen body."""
-        return {**self.__dict__, "cache": {}, "body": None}
+        """Return what is pickled: all but the cache and the frozen body.
+
+        Keras loses what is frozen inside of layers, so it is pickled next to the model.
+        """
+        frozen = Frozen.of(self.model) if self.given else None
+        return {**self.__dict__, "cache": {}, "body": None, "frozen": frozen}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore what was pickled."""
+        frozen = state.pop("frozen")
+        self.__dict__.update(state)
+        if frozen is not None:
+            frozen.apply(self.model)
 
     def _new_inner(self, spec: InputSpec) -> keras.Model:
         """Return the user's model for rows of this spec, without what is put around it: built, cloned, or the original.
@@ -393,8 +413,10 @@ class Network:
             raise ModelError(
                 "The model has several outputs. Expected a single output, with one unit or one unit per class."
             )
-        if not built and self.keep and self.clone:
-            keep_weights(self.model, inner)  # a subclassed model has weights only once it was called
+        if not built and self.given and self.clone:  # a subclassed model has its layers only once it was called
+            if self.keep:
+                keep_weights(self.model, inner)
+            keep_layer_state(self.model, inner)
         if not self._emits_probabilities(inner):
             return out
         # The user's own object (clone=False) is not divided into layers.

@@ -150,6 +150,7 @@ def _partly_frozen(body: keras.Model, last: int) -> keras.Model:
 
     The variables of these are marked as slow. Batch normalization stays frozen among them.
     """
+    body.trainable = True  # a frozen model lists no trainable variables, whatever its layers are
     for index, layer in enumerate(reversed(body.layers)):
         layer.trainable = index < last and not isinstance(layer, keras.layers.BatchNormalization)
     for variable in body.trainable_variables:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from counterpoise.core.checks import check_int
 from counterpoise.core.errors import OptionError
 from counterpoise.networks.network import Network
@@ -58,8 +60,9 @@ class Settings:
             raise OptionError(f'budget= is {self.budget!r}. Expected "steps" or "epochs".')
         if self.recipe != "auto" and not isinstance(self.recipe, Recipe):
             raise OptionError(f'recipe= is {self.recipe!r}. Expected "auto" or a cp.Recipe.')
-        if not isinstance(self.init_bias, bool):
+        if not isinstance(self.init_bias, (bool, np.bool_)):
             raise OptionError(f"init_bias is {self.init_bias!r}. Expected True or False.")
+        object.__setattr__(self, "init_bias", bool(self.init_bias))
         for name in ("seed", "tune"):
             object.__setattr__(self, name, check_int(getattr(self, name), name, 0))
 

@@ -14,7 +14,7 @@ from trainers import trainer_of
 
 import counterpoise as cp
 from counterpoise.comparison import compare as compare_module
-from counterpoise.comparison.manifest import _data_entries, manifest_differences, manifest_of
+from counterpoise.comparison.manifest import _data_entries, _learned_before, manifest_differences, manifest_of
 from counterpoise.comparison.store import SMALL_WEIGHTS, Store
 from counterpoise.comparison.store_file import FILE
 from counterpoise.core.errors import ArtifactError
@@ -181,6 +181,61 @@ def test_a_network_is_known_by_its_loss_and_by_the_code_of_its_layers(monkeypatc
     monkeypatch.setattr(Scaled, "call", lambda self, x: 3.0 * x)
     changed = ["values of the network (code of its own layers) changed"]
     assert manifest_differences(before, compiled(weighted_loss(2.0))) == changed
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Squares(keras.regularizers.Regularizer):
+    def __call__(self, w):
+        return keras.ops.sum(w * w)
+
+    def get_config(self):
+        return {}
+
+
+@keras.saving.register_keras_serializable(package="tests")
+def bent(z):
+    return keras.ops.tanh(z)
+
+
+class Steep(keras.optimizers.SGD):
+    def update_step(self, gradient, variable, rate):
+        return super().update_step(2 * gradient, variable, rate)
+
+
+def test_a_network_is_known_by_all_code_that_it_calls(monkeypatch):
+    def dense(optimizer="adam"):
+        model = keras.Sequential(
+            [keras.Input((3,)), keras.layers.Dense(2, bent, kernel_regularizer=Squares()), keras.layers.Dense(1)]
+        )
+        model.set_weights([np.ones(w.shape) for w in model.weights])
+        return manifest(model=model, optimizer=optimizer)
+
+    before, steep = dense(), dense(Steep())
+    assert manifest_differences(before, dense()) == manifest_differences(steep, dense(Steep())) == []
+    with monkeypatch.context() as patch:
+        patch.setattr(Steep, "update_step", lambda self, *given: None)
+        assert manifest_differences(steep, dense(Steep())) == ["values of the optimizer (its code) changed"]
+    changed = ["values of the network (code of its own layers) changed"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Squares, "__call__", lambda self, w: 0.0)
+        assert manifest_differences(before, dense()) == changed
+    monkeypatch.setattr(bent, "__code__", (lambda z: keras.ops.sin(z)).__code__)
+    assert manifest_differences(before, dense()) == changed
+
+
+def test_a_network_is_known_by_its_vocabulary_and_by_what_is_frozen():
+    def words(*texts):
+        lookup = keras.layers.StringLookup(output_mode="multi_hot")
+        lookup.adapt(np.array(texts))
+        inputs = keras.Input((1,), dtype="string")
+        return [part.tolist() for part in _learned_before(keras.Model(inputs, keras.layers.Dense(1)(lookup(inputs))))]
+
+    assert (words("a", "a", "b"), words("b", "b", "a")) == ([["[UNK]", "a", "b"]], [["[UNK]", "b", "a"]])
+    given = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    first = manifest(model=given)
+    given.layers[0].bias.trainable = False
+    changed = ["values of the network (its layers or its initial weights) changed"]
+    assert manifest_differences(first, manifest(model=given)) == changed
 
 
 def counted(limit=10**6):

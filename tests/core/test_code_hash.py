@@ -70,6 +70,32 @@ def test_settings_and_methods_of_a_class_count(monkeypatch):
     assert code_hash(Own()) != before
 
 
+class Counted(keras.losses.Loss):
+    """Has no configuration of its own, and a name that Keras counts up."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.width = width
+
+
+class Callable:
+    def __init__(self, width):
+        self.width = width
+
+    def __call__(self, y, p):
+        return abs(y - p) * self.width
+
+    def loss(self, y, p):
+        return self(y, p)
+
+
+@pytest.mark.parametrize(
+    "make", [Counted, Callable, lambda width: Callable(width).loss], ids=["loss", "call", "method"]
+)
+def test_attributes_of_the_users_objects_count_and_counted_names_do_not(make):
+    assert code_hash(make(2.0)) == code_hash(make(2.0)) != code_hash(make(3.0))
+
+
 @pytest.mark.parametrize("part", [keras.losses.BinaryCrossentropy(), np.mean, keras.layers.Dense, len])
 def test_code_of_packages_counts_by_name(part):
     assert code_hash(part) == code_hash(part)

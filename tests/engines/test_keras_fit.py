@@ -15,6 +15,7 @@ from counterpoise.core.examples import Examples
 from counterpoise.core.job import Job, Limits
 from counterpoise.engines.batch_order import Order
 from counterpoise.engines.keras_fit import Batches, FitEngine, logits_of
+from counterpoise.engines.program_engine import ProgramEngine
 from counterpoise.networks.network import Network
 from counterpoise.networks.weights import set_state, state_of
 
@@ -95,6 +96,27 @@ def test_class_weights_equal_fit_with_class_weight_dict():
     model.fit(data.x[rows], data.y[rows], batch_size=32, class_weight=weight, shuffle=False, verbose=0)
     for got, want in zip(member.weights, state_of(model), strict=True):
         assert np.allclose(got, want, atol=1e-5)
+
+
+@pytest.mark.parametrize("engine", ["fit", "program"])
+def test_loss_weights_of_compile_multiply_the_loss(engine):
+    """With SGD, a loss of twice the size is a learning rate of twice the size."""
+    data, weights = examples(), {}
+    for factor, rate in ((None, 0.2), (2.0, 0.1)):
+        model = keras.Sequential([keras.Input((3,)), L.Dense(1, "sigmoid", kernel_initializer="zeros")])
+        model.compile(keras.optimizers.SGD(rate), "binary_crossentropy", loss_weights=factor and [factor])
+        network, task = Network(model, data), job(data, plans.class_weight)
+        weights[factor] = train(engine, data, network, task).weights
+    for got, want in zip(weights[2.0], weights[None], strict=True):
+        assert np.allclose(got, want, atol=1e-6)
+
+
+def train(engine, data, network, task):
+    if engine == "fit":
+        return FitEngine(data, network).train(task)
+    program = ProgramEngine.of(data, network)
+    program.prepare([task])
+    return [event for _, event in program.run([task])][-1]
 
 
 def test_oversampling_by_the_recipe_equals_fit_on_a_resampled_copy():

@@ -281,6 +281,23 @@ def test_several_classes_and_several_arrays(tmp_path, format):
     assert schema["inputs"]["picture"]["shape"] == ["rows", 6, 6, 1]
 
 
+@pytest.mark.parametrize("format", FORMATS)
+def test_means_of_an_adapted_layer_ship(tmp_path, format):
+    """They are tensors that the layer holds, and neither weights nor inputs."""
+    rng = np.random.default_rng(0)
+    x, y = (50 + 9 * rng.normal(size=(100, 3))).astype("float32"), np.arange(100) % 4 == 0
+    norm = keras.layers.Normalization()
+    norm.adapt(x)
+    model = keras.Sequential([keras.Input((3,)), norm, keras.layers.Dense(1, "sigmoid")])
+    clf = cp.fit(model, x, y, epochs=1, verbose=0)
+    file = clf.export(tmp_path / "out", format=format)
+    if format == "onnx":
+        session = pytest.importorskip("onnxruntime").InferenceSession(str(file))
+        assert [given.name for given in session.get_inputs()] == ["x"]
+        outputs = session.run(["probability"], {"x": x})[0]
+        assert outputs == pytest.approx(clf.predict_proba(x), abs=1e-5)
+
+
 def test_an_export_that_says_something_else_is_refused_and_leaves_nothing(clf, tmp_path, monkeypatch):
     def lies(clf, draft):
         draft.mkdir()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import keras
 import numpy as np
 import pytest
@@ -74,6 +76,100 @@ def test_a_subclassed_models_weights_are_kept_too():
     model(X)
     z = np.asarray(Network(model, Examples(X, Y, (0, 1)), output="logits").fresh(3)(X))
     assert np.allclose(z, model(X), atol=1e-5)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Block(L.Layer):
+    """Layers inside of a layer, which no configuration of a model lists."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.norm, self.body, self.out = L.Normalization(), L.Dense(3, "relu"), L.Dense(2)
+
+    def build(self, shape):
+        if not self.norm.built:
+            self.norm.build(shape)
+        self.body.build(shape)
+        self.out.build((None, 3))
+
+    def call(self, x):
+        return self.out(self.body(self.norm(x)))
+
+
+def with_block():
+    inputs, block = keras.Input((4,)), Block()
+    block.norm.adapt(X)
+    return keras.Model(inputs, L.Dense(1, name="head")(block(inputs))), block
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_layers_inside_of_layers_stay_adapted(keep):
+    model, block = with_block()
+    copy = next(one for one in clone(model, keep).layers if isinstance(one, Block))
+    assert np.allclose(copy.norm(X), block.norm(X))
+    inside = keras.Sequential([keras.Input((5, 4)), L.TimeDistributed(adapted(L.Normalization(), X))])
+    rows = np.stack([X] * 5, axis=1)
+    assert np.allclose(clone(inside, keep)(rows), inside(rows))
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_layers_and_variables_that_are_frozen_stay_frozen(keep):
+    model, block = with_block()
+    block.body.trainable = False
+    block.out.bias.trainable = False
+    copy, flags = clone(model, keep), [v.trainable for v in model.variables]
+    assert [v.trainable for v in copy.variables] == flags
+    assert len(model.trainable_variables) == 3
+
+
+def test_frozen_layers_of_a_subclassed_model_stay_frozen():
+    """The copy has its layers only once it was called."""
+    model = Late()
+    model(X)
+    model.out.kernel.trainable = False
+    data = Examples(X, Y, (0, 1))
+    assert [v.name for v in Network(model, data, output="logits").fresh(0).trainable_variables] == ["bias"]
+    model.out.trainable = False
+    network = Network(model, data, output="logits")
+    assert not network.fresh(0).trainable_variables
+    assert not pickle.loads(pickle.dumps(network)).fresh(0).trainable_variables, "in another process"
+
+
+@pytest.mark.parametrize("shared", [L.Activation("sigmoid"), L.Dense(4, activation="softmax")], ids=["alone", "dense"])
+def test_a_last_layer_that_is_used_twice_keeps_its_activation_inside(shared):
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, shared(L.Dense(4)(shared(L.Dense(4)(inputs)))))
+    x, data = X / 100, Examples(X, (np.arange(20) % 4).astype(np.int32), (0, 1, 2, 3))
+    z = np.asarray(Network(model, data, output="probabilities").fresh(0)(x))
+    p = np.asarray(keras.ops.softmax(z) if isinstance(shared, L.Dense) else keras.ops.exp(z))
+    assert np.allclose(p, model(x), atol=1e-5)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+def sigmoid(z):
+    """Has the name of another function of Keras."""
+    return keras.ops.sigmoid(z / 3)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Gate(L.Dense):
+    """Its activation is not the last that it does."""
+
+    def call(self, x):
+        return keras.ops.sigmoid(super().call(x) - 0.5)
+
+
+@pytest.mark.parametrize(
+    "last",
+    [L.LSTM(1, activation="sigmoid"), L.SimpleRNN(1, activation="sigmoid"), Gate(1, "sigmoid"), L.Dense(1, sigmoid)],
+    ids=["lstm", "rnn", "own layer", "own function"],
+)
+def test_only_an_activation_that_comes_last_is_left_out(last):
+    inputs = keras.Input((4,))
+    h = L.Reshape((4, 1))(inputs) if isinstance(last, L.RNN) else inputs
+    model, x = keras.Model(inputs, last(h)), X / 100
+    z = np.asarray(Network(model, Examples(X, Y, (0, 1))).fresh(0)(x))
+    assert np.allclose(1 / (1 + np.exp(-z)), model(x), atol=1e-5)
 
 
 class Bare(keras.Model):

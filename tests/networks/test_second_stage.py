@@ -124,6 +124,11 @@ def pooled() -> keras.Model:
     )
 
 
+def softmax(z):
+    """Has the name of another function of Keras."""
+    return keras.ops.softmax(z / 3)
+
+
 def test_convolutions_are_heads_and_pooling_is_named():
     assert cp.networks.init_output_bias(pixels(), [99, 1]) == "map"
     with pytest.raises(ModelError, match="comes from layer 'gap'"):
@@ -141,6 +146,11 @@ def test_convolutions_are_heads_and_pooling_is_named():
             "must occur in some rows, but not in all",
         ),
         (lambda: cp.networks.init_output_bias(functional("relu"), [9, 1, 1]), ModelError, "ends in 'relu'"),
+        (
+            lambda: cp.networks.init_output_bias(functional(softmax), [9, 1, 1]),
+            ModelError,
+            "your own function 'softmax'",
+        ),
         (lambda: cp.networks.init_output_bias(functional(), [9, 1, 1], layer="tip"), ModelError, "Did you mean 'top'"),
         (lambda: retrain_head(pixels(), np.zeros((2, 8, 8, 1)), [0, 1]), ModelError, "Expected a Dense"),
         (

@@ -68,6 +68,15 @@ def test_last_layers_stand_still_and_then_move_slowly():
     assert moved[0][head] == pytest.approx(0.01, rel=0.05), "Adam's first step is the learning rate"
 
 
+@pytest.mark.parametrize("sequential", [True, False])
+def test_last_layers_of_a_frozen_backbone_move_slowly_too(sequential):
+    given = keras.Sequential([keras.Input((8, 8, 3)), L.Conv2D(4, 3), L.Conv2D(6, 3)]) if sequential else body()
+    given.trainable = False
+    model = cp.transfer(given, last=1)(InputSpec((8, 8, 3)), 2)
+    slow = [getattr(v, "slow", False) for v in model.trainable_variables]
+    assert slow == [True, True, False, False], "kernel and bias of the last layer, and those of the head"
+
+
 @pytest.mark.parametrize("engine", ["fit", "program"])
 def test_a_classifier_of_it_is_trained_and_saved(engine, tmp_path):
     y = (RNG.random(80) < 0.3).astype(int)
