@@ -39,8 +39,8 @@ BOOSTED = {
     # LightGBM's own limits for categories (100 rows in a group, and smoothing by 10) hide levels where a class is rare.
     "min_data_per_group": 5, "cat_smooth": 1.0, "cat_l2": 1.0,
 }  # fmt: skip
-#: Rows of the rarest class below which the early-stopping rows hold too few of it to end boosting. It takes `FEW_ROUNDS`
-#: small steps instead, on all rows, with leaves of two rows, shrunk towards zero, and with rows and columns drawn.
+#: Rows of the rarest class below which the early-stopping rows hold too few of it to end boosting. It then takes
+#: `FEW_ROUNDS` small steps on all rows, with leaves of two rows, shrunk towards zero, and with rows and columns drawn.
 FEW, FEW_ROUNDS = 150, 500
 BOOSTED_FEW = {
     "learning_rate": 0.03, "num_leaves": 63, "max_depth": 6, "min_data_in_leaf": 2, "lambda_l2": 3.0,
@@ -129,8 +129,9 @@ class TreeModel:
         several = rows.y.ndim == 2
         if self.boosts:
             return (grow_boosters if several else grow_boosted)(
-                rows, stop, log_shift, {**BOOSTED, **self._of_few_rows(), **own}, rounds=limits.steps, patience=limits.patience,
-                categorical=flat.categorical, monotone=self._monotone_directions(flat, log_shift), seed=seed,
+                rows, stop, log_shift, {**BOOSTED, **self._of_few_rows(), **own}, rounds=limits.steps,
+                patience=limits.patience, categorical=flat.categorical, seed=seed,
+                monotone=self._monotone_directions(flat, log_shift),
             )  # fmt: skip
         if self.monotone:  # scikit-learn takes the directions as an option
             own["monotonic_cst"] = self._monotone_directions(flat, log_shift)
