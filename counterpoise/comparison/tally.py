@@ -21,7 +21,7 @@ from counterpoise.data.unit_columns import mixed_units
 from counterpoise.metrics.cost_scores import largest_share
 from counterpoise.metrics.decision_scores import confusion, default_decision, per_class
 from counterpoise.metrics.members import mean_table, member_table
-from counterpoise.metrics.rank_scores import average_precision, roc_auc
+from counterpoise.metrics.rank_scores import average_precision, rank_scores
 from counterpoise.metrics.regions import region_curves, region_scores
 from counterpoise.pipeline.budget import TrainingLength
 from counterpoise.pipeline.scoring import scores_of
@@ -329,7 +329,7 @@ def _label_row(
     median over the folds, or None if no fold has a rule.
     """
     recall, precision, _ = per_class(problem.y, problem.decision(decision), 2, sample_weight=weights)
-    own = problem.proba(proba)
+    ranks = rank_scores(problem.y, problem.proba(proba), sample_weight=weights)
     cuts = [result.rule.problem_rules[problem.index or 0].threshold for result in results if result.rule is not None]
     return {
         "label": problem.name,
@@ -338,8 +338,8 @@ def _label_row(
         "support": int(problem.y.sum()),
         "known": len(problem.rows),
         "share": float(np.mean(problem.y)),
-        "average_precision": finite_or_none(average_precision(problem.y, own, sample_weight=weights)),
-        "roc_auc": finite_or_none(roc_auc(problem.y, own, sample_weight=weights)),
+        "average_precision": finite_or_none(ranks["average_precision"]),
+        "roc_auc": finite_or_none(ranks["roc_auc"]),
         "threshold": float(np.median([cut for cut in cuts if cut is not None])) if cuts else None,
     }
 

@@ -23,6 +23,7 @@ import numpy as np
 
 from counterpoise.core.checks import row_weights
 from counterpoise.core.errors import OptionError, did_you_mean
+from counterpoise.core.logits import softplus
 from counterpoise.core.seeds import generator
 from counterpoise.decide.prior import log_softmax
 from counterpoise.decide.shapes import class_scores, codes
@@ -430,7 +431,7 @@ def _apply_isotonic(calibrator: Calibrator, lp: Array) -> Array:
     logit = _class_log_odds(lp)
     if lp.shape[1] == 2:
         z = np.interp(logit[:, 1], calibrator["x"][0], calibrator["y"][0])
-        return np.stack([-np.logaddexp(0.0, z), -np.logaddexp(0.0, -z)], axis=1)
+        return -softplus(np.stack([z, -z], axis=1))
     curves = zip(calibrator["x"], calibrator["y"], strict=True)
     z = np.stack([np.interp(logit[:, c], x, v) for c, (x, v) in enumerate(curves)], axis=1)
-    return log_softmax(-np.logaddexp(0.0, -z))
+    return log_softmax(-softplus(-z))

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit, softmax
 
+from counterpoise.core.logits import softplus
 from counterpoise.core.newton import newton_step
 from counterpoise.metrics.arrays import Array, checked_rows, one_class
 from counterpoise.metrics.bins import Bins, binned
@@ -94,8 +95,7 @@ def _newton_slope(design: Array, target: Array, w: Array) -> float:
 
 def _log_likelihood(eta: Array, target: Array, w: Array) -> float:
     """Return the log-likelihood of `target`, bool (N,), at log-odds `eta` (N,) with weights `w`."""
-    # log(1 + exp(eta)) in these steps takes a third of the time of np.logaddexp.
-    return float(w @ (target * eta - (np.maximum(eta, 0.0) + np.log1p(np.exp(-np.abs(eta))))))
+    return float(w @ (target * eta - softplus(eta)))
 
 
 def _power_slope(log_p: Array, y: Array, w: Array) -> float:
