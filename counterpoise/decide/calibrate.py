@@ -148,6 +148,8 @@ def _rows_to_compare_kinds(y: Array, w: Array, seed: int) -> tuple[Array, Array]
     Of a class with more than ENOUGH rows, ENOUGH are drawn at random; of all other classes, all rows are used. The
     weights of drawn rows are scaled up, so that weighted means stay the same except for noise.
     """
+    if np.bincount(y).max(initial=0) <= ENOUGH:
+        return np.arange(len(y)), w
     rng = generator(seed, "calibration rows")
     rows, counted = [], w.copy()
     for c in np.unique(y):

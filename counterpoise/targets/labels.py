@@ -15,10 +15,12 @@ import numpy as np
 
 from counterpoise.core.errors import OptionError
 from counterpoise.core.label_columns import labels
+from counterpoise.core.logits import softplus
 from counterpoise.core.rule import LabelRules, Rule
 from counterpoise.core.target import Problem, TargetColumns
 from counterpoise.core.threads import map_in_threads
 from counterpoise.core.units import Units
+from counterpoise.decide.prior import unshift
 from counterpoise.decide.rule import Decision
 from counterpoise.decide.rule_fields import rule_to_dict
 from counterpoise.losses.best_constant import best_label_constants
@@ -153,6 +155,9 @@ class Labels:
 
         The focal loss `gamma` and the training shift (L, 2) are undone.
         """
+        if not gamma:
+            corrected = unshift(logits, log_shift)
+            return -softplus(np.stack([corrected, -corrected], axis=-1))
         columns = zip(np.asarray(logits).T, np.asarray(log_shift), strict=True)
         # `_TWO` takes one logit (N, 1) per row: each label is a problem of two classes.
         return np.stack([_TWO.log_p(z[:, None], shift, gamma) for z, shift in columns], axis=1)
