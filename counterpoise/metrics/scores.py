@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from counterpoise.core.checks import row_weights
 from counterpoise.core.errors import OptionError
 from counterpoise.metrics.arrays import Array, checked_rows, codes, probabilities
@@ -33,7 +31,6 @@ from counterpoise.metrics.decision_scores import (
     expected_cost,
     net_benefit,
     per_class,
-    scores_of_many,
 )
 from counterpoise.metrics.proba_scores import (
     brier,
@@ -178,7 +175,9 @@ def _scores_of_decisions(
         "_default": default_of_rows(proba, positive),
         "_uncorrected": default_of_rows(raw, positive),
     }
-    tables = np.stack([confusion_of_rows(y, decided, proba.shape[1], w) for decided in by_rule.values()])
-    hit = np.diagonal(tables, axis1=1, axis2=2)
-    scores = scores_of_many(hit, tables[0].sum(axis=1), tables.sum(axis=1), positive)
-    return {key + suffix: float(scores[key][i]) for i, suffix in enumerate(by_rule) for key in scores}
+    scores: dict[str, float] = {}
+    for suffix, decided in by_rule.items():
+        # Each table has its own sums: with weights, sums in another order could make a recall larger than 1.
+        matrix = confusion_of_rows(y, decided, proba.shape[1], w)
+        scores |= {key + suffix: value for key, value in decision_scores(matrix, positive=positive).items()}
+    return scores
