@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Unpack
 
@@ -22,6 +22,7 @@ from counterpoise.comparison.example_pictures import example_pictures
 from counterpoise.comparison.halving import Limit, RememberingExecutor, Rungs, run_rungs
 from counterpoise.comparison.judged_units import JudgedUnits
 from counterpoise.comparison.judging import completed_verdict, judge_results
+from counterpoise.comparison.lazy_curves import LazyCurves
 from counterpoise.comparison.manifest import manifest_of
 from counterpoise.comparison.nested import nested_score
 from counterpoise.comparison.record import leaderboard_record, leaderboard_rows, warnings_of
@@ -29,6 +30,7 @@ from counterpoise.comparison.result import Comparison
 from counterpoise.comparison.resume import needs_weights, opened_store, print_on_stderr, storing_executor
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.examples import Examples
+from counterpoise.core.fold_result import FoldResult
 from counterpoise.core.folds import Fold
 from counterpoise.core.progress import progress_bar
 from counterpoise.core.titles import strategy_title
@@ -280,10 +282,7 @@ def _run_comparison(
         rows, verdict, [*warnings, *failed], trainer, outcome, metric=metric, limited=limited, nested=nested_result,
         costs=priced, labels=labels, delay=delay, audit=audit,
     )  # fmt: skip
-    # The curves of the plots, for each strategy.
-    curves = {name: tally.report_curves(results, examples) for name, results in by_name.items()}
-    if units is not None:
-        curves = {name: curves[name] | tally.report_curves(own, units.examples) for name, own in units.by_name.items()}
+    curves = LazyCurves(by_name, _curves_function(by_name, examples, units))
     # The card of the classifier gets the scores of the winner and the verdict.
     if best is not None:
         entries = {"metrics": next(r["scores"] for r in rows if r["strategy"] == winner.name)}
@@ -295,6 +294,20 @@ def _run_comparison(
         best = best.with_card(**entries, verdict=record["verdict"])
     pictures = example_pictures(by_name[winner.name], examples, best) if show_pictures else []
     return Comparison(record, curves, outcome.fold_results, best, diagnosis, pictures)
+
+
+def _curves_function(
+    by_name: Mapping[str, Sequence[FoldResult]], examples: Examples, units: JudgedUnits | None
+) -> Callable[[str], dict[str, Any]]:
+    """Return the function from a strategy to the curves of its plots; those of units where units are decided."""
+    rows = replace(examples, x=None)  # curves need no features, so that these can be freed after the comparison
+
+    def curves_of(name: str) -> dict[str, Any]:
+        """Return the curves of one strategy (see `tally.report_curves`)."""
+        curves = tally.report_curves(by_name[name], rows)
+        return curves if units is None else curves | tally.report_curves(units.by_name[name], units.examples)
+
+    return curves_of
 
 
 def _train_winner_on_all_rows(

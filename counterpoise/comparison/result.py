@@ -38,7 +38,7 @@ class Comparison:
 
     Attributes:
         record: The content of leaderboard.json.
-        curves: strategy -> the curves that the report draws.
+        curves: strategy -> the curves that the report draws, computed when they are first read.
         fold_results: One result per strategy, repeat and fold, with the scores of the test rows.
         best: The classifier of the recommended strategy, trained on all rows. None with `refit=False`.
         diagnosis: The diagnosis of the data before training.
@@ -182,7 +182,7 @@ class Comparison:
         card = None if self.best is None else self.best.card
         record = {
             **self.record,
-            "curves": self.curves,
+            "curves": dict(self.curves),
             "diagnosis": self.diagnosis,
             "model_card": card,
             "pictures": list(self.pictures),

@@ -17,11 +17,12 @@ from counterpoise.core.fold_result import FoldResult
 from counterpoise.core.json_values import finite_or_none
 from counterpoise.core.rule import Rule
 from counterpoise.core.target import Problem
+from counterpoise.core.threads import map_in_threads
 from counterpoise.data.unit_columns import mixed_units
 from counterpoise.metrics.cost_scores import largest_share
 from counterpoise.metrics.decision_scores import confusion, default_decision, per_class
 from counterpoise.metrics.members import mean_table, member_table
-from counterpoise.metrics.rank_scores import average_precision, roc_auc
+from counterpoise.metrics.rank_scores import average_precision, rank_scores
 from counterpoise.metrics.regions import region_curves, region_scores
 from counterpoise.pipeline.budget import TrainingLength
 from counterpoise.pipeline.scoring import scores_of
@@ -166,14 +167,13 @@ def member_scores(results: Sequence[FoldResult], examples: Examples, names: Sequ
     log_p = np.concatenate([np.stack(c.member_proba) for c in results], axis=1)  # (members, rows of all folds, C)
     given = [c.member_weights for c in results if c.member_weights is not None]
     weights = np.mean(given, axis=0) if given else None
-    return mean_table(
-        [
-            member_table(
-                names, p.log_p(log_p), p.y, weights=weights, sample_weight=p.of_rows(examples.scored_weights(rows))
-            )
-            for p in _problems_with_rows(examples, rows)
-        ]
-    )
+    row_weights = examples.scored_weights(rows)
+
+    def table(p: Problem) -> list[dict[str, Any]]:
+        """Return the table of one problem."""
+        return member_table(names, p.log_p(log_p), p.y, weights=weights, sample_weight=p.of_rows(row_weights))
+
+    return mean_table(map_in_threads(table, _problems_with_rows(examples, rows)))
 
 
 def duplicate_free_score(results: Sequence[FoldResult], examples: Examples) -> dict[str, Any] | None:
@@ -190,10 +190,18 @@ def duplicate_free_score(results: Sequence[FoldResult], examples: Examples) -> d
         problems, weights = _problems_with_rows(examples, free), examples.scored_weights(free)
         if problems and all(len(np.unique(p.y)) == len(p.classes) for p in problems):
             alone = result.proba[result.duplicate_free]
-            each = [average_precision(p.y, p.proba(alone), sample_weight=p.of_rows(weights)) for p in problems]
-            scores.append(float(np.mean(each)))
+            scores.append(_mean_average_precision(problems, alone, weights))
     rows = int(sum(np.sum(c.duplicate_free) for c in results if c.duplicate_free is not None))
     return {"rows": rows, "folds": len(scores), "average_precision": float(np.mean(scores)) if scores else None}
+
+
+def _mean_average_precision(problems: Sequence[Problem], proba: Array, weights: Array | None) -> float:
+    """Return the mean over problems of the average precision of the probabilities of their rows."""
+
+    def score(p: Problem) -> float:
+        return average_precision(p.y, p.proba(proba), sample_weight=p.of_rows(weights))
+
+    return float(np.mean(map_in_threads(score, problems)))
 
 
 def report_curves(results: Sequence[FoldResult], examples: Examples) -> dict[str, Any]:
@@ -342,7 +350,7 @@ def class_scores(results: Sequence[FoldResult], examples: Examples) -> list[dict
             for label, r, p, s in table
         ]
     weights = examples.scored_weights(rows)
-    return [_label_row(p, proba, decision, results, p.of_rows(weights)) for p in problems]
+    return map_in_threads(lambda p: _label_row(p, proba, decision, results, p.of_rows(weights)), problems)
 
 
 def _label_row(
@@ -354,7 +362,7 @@ def _label_row(
     median over the folds, or None if no fold has a rule.
     """
     recall, precision, _ = per_class(problem.y, problem.decision(decision), 2, sample_weight=weights)
-    own = problem.proba(proba)
+    ranks = rank_scores(problem.y, problem.proba(proba), sample_weight=weights)
     cuts = [result.rule.problem_rules[problem.index or 0].threshold for result in results if result.rule is not None]
     return {
         "label": problem.name,
@@ -363,8 +371,8 @@ def _label_row(
         "support": int(problem.y.sum()),
         "known": len(problem.rows),
         "share": float(np.mean(problem.y)),
-        "average_precision": finite_or_none(average_precision(problem.y, own, sample_weight=weights)),
-        "roc_auc": finite_or_none(roc_auc(problem.y, own, sample_weight=weights)),
+        "average_precision": finite_or_none(ranks["average_precision"]),
+        "roc_auc": finite_or_none(ranks["roc_auc"]),
         "threshold": float(np.median([cut for cut in cuts if cut is not None])) if cuts else None,
     }
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from counterpoise.core.digest import digest
 from counterpoise.core.seeds import generator
+from counterpoise.core.threads import map_in_threads
 from counterpoise.core.ties import ties
 
 #: Rows read per class: ROC AUC does not depend on the share of the classes. Of wide tables fewer, so that a class
@@ -132,7 +133,7 @@ def _column_areas(
         step = max(1, CELLS // ((BINS + 1) * (hit.shape[1] + 1)))
         for start in range(0, values.shape[1], step):
             block = values[rows, start : start + step]
-            best = _binned_areas(np.stack([_bin_of_each_row(column) for column in block.T], axis=1), hit, half)
+            best = _binned_areas(np.stack(map_in_threads(_bin_of_each_row, block.T), axis=1), hit, half)
             if one_event and block.dtype.kind == "f":
                 whole = np.flatnonzero(~np.isnan(block).any(axis=0))
                 best[whole] = np.maximum(best[whole], _ranked_areas(block[:, whole].T, hit))

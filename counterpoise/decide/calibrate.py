@@ -23,6 +23,7 @@ import numpy as np
 
 from counterpoise.core.checks import row_weights
 from counterpoise.core.errors import OptionError, did_you_mean
+from counterpoise.core.logits import softplus
 from counterpoise.core.seeds import generator
 from counterpoise.decide.prior import log_softmax
 from counterpoise.decide.shapes import class_scores, codes
@@ -88,17 +89,21 @@ def fitted_calibrator(
     `lp` are log-probabilities (N, C), `labels` class codes (N,), and `w` weights (N,). The kinds are compared on at
     most `ENOUGH` rows per class; the calibrator that is kept is fitted on all rows.
     """
-    lp, labels, w = (values[w > 0] for values in (lp, labels, w))  # rows of weight 0 take no part
+    if not (w > 0).all():
+        lp, labels, w = (values[w > 0] for values in (lp, labels, w))  # rows of weight 0 take no part
     lp = np.maximum(lp, LOWEST)
     # The pulls of the fits are as strong as about one row. Weights that sum to 1 count as rows, too.
     w = w * max(1.0, len(w) / w.sum())
     tried, notes = _supported_kinds(kinds, labels, lp.shape[1])
     best: tuple[float, float, dict[str, Any]] | None = None
     some, counted = _rows_to_compare_kinds(labels, w, seed)
-    folds = _fold_of_rows(labels[some], seed)
+    few = (lp, labels, w) if len(some) == len(lp) else (lp[some], labels[some], counted)
+    folds = _fold_of_rows(few[1], seed)
+    order = np.argsort(folds, kind="stable")
+    by_fold = [values[order] for values in (*few, folds)]
     for name in tried:
-        whole = _fit_kind(name, lp[some], labels[some], counted)
-        gain, error = _held_out_gain(whole, lp[some], labels[some], counted, folds)
+        whole = _fit_kind(name, *few)
+        gain, error = _held_out_gain(whole, *by_fold)
         if best is None or gain > best[0]:
             best = (gain, error, whole)
     if best is None:
@@ -143,6 +148,8 @@ def _rows_to_compare_kinds(y: Array, w: Array, seed: int) -> tuple[Array, Array]
     Of a class with more than ENOUGH rows, ENOUGH are drawn at random; of all other classes, all rows are used. The
     weights of drawn rows are scaled up, so that weighted means stay the same except for noise.
     """
+    if np.bincount(y).max(initial=0) <= ENOUGH:
+        return np.arange(len(y)), w
     rng = generator(seed, "calibration rows")
     rows, counted = [], w.copy()
     for c in np.unique(y):
@@ -157,13 +164,13 @@ def _rows_to_compare_kinds(y: Array, w: Array, seed: int) -> tuple[Array, Array]
 
 
 def _fold_of_rows(y: Array, seed: int) -> Array:
-    """Return the held-out fold of each row, int64 (N,) from 0 to FOLDS - 1.
+    """Return the held-out fold of each row, int8 (N,) from 0 to FOLDS - 1: NumPy sorts small numbers by radix.
 
     The rows of each class are spread evenly, at random. All kinds of calibrators are compared on the same folds.
     """
     order = generator(seed, "calibration parts").permutation(len(y))
-    order = order[np.argsort(y[order], kind="stable")]
-    folds = np.empty(len(y), dtype=np.int64)
+    order = order[np.argsort(y[order].astype(np.min_scalar_type(y.max(initial=0))), kind="stable")]
+    folds = np.empty(len(y), dtype=np.int8)
     folds[order] = np.arange(len(y)) % FOLDS
     return folds
 
@@ -173,15 +180,14 @@ def _held_out_gain(whole: Calibrator, lp: Array, y: Array, w: Array, folds: Arra
 
     Args:
         whole: The calibrator of all these rows; the fits without a fold start from it, which changes only their time.
-        lp, y, w: Log-probabilities (N, C), class codes (N,) and weights (N,). folds: int (N,), see `_fold_of_rows`.
+        lp, y, w: Log-probabilities (N, C), class codes (N,) and weights (N,), each fold side by side: parts are slices.
+        folds: int (N,), see `_fold_of_rows`, ascending.
     """
-    order = np.argsort(folds, kind="stable")
-    lp, y, w = lp[order], y[order], w[order]  # each fold side by side: parts are slices
     ends = np.cumsum(np.bincount(folds, minlength=FOLDS))
     gain = -log_softmax(lp)[np.arange(len(y)), y]
     for start, stop in zip(np.append(0, ends[:-1]), ends, strict=True):
-        rest = np.r_[:start, stop : len(y)]
-        calibrator = _fit_kind(whole["kind"], lp[rest], y[rest], w[rest], whole)
+        some, labels, weights = (np.concatenate([values[:start], values[stop:]]) for values in (lp, y, w))
+        calibrator = _fit_kind(whole["kind"], some, labels, weights, whole)
         gain[start:stop] += calibrated(calibrator, lp[start:stop])[np.arange(stop - start), y[start:stop]]
     mean = float(np.sum(w * gain) / w.sum())
     return mean, float(np.sqrt(np.sum((w * (gain - mean)) ** 2)) / w.sum())
@@ -305,7 +311,7 @@ def _objective_of_two_classes(lp: Array, y: Array, w: Array, origin: Array, basi
         """Return value, gradient (P,) and Hessian (P, P) at theta."""
         margin = np.einsum("p,pn->n", theta, ways) + offset  # log-odds of the true class
         small = np.exp(-np.abs(margin))
-        miss = np.where(margin >= 0.0, small, 1.0) / (1.0 + small)  # probability of the other class
+        miss = np.exp(np.minimum(-margin, 0.0)) / (1.0 + small)  # probability of the other class
         value = float(np.einsum("n,n->", w, np.log1p(small) - np.minimum(margin, 0.0)))
         away, missed = (origin + basis @ theta)[:2] - 1.0, w * miss
         gradient = pull @ away - np.einsum("pn,n->p", ways, missed)
@@ -427,7 +433,7 @@ def _apply_isotonic(calibrator: Calibrator, lp: Array) -> Array:
     logit = _class_log_odds(lp)
     if lp.shape[1] == 2:
         z = np.interp(logit[:, 1], calibrator["x"][0], calibrator["y"][0])
-        return np.stack([-np.logaddexp(0.0, z), -np.logaddexp(0.0, -z)], axis=1)
+        return -softplus(np.stack([z, -z], axis=1))
     curves = zip(calibrator["x"], calibrator["y"], strict=True)
     z = np.stack([np.interp(logit[:, c], x, v) for c, (x, v) in enumerate(curves)], axis=1)
-    return log_softmax(-np.logaddexp(0.0, -z))
+    return log_softmax(-softplus(-z))

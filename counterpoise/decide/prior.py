@@ -14,6 +14,7 @@ import numpy as np
 
 from counterpoise.core.errors import OptionError
 from counterpoise.core.logits import log_softmax as log_softmax
+from counterpoise.core.logits import softplus
 from counterpoise.decide.shapes import class_prior, class_scores, matrix
 
 Array = np.ndarray
@@ -125,7 +126,7 @@ def corrected_log_proba(logits: Array, log_shift: Array, *, gamma: float = 0.0) 
         return focal_log_proba(corrected_log_proba(z, np.zeros(max(2, z.shape[1]))), gamma, log_shift)
     if z.shape[1] == 1:
         corrected = unshift(z, log_shift)
-        return np.concatenate([-np.logaddexp(0.0, corrected), -np.logaddexp(0.0, -corrected)], axis=1)
+        return -softplus(np.concatenate([corrected, -corrected], axis=1))
     return log_softmax(unshift(z, log_shift))
 
 

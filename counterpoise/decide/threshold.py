@@ -87,8 +87,9 @@ def sweep(p: Array, labels: Array, w: Array) -> Sweep:
         >>> s.tp.tolist(), s.fp.tolist(), s.thresholds.round(6).tolist()
         ([0.0, 1.0, 1.0], [0.0, 1.0, 2.0], [1.0, 0.5, 0.0])
     """
-    p, labels, w = (values[w > 0] for values in (p, labels, w))
-    order = np.argsort(-p, kind="stable")
+    if not (w > 0).all():
+        p, labels, w = (values[w > 0] for values in (p, labels, w))
+    order = np.argsort(-p)
     scores, hit = p[order], np.where(labels[order] == 1, w[order], 0.0)
     last = np.append(np.flatnonzero(np.diff(scores)), len(p) - 1)  # last row of each run of ties
     tp = np.append(0.0, np.cumsum(hit)[last])

@@ -169,13 +169,20 @@ def measure(examples: Examples, folds: int = 5, quick: bool = False, near: bool 
         )  # fmt: skip
     if examples.y.ndim > 1:
         return _labels_record(examples, folds, quick, near)
+    return _classes_record(examples, folds, quick, near, _leaking_columns(examples))
+
+
+def _classes_record(
+    examples: Examples, folds: int, quick: bool, near: bool | None, leaks: Mapping[str, float] | None
+) -> DiagnosisRecord:
+    """Return the record for rows with one class each; `leaks` is that of `_leaking_columns`."""
     code, schema = examples.positive, examples.schema
     return _record(
         examples, examples.counts, code, folds, quick if near is None else near,
         used=() if schema is None else tuple(c.name for c in schema.columns if c.used),
         excluded={} if schema is None else {c.name: _WHY_EXCLUDED[c.kind] for c in schema.excluded},
         missing={} if schema is None else {c.name: c.missing for c in schema.columns if c.missing},
-        kinds=minority_kinds(examples, code), leaks=_leaking_columns(examples),
+        kinds=minority_kinds(examples, code), leaks=leaks,
         quick=quick_look(examples, code) if quick else None,
     )  # fmt: skip
 
@@ -247,9 +254,8 @@ def _labels_record(examples: Examples, folds: int, quick: bool, near: bool | Non
         kind="one_of", units=None, **of_rows,
     )  # fmt: skip
     duplicates, conflicting = _duplicates(examples)
-    leaks = _leaking_columns(examples)  # before those of one label: reading has just found the same, and that is kept
     shares = zip(examples.classes, examples.counts, known.sum(axis=0), strict=True)
-    one = measure(rarest_alone, folds, quick, near=False)
+    one = _classes_record(rarest_alone, folds, quick, near=False, leaks=_leaking_columns(examples))
     look = one.quick and replace(
         one.quick, suspicion=replace(one.quick.suspicion, rows=tuple(rows[list(one.quick.suspicion.rows)].tolist()))
     )
@@ -260,7 +266,6 @@ def _labels_record(examples: Examples, folds: int, quick: bool, near: bool | Non
         classes=tuple(ClassCount(str(name), int(n), float(n / max(1, of))) for name, n, of in shares),
         duplicates=duplicates,
         conflicting=conflicting,
-        leaks=leaks,
         groups=None if examples.groups is None else len(np.unique(examples.groups)),
         duplicates_grouped=_duplicates_within_groups(examples.groups, examples.duplicate_ids),
         near=near_rows,

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit, softmax
 
+from counterpoise.core.logits import softplus
 from counterpoise.core.newton import newton_step
 from counterpoise.metrics.arrays import Array, checked_rows, one_class
 from counterpoise.metrics.bins import Bins, binned
@@ -37,8 +38,12 @@ def calibration_slope(y: Any, proba: Any, *, positive: int = 1, sample_weight: A
         1.0
     """
     y, p, w = checked_rows(y, proba, sample_weight, positive)
-    log_p, y, w = log_proba(p[w > 0]), y[w > 0], w[w > 0]
-    if p.shape[1] == 2:
+    return slope_of_log_proba(y[w > 0], log_proba(p[w > 0]), w[w > 0], positive)
+
+
+def slope_of_log_proba(y: Array, log_p: Array, w: Array, positive: int) -> float:
+    """Compute `calibration_slope` of checked codes (N,), log-probabilities (N, C) and weights (N,) above 0."""
+    if log_p.shape[1] == 2:
         return _logistic_slope(log_p[:, positive] - log_p[:, 1 - positive], y == positive, w)
     return _power_slope(log_p - log_p.mean(axis=1, keepdims=True), y, w)
 
@@ -67,9 +72,10 @@ def _newton_slope(design: Array, target: Array, w: Array) -> float:
     """
     share = np.average(target, weights=w)
     beta = np.array([np.log(share / (1 - share)), 0.0])
-    value = _log_likelihood(design @ beta, target, w)
+    eta = design @ beta
+    value = _log_likelihood(eta, target, w)
     for _ in range(200):
-        mean = expit(design @ beta)
+        mean = expit(eta)
         gradient = design.T @ (w * (target - mean))
         hessian = design.T @ (design * (w * mean * (1 - mean))[:, None])
         if np.linalg.cond(hessian) > 1e14:
@@ -78,7 +84,8 @@ def _newton_slope(design: Array, target: Array, w: Array) -> float:
         if np.abs(step).max() < 1e-9 * (1 + np.abs(beta).max()):
             return float(beta[-1] + step[-1])
         for _ in range(50):
-            new = _log_likelihood(design @ (beta + step), target, w)
+            eta = design @ (beta + step)
+            new = _log_likelihood(eta, target, w)
             if new >= value - 1e-12 * abs(value):
                 break
             step = step / 2
@@ -88,7 +95,7 @@ def _newton_slope(design: Array, target: Array, w: Array) -> float:
 
 def _log_likelihood(eta: Array, target: Array, w: Array) -> float:
     """Return the log-likelihood of `target`, bool (N,), at log-odds `eta` (N,) with weights `w`."""
-    return float(w @ (target * eta - np.logaddexp(0.0, eta)))
+    return float(w @ (target * eta - softplus(eta)))
 
 
 def _power_slope(log_p: Array, y: Array, w: Array) -> float:
@@ -127,18 +134,22 @@ def calibration_intercept(y: Any, proba: Any, *, positive: int = 1, sample_weigh
         1.0986
     """
     y, p, w = checked_rows(y, proba, sample_weight, positive)
-    y, log_p, w = y[w > 0], log_proba(p[w > 0]), w[w > 0]
-    present, y = np.unique(y, return_inverse=True)
+    return intercept_of_log_proba(y[w > 0], log_proba(p[w > 0]), w[w > 0], positive)
+
+
+def intercept_of_log_proba(y: Array, log_p: Array, w: Array, positive: int) -> float:
+    """Compute `calibration_intercept` of checked codes (N,), log-probabilities (N, C) and weights (N,) above 0."""
+    present = np.flatnonzero(np.bincount(y))
     if len(present) < 2:
         return NAN
-    if p.shape[1] > 2:
-        offsets = _fit_offsets(log_p[:, present], np.bincount(y, weights=w), w)
+    if log_p.shape[1] > 2:
+        offsets = _fit_offsets(log_p[:, present], np.bincount(y, weights=w)[present], w)
         return float(np.sqrt(np.mean((offsets - offsets.mean()) ** 2)))
-    z = log_p[:, positive] - log_p[:, 1 - positive]
-    share = np.average(present[y] == positive, weights=w)
+    z, total = log_p[:, positive] - log_p[:, 1 - positive], w.sum()
+    share = np.average(y == positive, weights=w)
     # Log-odds lie within +-36.1, hence the root within +-36.1 of the logit of the share.
     bound = 40.0 + abs(np.log(share / (1 - share)))
-    return float(brentq(lambda a: np.average(expit(z + a), weights=w) - share, -bound, bound, xtol=1e-10))
+    return float(brentq(lambda a: np.multiply(expit(z + a), w).sum() / total - share, -bound, bound, xtol=1e-10))
 
 
 def _fit_offsets(log_p: Array, counts: Array, w: Array) -> Array:
@@ -182,13 +193,18 @@ def ece(
         (0.0, 1.0)
     """
     y, p, w = checked_rows(y, proba, sample_weight, positive)
-    if p.shape[1] > 2:
-        return top_label_ece(p.argmax(axis=1) == y, p.max(axis=1), w, bins)
-    error = _mean_bin_gap(binned(y == positive, p[:, positive], w, bins))
-    if not relative:
+    error = ece_of_rows(y, p, w, positive, bins)
+    if not relative or p.shape[1] > 2:
         return error
     share = float(np.average(y == positive, weights=w))
     return error / share if share > 0 else NAN
+
+
+def ece_of_rows(y: Array, p: Array, w: Array, positive: int, bins: int = 10) -> float:
+    """Compute `ece` of checked codes (N,), probabilities (N, C) and weights (N,)."""
+    if p.shape[1] > 2:
+        return top_label_ece(p.argmax(axis=1) == y, p.max(axis=1), w, bins)
+    return _mean_bin_gap(binned(y == positive, p[:, positive], w, bins))
 
 
 def top_label_ece(right: Array, top: Array, sample_weight: Array, bins: int = 10) -> float:

@@ -27,7 +27,11 @@ def confusion(y: Any, decision: Any, n_classes: int, *, sample_weight: Any = Non
     y, decision = codes(y, n_classes), codes(decision, n_classes, "decision")
     if len(y) != len(decision):
         raise OptionError(f"decision has {len(decision)} rows and y {len(y)}. Expected the same rows.")
-    w = row_weights(sample_weight, len(y))
+    return confusion_of_rows(y, decision, n_classes, row_weights(sample_weight, len(y)))
+
+
+def confusion_of_rows(y: Array, decision: Array, n_classes: int, w: Array) -> Array:
+    """Return `confusion` of checked codes (N,), decisions (N,) and weights (N,)."""
     return np.bincount(y * n_classes + decision, weights=w, minlength=n_classes**2).reshape(n_classes, n_classes)
 
 
@@ -38,10 +42,12 @@ def default_decision(proba: Any, positive: int = 1) -> Array:
         >>> default_decision([[.5, .5], [.6, .4]]).tolist()
         [1, 0]
     """
-    p = probabilities(proba, len(np.asarray(proba)))
-    if p.shape[1] == 2:
-        return np.where(p[:, positive] >= 0.5, positive, 1 - positive)
-    return p.argmax(axis=1)
+    return default_of_rows(probabilities(proba, len(np.asarray(proba))), positive)
+
+
+def default_of_rows(p: Array, positive: int) -> Array:
+    """Decide as `default_decision` does, for checked probabilities (N, C)."""
+    return np.where(p[:, positive] >= 0.5, positive, 1 - positive) if p.shape[1] == 2 else p.argmax(axis=1)
 
 
 def _ratio(upper: Array, lower: Array, empty: float = NAN) -> Array:

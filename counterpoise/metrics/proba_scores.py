@@ -16,7 +16,8 @@ def log_proba(p: Array) -> Array:
     Rows that do not sum to 1 (C separate sigmoids) are divided by their sum first; an all-zero row
     becomes uniform.
     """
-    total = p.sum(axis=1, keepdims=True)
+    # NumPy sums along a short axis slowly.
+    total = p[:, :1] + p[:, 1:] if p.shape[1] == 2 else p.sum(axis=1, keepdims=True)
     if np.abs(total - 1).max() > 1e-4:
         p = np.where(total > 0, p / np.where(total > 0, total, 1.0), 1.0 / p.shape[1])
     return np.log(p.clip(EPS, 1 - EPS))
@@ -37,7 +38,12 @@ def log_loss(y: Any, proba: Any, *, sample_weight: Any = None) -> float:
         0.6931
     """
     y, p, w = checked_rows(y, proba, sample_weight)
-    return float(np.average(-log_proba(p)[np.arange(len(y)), y], weights=w))
+    return mean_loss(y, log_proba(p), w)
+
+
+def mean_loss(y: Array, log_p: Array, w: Array) -> float:
+    """Return the mean of -log p_y of checked codes (N,), for log-probabilities (N, C) and weights (N,)."""
+    return float(np.average(-log_p[np.arange(len(y)), y], weights=w))
 
 
 def entropy(y: Any, n_classes: int, *, sample_weight: Any = None) -> float:
@@ -64,8 +70,13 @@ def skill(y: Any, proba: Any, *, sample_weight: Any = None) -> float:
         0.0
     """
     y, p, w = checked_rows(y, proba, sample_weight)
-    base = entropy(y, p.shape[1], sample_weight=w)
-    return 1.0 - log_loss(y, p, sample_weight=w) / base if base > 0 else float("nan")
+    return skill_of_loss(y, mean_loss(y, log_proba(p), w), p.shape[1], w)
+
+
+def skill_of_loss(y: Array, loss: float, n_classes: int, w: Array) -> float:
+    """Return the skill of probabilities with this mean log loss on checked codes (N,) with weights (N,)."""
+    base = entropy(y, n_classes, sample_weight=w)
+    return 1.0 - loss / base if base > 0 else float("nan")
 
 
 def brier(y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None) -> float:
@@ -77,7 +88,11 @@ def brier(y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None) -
         >>> brier([0, 1], [[.5, .5], [.5, .5]])
         0.25
     """
-    y, p, w = checked_rows(y, proba, sample_weight, positive)
+    return brier_of_rows(*checked_rows(y, proba, sample_weight, positive), positive)
+
+
+def brier_of_rows(y: Array, p: Array, w: Array, positive: int) -> float:
+    """Compute `brier` of checked codes (N,), probabilities (N, C) and weights (N,)."""
     if p.shape[1] == 2:
         return float(np.average(((y == positive) - p[:, positive]) ** 2, weights=w))
     truth = np.eye(p.shape[1])[y]

@@ -44,6 +44,17 @@ def _has_both(target: Array, weight: Array) -> bool:
     return bool(weight[target].sum() > 0 and weight[~target].sum() > 0)
 
 
+def rank_scores(y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None) -> dict[str, float]:
+    """Compute {"average_precision", "roc_auc"} (see the functions of these names), with the rows sorted once.
+
+    Example:
+        >>> rank_scores([0, 1, 0, 1], [[.9, .1], [.6, .4], [.5, .5], [.2, .8]])["roc_auc"]
+        0.75
+    """
+    y, p, w = checked_rows(y, proba, sample_weight, positive)
+    return rank_scorer(y, p, positive)(w)
+
+
 def average_precision(y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None) -> float:
     """Compute the exact average precision, with ties counted together.
 
@@ -62,8 +73,7 @@ def average_precision(y: Any, proba: Any, *, positive: int = 1, sample_weight: A
         >>> average_precision([0, 1, 0, 1], [[.9, .1], [.6, .4], [.65, .35], [.2, .8]])
         1.0
     """
-    y, p, w = checked_rows(y, proba, sample_weight, positive)
-    return rank_scorer(y, p, positive)(w)["average_precision"]
+    return rank_scores(y, proba, positive=positive, sample_weight=sample_weight)["average_precision"]
 
 
 def roc_auc(y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None) -> float:
@@ -78,8 +88,7 @@ def roc_auc(y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None)
         >>> roc_auc([0, 1, 0, 1], [[.9, .1], [.6, .4], [.5, .5], [.2, .8]])
         0.75
     """
-    y, p, w = checked_rows(y, proba, sample_weight, positive)
-    return rank_scorer(y, p, positive)(w)["roc_auc"]
+    return rank_scores(y, proba, positive=positive, sample_weight=sample_weight)["roc_auc"]
 
 
 def partial_auc(y: Any, proba: Any, max_fpr: float, *, positive: int = 1, sample_weight: Any = None) -> float:

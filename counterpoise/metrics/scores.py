@@ -16,18 +16,32 @@ from counterpoise.metrics.calibration_scores import (
     calibration_slope,
     debiased_calibration_error,
     ece,
+    ece_of_rows,
+    intercept_of_log_proba,
+    slope_of_log_proba,
 )
 from counterpoise.metrics.catalog import DECISION_KEYS, METRICS, Metric
 from counterpoise.metrics.curves import calibration_curve
 from counterpoise.metrics.decision_scores import (
     confusion,
+    confusion_of_rows,
     decision_scores,
     default_decision,
+    default_of_rows,
     expected_cost,
     net_benefit,
     per_class,
 )
-from counterpoise.metrics.proba_scores import brier, brier_decomposition, log_loss, skill
+from counterpoise.metrics.proba_scores import (
+    brier,
+    brier_decomposition,
+    brier_of_rows,
+    log_loss,
+    log_proba,
+    mean_loss,
+    skill,
+    skill_of_loss,
+)
 from counterpoise.metrics.rank_scores import average_precision, partial_auc, partial_scorer, rank_scorer, roc_auc
 
 __all__ = [
@@ -117,38 +131,40 @@ def scorer(
             f"proba has shape {proba.shape} and raw has shape {raw.shape}. Expected ({len(y)}, {n_classes})."
         )
     ranks = rank_scorer(*checked_rows(y, proba, None, positive)[:2], positive)
+    # The checks of rows and the logarithms are done once for all scores and weights.
+    decision, log_p, log_raw = codes(decision, n_classes, "decision"), log_proba(proba), log_proba(raw)
+    if len(decision) != len(y):
+        raise OptionError(f"decision has {len(decision)} rows and y {len(y)}. Expected the same rows.")
 
     def scores(sample_weight: Any) -> dict[str, float]:
         """Return all scores by key for these weights (N,); None: all weights are 1."""
         w = row_weights(sample_weight, len(y))
-        of_probabilities = _scores_of_probabilities(y, proba, raw, positive, w, calibration)
+        loss = mean_loss(y, log_p, w)
+        of_probabilities = {
+            "log_loss": loss,
+            "brier": brier_of_rows(y, proba, w, positive),
+            "skill": skill_of_loss(y, loss, n_classes, w),
+            **(_calibration_scores(y, proba, log_p, w, positive) if calibration else {}),
+            "ece": ece_of_rows(y, proba, w, positive),
+            "log_loss_uncorrected": mean_loss(y, log_raw, w),
+        }
         return ranks(w) | of_probabilities | _scores_of_decisions(y, proba, raw, decision, positive, w)
 
     return scores
 
 
-def _scores_of_probabilities(
-    y: Array, proba: Array, raw: Array, positive: int, w: Array, calibration: bool
-) -> dict[str, float]:
-    """Return the scores that need probabilities alone, before and after correction."""
-    scores = {
-        "log_loss": log_loss(y, proba, sample_weight=w),
-        "brier": brier(y, proba, positive=positive, sample_weight=w),
-        "skill": skill(y, proba, sample_weight=w),
-    }
-    if calibration:
-        scores |= {
-            "calibration_slope": calibration_slope(y, proba, positive=positive, sample_weight=w),
-            "calibration_intercept": calibration_intercept(y, proba, positive=positive, sample_weight=w),
-        }
-    return scores | {
-        "ece": ece(y, proba, positive=positive, sample_weight=w),
-        "log_loss_uncorrected": log_loss(y, raw, sample_weight=w),
+def _calibration_scores(y: Array, proba: Array, log_p: Array, w: Array, positive: int) -> dict[str, float]:
+    """Return calibration slope and intercept; rows of weight 0 take no part. `log_p` are the logarithms of `proba`."""
+    seen = w > 0
+    rows = (y, log_p, w) if seen.all() else (y[seen], log_proba(proba[seen]), w[seen])
+    return {
+        "calibration_slope": slope_of_log_proba(*rows, positive),
+        "calibration_intercept": intercept_of_log_proba(*rows, positive),
     }
 
 
 def _scores_of_decisions(
-    y: Array, proba: Array, raw: Array, decision: Any, positive: int, w: Array
+    y: Array, proba: Array, raw: Array, decision: Array, positive: int, w: Array
 ) -> dict[str, float]:
     """Return the scores of the rule's decisions, and of two default decisions.
 
@@ -156,11 +172,12 @@ def _scores_of_decisions(
     """
     by_rule = {
         "": decision,
-        "_default": default_decision(proba, positive),
-        "_uncorrected": default_decision(raw, positive),
+        "_default": default_of_rows(proba, positive),
+        "_uncorrected": default_of_rows(raw, positive),
     }
     scores: dict[str, float] = {}
     for suffix, decided in by_rule.items():
-        matrix = confusion(y, decided, proba.shape[1], sample_weight=w)
+        # Each table has its own sums: with weights, sums in another order could make a recall larger than 1.
+        matrix = confusion_of_rows(y, decided, proba.shape[1], w)
         scores |= {key + suffix: value for key, value in decision_scores(matrix, positive=positive).items()}
     return scores

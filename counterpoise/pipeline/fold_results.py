@@ -82,16 +82,16 @@ def corrected_log_p(target: Target, member: Member) -> Array:
     return target.log_p(member.logits, member.log_shift, member.gamma)
 
 
-def probabilities_by_member(target: Target, members: Sequence[Member], rule: Any) -> tuple[Array, Array | None]:
+def probabilities_by_member(members: Sequence[Member], log_p: Array, rule: Any) -> tuple[Array, Array | None]:
     """Return corrected probabilities of each member strategy for the score rows (M, N, ...), and their pool weights.
 
-    The weights are (M,), or None if equal.
+    `log_p` are the corrected scores of the members. The weights are (M,), or None if equal.
     A batch ensemble is one member of the run, but contains the outputs of several member strategies.
     """
     if len(members) == 1 and members[0].member_outputs is not None and members[0].member_shifts is not None:
         outputs = members[0].member_outputs
         return outputs, strategy_weights(len(members[0].member_shifts), len(outputs))
-    return np.exp([corrected_log_p(target, member) for member in members]), rule.weights
+    return np.exp(log_p), rule.weights
 
 
 def out_of_fold_scores(examples: Examples, folds: Sequence[Fold], scores: Sequence[Array], repeats: int) -> Array:
@@ -162,16 +162,18 @@ def stopping_log_p(target: Target, member: Member) -> Array:
 
 
 def make_fold_result(
-    strategy: Strategy, examples: Examples, fold: Fold, rule: Any, members: list[Member], shared: list[bool]
-) -> FoldResult:
+    strategy: Strategy, examples: Examples, fold: Fold, rule: Any, members: list[Member], log_p: Array,
+    shared: list[bool],
+) -> FoldResult:  # fmt: skip
     """Return the result of a fold: its test rows, decided by the rule and its members.
 
-    `shared` says of each member whether other strategies use it too.
+    `log_p` are the corrected scores of the members for these rows (members, T, ...). `shared` says of each member
+    whether other strategies use it too.
     """
     target, logits = target_of(examples), [m.logits for m in members]
-    decided = target.apply(rule, np.stack([corrected_log_p(target, member) for member in members]))
+    decided = target.apply(rule, log_p)
     seconds = [m.seconds for m in members]
-    member_proba, weights = probabilities_by_member(target, members, rule)
+    member_proba, weights = probabilities_by_member(members, log_p, rule)
     return FoldResult(
         strategy=strategy.name,
         repeat=fold.repeat,

@@ -226,7 +226,7 @@ def cross_validate(
             lesions_of_others = summed_lesion_tables([lesions_of_folds[g] for g in fitting_folds(examples, folds, f)])
             rule = cross_fitted_rule(strategy, examples, folds, f, log_p[strategy.name], trained[f], lesions_of_others)
             shared = [users[job.id] > 1 for job in jobs[strategy.name, f]]
-            result = make_fold_result(strategy, examples, fold, rule, trained[f], shared)
+            result = make_fold_result(strategy, examples, fold, rule, trained[f], by_fold[f], shared)
             results.append(replace(result, regions=region_result(strategy, trainer, fold, trained[f], rule)))
             if examples.units is not None:
                 scores, rows = fitting_scores(examples, folds, f, log_p[strategy.name], trained[f])

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from counterpoise.core.examples import Examples
+from counterpoise.core.target import Problem
+from counterpoise.core.threads import map_in_threads
 from counterpoise.metrics.scores import score_all
 from counterpoise.targets.kinds import target_of
 
@@ -26,19 +28,13 @@ def scores_of(examples: Examples, rows: Array, proba: Array, raw: Array, decisio
         decision: (T,) or (T, L), class codes. With a class per element, all three have an axis of elements after T.
     """
     target, y, weights = target_of(examples), examples.scored_labels(rows), examples.scored_weights(rows)
-    each = [
-        score_all(
-            p.y,
-            p.proba(proba),
-            p.proba(raw),
-            p.decision(decision),
-            n_classes=len(p.classes),
-            positive=1,
-            sample_weight=p.of_rows(weights),
-        )
-        for p in target.problems(y, examples.classes)
-        if len(p.rows)
-    ]
+
+    def score(p: Problem) -> dict[str, float]:
+        """Return the scores of one problem."""
+        outputs, own = (p.proba(proba), p.proba(raw), p.decision(decision)), p.of_rows(weights)
+        return score_all(p.y, *outputs, n_classes=len(p.classes), positive=1, sample_weight=own)
+
+    each = map_in_threads(score, [p for p in target.problems(y, examples.classes) if len(p.rows)])
     # Scores over all problems at once, such as micro averages, are added.
     return mean_scores(each) | target.joint_scores(y, proba, decision, weights)
 

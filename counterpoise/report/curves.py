@@ -165,7 +165,7 @@ def counts_by_threshold(hit: Array, score: Array) -> tuple[Array, Array, Array]:
         >>> [v.tolist() for v in counts_by_threshold(np.array([True, False, True]), np.array([0.9, 0.5, 0.5]))]
         [[0.9, 0.5], [1, 2], [0, 1]]
     """
-    order = np.argsort(-score, kind="stable")
+    order = np.argsort(-score)
     ordered, hits = score[order], hit[order]
     last = np.r_[np.flatnonzero(np.diff(ordered)), len(ordered) - 1]
     tp = np.cumsum(hits)[last]

@@ -15,14 +15,17 @@ import numpy as np
 
 from counterpoise.core.errors import OptionError
 from counterpoise.core.label_columns import labels
-from counterpoise.core.rule import LabelRules
+from counterpoise.core.logits import softplus
+from counterpoise.core.rule import LabelRules, Rule
 from counterpoise.core.target import Problem, TargetColumns
+from counterpoise.core.threads import map_in_threads
 from counterpoise.core.units import Units
+from counterpoise.decide.prior import unshift
 from counterpoise.decide.rule import Decision
 from counterpoise.decide.rule_fields import rule_to_dict
 from counterpoise.losses.best_constant import best_label_constants
 from counterpoise.losses.multilabel import Asymmetric, MultiLabelFocal
-from counterpoise.metrics.rank_scores import average_precision, roc_auc
+from counterpoise.metrics.rank_scores import rank_scores
 from counterpoise.plans import class_plans
 from counterpoise.plans.label_plan import LabelPlan, joined_label_plans, label_plan
 from counterpoise.plans.multilabel import clone_labels
@@ -152,6 +155,9 @@ class Labels:
 
         The focal loss `gamma` and the training shift (L, 2) are undone.
         """
+        if not gamma:
+            corrected = unshift(logits, log_shift)
+            return -softplus(np.stack([corrected, -corrected], axis=-1))
         columns = zip(np.asarray(logits).T, np.asarray(log_shift), strict=True)
         # `_TWO` takes one logit (N, 1) per row: each label is a problem of two classes.
         return np.stack([_TWO.log_p(z[:, None], shift, gamma) for z, shift in columns], axis=1)
@@ -202,13 +208,15 @@ class Labels:
 
         `log_p` are member scores (M, N, L, 2), `log_shifts` (M, L, 2). Labels with few positives share a threshold.
         """
-        weights, rules = how.pop("sample_weight", None), []
+        weights, shifts = how.pop("sample_weight", None), np.asarray(log_shifts)
         problems = self.problems(y, range(y.shape[1]))
-        for p in problems:
-            own = np.asarray(log_shifts)[:, p.index]
-            rules.append(
-                _TWO.fit_rule(p.log_p(log_p), p.y, own, calibrate=calibrate, sample_weight=p.of_rows(weights), **how)
-            )
+
+        def fit(p: Problem) -> Rule:
+            """Return the rule of one label."""
+            own, scores = p.of_rows(weights), p.log_p(log_p)
+            return _TWO.fit_rule(scores, p.y, shifts[:, p.index], calibrate=calibrate, sample_weight=own, **how)
+
+        rules = map_in_threads(fit, problems)
         return with_pooled_thresholds(LabelRules(tuple(rules)), log_p, problems, weights)
 
     def apply(self, rule: LabelRules, log_p: Array, column_values: Array | None = None) -> Decision:
@@ -248,9 +256,10 @@ class Labels:
         hit, named = w @ ((truth == 1) & (d == 1)), w @ (d == 1) + w @ (truth == 1)
         some, right = seen.any(axis=1), ((decision == y) | ~seen).all(axis=1)
         own = np.ones(int(some.sum())) if weights is None else weights[some]
+        ranks = rank_scores(truth, both, sample_weight=w)
         return {
-            "average_precision_micro": average_precision(truth, both, sample_weight=w),
-            "roc_auc_micro": roc_auc(truth, both, sample_weight=w),
+            "average_precision_micro": ranks["average_precision"],
+            "roc_auc_micro": ranks["roc_auc"],
             "f1_micro": float(2 * hit / named) if named > 0 else float("nan"),
             "subset_accuracy": float(own @ right[some] / own.sum()) if own.sum() > 0 else float("nan"),
         }

@@ -32,3 +32,9 @@ def test_log_loss_is_scikit_learns():
     assert lg.log_loss(log_p, y, w) == pytest.approx(
         metrics.log_loss(y, np.exp(log_p), labels=[0, 1, 2], sample_weight=w)
     )
+
+
+def test_softplus_is_logaddexp_with_0():
+    z = np.concatenate([np.linspace(-800, 800, 4001), [-np.inf, np.inf, 1e-300, -1e-300]])
+    np.testing.assert_allclose(lg.softplus(z), np.logaddexp(0.0, z), rtol=1e-15, atol=0)
+    assert np.isnan(lg.softplus(np.array([np.nan]))).all()

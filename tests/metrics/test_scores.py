@@ -202,3 +202,14 @@ def test_goodness_turns_every_direction_the_same_way() -> None:
     bounded = [metric for metric in METRICS.values() if math.isfinite(metric.target)]  # a cost has no best value
     assert all(metric.goodness(metric.target) == 0 for metric in bounded if metric.direction != "higher")
     assert [key for key, metric in METRICS.items() if metric not in bounded] == ["expected_cost"]
+
+
+def test_weights_make_no_score_of_decisions_larger_than_1() -> None:
+    """Each recall divides sums of weights in the same order, so that all found is exactly 1."""
+    rng = np.random.default_rng(0)
+    y, weight = np.repeat([0, 1], 500), rng.gamma(2.0, 1.0, 1000)
+    right = np.stack([1.0 - y, 1.0 * y], axis=1)
+    for _ in range(20):
+        decision = np.where(rng.random(1000) < 0.3, 1 - y, y)
+        s = score_all(y, right, right, decision, n_classes=2, sample_weight=weight)
+        assert [s[f"{key}_default"] for key in ("recall", "precision", "specificity", "f1", "g_mean")] == [1.0] * 5
