@@ -21,7 +21,7 @@ from counterpoise.classifier.group_thresholds import codes_of, group_values
 from counterpoise.classifier.model_card import ruled, stored_scores
 from counterpoise.core.examples import TEST
 from counterpoise.core.fold_result import FoldResult
-from counterpoise.core.folds import Fold, Holdout, used_rows
+from counterpoise.core.folds import Fold, Holdout
 from counterpoise.core.job import Job, Member
 from counterpoise.engines.user_callbacks import RoundSaver
 from counterpoise.networks.member_outputs import score_members
@@ -263,7 +263,8 @@ def refit(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune_thresh
     examples = trainer.examples
     if examples.split is not None:
         return _classifier_of_given_split(strategy, trainer, outcome)
-    everything = used_rows(outcome.folds)
+    # Rows that duplicates="drop" leaves out are in no fold.
+    everything = np.unique(np.concatenate([part for f in outcome.folds for part in (f.train, f.stop, f.test)]))
     strategy = tuned_on_all(strategy, trainer, everything).strategy
     nothing = np.empty(0, np.int64)
     whole = Fold(0, ALL_ROWS_FOLD, everything, nothing, nothing)

@@ -130,6 +130,17 @@ def test_blocks_of_groups_and_time_and_a_given_split():
         assert ("Label delay" in comparison.html()) == ("time" in more)
 
 
+def test_rows_that_a_label_delay_leaves_out_are_no_dropped_duplicates():
+    """With a split, rows just before the test rows are in no fold; the report still counts them as rows."""
+    how = {"strategies": "threshold", "verbose": 0, "refit": False, "time": "day", "label_delay": 4}
+    rows = payments().drop("who")
+    split = np.where(rows["day"] < 60, "train", "test")
+    comparison = cp.compare("forest", rows, "fraud", split=split, **how)
+    assert comparison.record["label_delay"]["left_out"][0] > 0
+    assert comparison.record["data"]["rows"] == 450
+    assert not [note for note in comparison.record["warnings"] if "duplicate" in note]
+
+
 def test_another_metric_may_judge_and_two_numbers_go_as_before():
     rows = payments()
     how = {**HOW, "strategies": "threshold", "refit": False}
