@@ -221,10 +221,9 @@ def _labels_named(
         return list(names) if len(names) > 1 else target
     trained: dict[str, Any] = {} if clf.schema is None else dict(clf.schema.label_options)
     if target is None and clf.target.independent:
-        target = trained.get("column") or ",".join(map(str, clf.classes_))
-        names = (target,) if "column" in trained else tuple(map(str, clf.classes_))
+        names = (trained["column"],) if "column" in trained else tuple(map(str, clf.classes_))
     separator = given.get("separator") or (trained.get("separator") if len(names) == 1 else None)
-    o.target_named(target, separator, *labels_as[1:], data=data)
+    o.several_labels(names, separator, *labels_as[1:], data)
     return as_in_training(names[0] if len(names) == 1 else list(names), {**trained, **given}.items())
 
 

@@ -5,7 +5,7 @@ Commands import this file as `o`. Keras and polars are not imported at its top, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -239,17 +239,31 @@ def target_named(
         >>> target_named("ill"), target_named("edema, mass").columns
         ('ill', ('edema', 'mass'))
     """
+    names = split_names(target) if prefix is None else _columns_with_prefix(prefix, target, data)
+    several = several_labels(names, separator, missing, uncertain, data)
+    return target if several is None else several
+
+
+def several_labels(
+    names: Sequence[str], separator: str | None, missing: str | None, uncertain: str | None, data: Path | None
+) -> Any:
+    """Return several labels per row in the columns `names`; None if they are one column with one class per row.
+
+    The arguments are those of `target_named`.
+
+    Raises:
+        OptionError: The options do not belong together, or a column is named twice.
+    """
     from counterpoise.core.errors import OptionError
     from counterpoise.core.label_columns import labels
 
-    names = split_names(target) if prefix is None else _columns_with_prefix(prefix, target, data)
     if twice := [name for name in names if names.count(name) > 1]:
         raise OptionError(f"--target names the column {twice[0]!r} twice. Name each column of labels once.")
     if len(names) < 2 and separator is None and not (names and _contains_lists(data, names[0])):
         for option, value in (("--missing", missing), ("--uncertain", uncertain)):
             if value is not None:
                 raise OptionError(f"{option} is for several labels per row. Name their columns: --target a,b,c.")
-        return target
+        return None
     if separator is not None and len(names) != 1:
         raise OptionError("--separator is for one column with several labels. Name this column with --target.")
     columns = list(names) if len(names) > 1 else names[0]
@@ -258,9 +272,12 @@ def target_named(
 
 def _contains_lists(data: Path | None, column: str) -> bool:
     """Return whether a column of a Parquet file contains lists, such as all labels of a row."""
-    if data is None or not data.is_file() or data.suffix.lower() not in (".parquet", ".pq"):
-        return False
     import polars as pl
+
+    from counterpoise.data.frames import PARQUET
+
+    if data is None or not data.is_file() or data.suffix.lower() not in PARQUET:
+        return False
 
     return isinstance(pl.read_parquet_schema(data).get(column), (pl.List, pl.Array))
 

@@ -20,6 +20,7 @@ from counterpoise.cli.rows import (
     form_options,
     picture_form,
     print_image_notes,
+    unit_columns_in,
 )
 from counterpoise.cli.summary import predict_summary
 from counterpoise.cli.terminal import print_line, write_data
@@ -116,9 +117,10 @@ def command(
         table = clf.predict_frame(data, prior=prior)
     if unit is None and reasons is None and clf.unit is not None and not (pictures and images is None):
         columns = ",".join(clf.unit.columns)
+        add = "add" if unit_columns_in(clf, data) else f"give {data.name} the columns of the units, and add"
         print_line(
             f"! The model decides units ({clf.unit.name}), but each row is decided by itself, at its own threshold. "
-            f"To decide units, add --unit {columns}.",
+            f"To decide units, {add} --unit {columns}.",
             error=True,
         )
     if reasons is not None:

@@ -222,8 +222,7 @@ def compare_examples(
         comparison = _run_comparison(
             trainer, strategies, refused, cv_folds, metric=metric, priced=priced, nested=nested, limited=limited,
             refit_winner=refit_winner, verbose=verbose, diagnosis=diagnosis, show_pictures=show_pictures,
-            importance=importance,
-            delay={"delay": split.label_delay, "left_out": split.left_out(examples, cv_folds)} if label_delay else None,
+            importance=importance, split=split,
         )  # fmt: skip
         if open_store is not None:
             open_store.record = comparison.page_record
@@ -233,12 +232,11 @@ def compare_examples(
 def _run_comparison(
     trainer: Trainer, strategies: Sequence[Strategy], refused: Mapping[str, str], folds: Sequence[Fold], *, metric: str,
     priced: AnyCosts | None, nested: bool, limited: Limit | None, refit_winner: bool, verbose: Any,
-    diagnosis: Mapping[str, Any], show_pictures: bool, importance: bool, delay: Mapping[str, Any] | None,
+    diagnosis: Mapping[str, Any], show_pictures: bool, importance: bool, split: Split,
 ) -> Comparison:  # fmt: skip
     """Cross-validate, judge, and refit the winner: the body of `compare_examples`, after all checks.
 
-    `refused` maps the strategies that the model cannot train to the reason. `delay` is the label delay with the number
-    of rows that it leaves out per fold; None without a delay.
+    `refused` maps the strategies that the model cannot train to the reason. `split` made the `folds`.
     """
     examples, labels = trainer.examples, {s.name: trainer.label_of(s) for s in strategies}
     with progress_bar(verbose) as progress:
@@ -280,7 +278,7 @@ def _run_comparison(
     rows = [{**row, "units": None} for row in rows] if units is None else units.ranked_rows(rows, judgment, priced)
     record = leaderboard_record(
         rows, verdict, [*warnings, *failed], trainer, outcome, metric=metric, limited=limited, nested=nested_result,
-        costs=priced, labels=labels, delay=delay, audit=audit,
+        costs=priced, labels=labels, split=split, audit=audit,
     )  # fmt: skip
     curves = LazyCurves(by_name, _curves_function(by_name, examples, units))
     # The card of the classifier gets the scores of the winner and the verdict.

@@ -18,8 +18,9 @@ from counterpoise.comparison.stored_values import SCHEMA
 from counterpoise.comparison.verdict import Judgment, Verdict
 from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
-from counterpoise.core.folds import used_rows
 from counterpoise.core.version import version
+from counterpoise.data.given_split import Split
+from counterpoise.data.split import usable_rows
 from counterpoise.diagnosis.guard import COLUMNS, REPEATS
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.assembly import split_counts
@@ -58,15 +59,16 @@ def leaderboard_rows(
 def leaderboard_record(
     rows: Sequence[Mapping[str, Any]], verdict: Verdict, warnings: Sequence[str], trainer: Trainer, outcome: Outcome,
     *, metric: str, limited: Limit | None, nested: Nested | None, costs: AnyCosts | None, labels: Mapping[str, str],
-    delay: Mapping[str, Any] | None = None, audit: Mapping[str, Any] | None = None,
+    split: Split, audit: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Return the content of leaderboard.json, as JSON values.
 
-    `labels` is as in `leaderboard_rows`, and `audit` as `audit.audit_of` returns it. `delay` is {"delay": time,
-    "left_out": rows per fold}. `delay` and `audit` may be None.
+    `labels` is as in `leaderboard_rows`, and `split` made the folds. `audit` is as `audit.audit_of` returns it, or
+    None.
     """
     examples, settings = trainer.examples, trainer.settings
-    used = used_rows(outcome.folds)
+    used = usable_rows(examples, split.duplicates)[0]
+    left_out = split.left_out(examples, outcome.folds)
     return {
         "schema": SCHEMA,
         "version": version(),
@@ -75,7 +77,7 @@ def leaderboard_record(
         "folds": len(outcome.folds) // outcome.repeats,
         "repeats": outcome.repeats,
         "split": None if examples.split is None else split_counts(outcome.folds[0], len(outcome.folds[0].test)),
-        "label_delay": None if delay is None else dict(delay),
+        "label_delay": {"delay": split.label_delay, "left_out": left_out} if split.label_delay else None,
         "audit": None if audit is None else dict(audit),
         "seed": settings.seed,
         "budget": settings.budget,

@@ -268,14 +268,15 @@ def _history_curves(histories: Sequence[Mapping[str, list[float]]], labels: Mapp
 
 
 def dropped_notes(examples: Examples, used: Array) -> list[str]:
-    """Return sentences on duplicate rows that were left out, if rows are not among the `used` ones.
+    """Return sentences on duplicate rows that `duplicates="drop"` left out: those not among the `used` rows.
 
     One is on the positive class, which was chosen before: it may be the more frequent one of the rest.
     """
     dropped = len(examples) - len(used)
     if not dropped:
         return []
-    notes = [f"{dropped:,} duplicate rows were left out (duplicates='drop'), so {len(used):,} rows remain."]
+    left_out = "1 duplicate row was" if dropped == 1 else f"{dropped:,} duplicate rows were"
+    notes = [f"{left_out} left out (duplicates='drop'), so {len(used):,} rows remain."]
     problem, *others = _problems_with_rows(examples, used)
     if not others and len(problem.classes) == 2:
         target = target_of(examples)

@@ -6,7 +6,6 @@ fold never train, end or tune a training of this fold.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -51,16 +50,6 @@ class Fold:
             ([0, 1, 3], [], [2])
         """
         return replace(self, train=np.sort(np.concatenate([self.train, self.stop])), stop=self.stop[:0])
-
-
-def used_rows(folds: Iterable[Fold]) -> Array:
-    """Return the rows that are in a fold, int64 (n,): all but those that `duplicates="drop"` leaves out.
-
-    Example:
-        >>> used_rows([Fold(0, 0, np.array([0, 3]), np.array([1]), np.array([5]))]).tolist()
-        [0, 1, 3, 5]
-    """
-    return np.unique(np.concatenate([part for f in folds for part in (f.train, f.stop, f.test)]))
 
 
 @dataclass(frozen=True)

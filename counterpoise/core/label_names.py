@@ -6,11 +6,13 @@ change what such a label means.
 
 from __future__ import annotations
 
-import math
 import unicodedata
 import warnings
 from collections.abc import Callable, Sequence
+from decimal import Decimal, InvalidOperation
 from typing import Any
+
+import numpy as np
 
 
 def find_label(label: Any, classes: Sequence[Any]) -> int | None:
@@ -55,7 +57,7 @@ def look_alike_doubt(
         "y has the labels 'Ill ' and 'ill', which differ only in case or blanks. They are read as different classes.
         If they mean the same, write them in the same way, or merge them with merge_rare=['Ill ', 'ill']."
     """
-    groups: dict[str | float, list[str]] = {}
+    groups: dict[str | Decimal, list[str]] = {}
     texts = sorted(c for c in classes if isinstance(c, str))
     for label, key in zip(texts, _comparable_values(texts), strict=True):
         groups.setdefault(key, []).append(label)
@@ -126,22 +128,19 @@ def _writer_and_difference(alike: Sequence[str]) -> tuple[Callable[[str], str], 
     return ascii, "in invisible characters or in how letters are encoded"
 
 
-def _comparable_values(texts: Sequence[str]) -> list[str | float]:
+def _comparable_values(texts: Sequence[str]) -> list[str | Decimal]:
     """Return the number of each label that is a number or a truth value, and the comparable text of the others.
 
-    Truth values are true and false. Yes, no and their first letters are truth values only if there are no other labels
-    than truth values.
+    Truth values are true and false. Yes, no and the first letters of all four are truth values only if there are no
+    other labels than truth values, and not only letters: F and N are codes of something else.
     """
     plain = [_comparable_text(text) for text in texts]
-    truths = (
-        _TRUTHS | _ANSWERS
-        if all(text in _TRUTHS | _ANSWERS or _as_number(text) in (0, 1) for text in plain)
-        else _TRUTHS
-    )
-    values = [float(truths[text]) if text in truths else _as_number(text) for text in plain]
-    return [
-        text if value is None or not math.isfinite(value) else value for text, value in zip(plain, values, strict=True)
-    ]
+    numbers = [_as_number(text) for text in plain]
+    answers = _TRUTHS | _ANSWERS
+    only = all(text in answers or number in (0, 1) for text, number in zip(plain, numbers, strict=True))
+    truths = answers if only and not all(text.isalpha() and len(text) == 1 for text in plain) else _TRUTHS
+    values = [Decimal(truths[text]) if text in truths else number for text, number in zip(plain, numbers, strict=True)]
+    return [text if value is None else value for text, value in zip(plain, values, strict=True)]
 
 
 def _comparable_text(label: Any) -> str:
@@ -162,9 +161,10 @@ def compose_accents(label: Any) -> str:
     return unicodedata.normalize("NFC", str(label))
 
 
-def _as_number(label: Any) -> float | None:
-    """Return a label as float, or None if it is not a number."""
+def _as_number(label: Any) -> Decimal | None:
+    """Return a label as a finite number, or None. All digits count: as floats, two long numbers would be equal."""
     try:
-        return float(label)
-    except (TypeError, ValueError):
+        number = Decimal(str(int(label) if isinstance(label, (bool, np.bool_)) else label))
+    except InvalidOperation:
         return None
+    return number if number.is_finite() else None

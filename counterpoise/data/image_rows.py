@@ -153,10 +153,10 @@ def warn_of_shared_images(train: ImageSet, validation: ImageSet) -> None:
         in_both = len(np.intersect1d(codes[: len(train)], codes[len(train) :]))
         shared, what = (in_both, "group") if in_both else (shared, what)
     if shared:
+        other = "images of other groups, such as other patients" if what == "group" else "other images"
         warnings.warn(
             f"The training images and the validation images have {shared:,} {what}{'s' * (shared != 1)} in common. The "
-            "scores on the validation images are then too high. Pass validation images of other groups, such as other "
-            "patients.",
+            f"scores on the validation images are then too high. Pass {other} as validation=.",
             UserWarning,
             stacklevel=3,
         )

@@ -205,9 +205,8 @@ def list_images(
     """Return images as `images` does, for the form that a model needs, without logging notes.
 
     `learned` is whether the model learned black and white from its images. With None, there is no model yet, and the
-    files decide. `as_text`
-    names features that are read as text. `check` is called with the metadata and the names of the files before any
-    file is decoded, to raise errors early. It is not called if the labels are in masks.
+    files decide. `as_text` names features that are read as text. `check` is called with the metadata and the names of
+    the files before any file is decoded, to raise errors early. It is not called if the labels are in masks.
     """
     features, units = _split_names(features), () if unit is None else _split_names(unit)
     aggregate = check_aggregate(unit, aggregate)

@@ -109,8 +109,8 @@ class Rows:
     def units(self, amount: Array) -> Array:
         """Return the number of units of each value that have rows with an amount (N,) above 0, int (G,)."""
         counted = amount > 0
-        pairs = np.unique(np.stack([self.value[counted], self.unit[counted]]), axis=1)[0]
-        return np.bincount(pairs, minlength=self.values)
+        pairs = np.unique(self.unit[counted] * self.values + self.value[counted])
+        return np.bincount(pairs % self.values, minlength=self.values)
 
     def sums(self, amount: Array) -> Array:
         """Return the weighted sum of amounts (N,) for each value, float64 (G,)."""
@@ -241,8 +241,8 @@ def share_with_interval(counted: Any, among: Any, *, groups: Any = None, sample_
 def _coded_rows(values: Array, groups: Any, sample_weight: Any) -> tuple[Rows, Array]:
     """Return rows by the code of their value and of their unit, and the numbers of these rows, int (n,).
 
-    Rows of weight 0 are left out. Without `groups`, each row is a unit. Groups of another length than the values are a
-    DataError.
+    Rows of weight 0 are left out. Without `groups`, each row is a unit, as with groups of one row each. Groups of
+    another length than the values are a DataError.
     """
     n = len(values)
     weight = row_weights(sample_weight, n)
@@ -250,8 +250,9 @@ def _coded_rows(values: Array, groups: Any, sample_weight: Any) -> tuple[Rows, A
     unit = np.arange(n) if groups is None else np.asarray(groups)
     if len(unit) != n:
         raise DataError(f"groups has {len(unit)} entries for {n} rows. Pass one group for each row.")
-    unit = np.unique(unit[counted], return_inverse=True)[1].ravel()
-    return Rows(values[counted], int(values.max()) + 1, weight[counted], unit, groups is None), counted
+    names, unit = np.unique(unit[counted], return_inverse=True)
+    alone = groups is None or len(names) == len(counted)
+    return Rows(values[counted], int(values.max()) + 1, weight[counted], unit.ravel(), alone), counted
 
 
 def _value_with_ends(value: Array, low: Array, high: Array, v: int) -> dict[str, float]:

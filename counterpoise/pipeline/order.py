@@ -19,9 +19,9 @@ import numpy as np
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.classifier.group_thresholds import codes_of, group_values
 from counterpoise.classifier.model_card import ruled, stored_scores
-from counterpoise.core.examples import TEST
+from counterpoise.core.examples import TEST, Examples
 from counterpoise.core.fold_result import FoldResult
-from counterpoise.core.folds import Fold, Holdout, used_rows
+from counterpoise.core.folds import Fold, Holdout
 from counterpoise.core.job import Job, Member
 from counterpoise.engines.user_callbacks import RoundSaver
 from counterpoise.networks.member_outputs import score_members
@@ -263,7 +263,7 @@ def refit(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune_thresh
     examples = trainer.examples
     if examples.split is not None:
         return _classifier_of_given_split(strategy, trainer, outcome)
-    everything = used_rows(outcome.folds)
+    everything = _used_rows(outcome)
     strategy = tuned_on_all(strategy, trainer, everything).strategy
     nothing = np.empty(0, np.int64)
     whole = Fold(0, ALL_ROWS_FOLD, everything, nothing, nothing)
@@ -274,11 +274,20 @@ def refit(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune_thresh
     note = f"trained on all {len(everything):,} rows; {scored}"
     outputs, length = outcome.member_outputs.get(strategy.name), outcome.training[strategy.name]
     lesions = outcome.lesions[strategy.name]
-    shares = shares_of(target_of(examples), examples.y[everything], examples.classes)
     return _classifier(
         strategy, trainer, trained, length, log_p, rows, note, outputs, tune_threshold, lesions=lesions,
-        entries={"rows": len(everything), "classes": shares},
+        entries=_entries_of(everything, examples),
     )  # fmt: skip
+
+
+def _used_rows(outcome: Outcome) -> Array:
+    """Return the rows that are in a fold, int64 (n,); those that `duplicates="drop"` leaves out are in none."""
+    return np.unique(np.concatenate([part for f in outcome.folds for part in (f.train, f.stop, f.test)]))
+
+
+def _entries_of(rows: Array, examples: Examples) -> dict[str, Any]:
+    """Return the entries of the card about the used rows: their number and their classes."""
+    return {"rows": len(rows), "classes": shares_of(target_of(examples), examples.y[rows], examples.classes)}
 
 
 def fold_classifiers(strategy: Strategy, trainer: Trainer, outcome: Outcome) -> list[tuple[Classifier, Array]]:
@@ -343,8 +352,9 @@ def _classifier_of_given_split(strategy: Strategy, trainer: Trainer, outcome: Ou
     note = f"{len(fold.stop)} validation rows were used for early stopping{fitted}; no test row was used"
     length, split = outcome.training[strategy.name], split_counts(fold, len(fold.test))
     lesions = outcome.lesions[strategy.name]
+    entries = {"split": split, **_entries_of(_used_rows(outcome), trainer.examples)}
     return _classifier(
-        strategy, trainer, trained, length, log_p, fold.stop, note, outputs, entries={"split": split}, lesions=lesions
+        strategy, trainer, trained, length, log_p, fold.stop, note, outputs, entries=entries, lesions=lesions
     )
 
 

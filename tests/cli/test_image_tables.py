@@ -65,7 +65,10 @@ def test_units_are_predicted_from_a_table_without_labels(counterpoise, folder, m
     assert rows.height == 160
     # The threshold of units was tuned, and rows have their own: that is said.
     assert "! The model decides units (patient + eye), but each row is decided by itself" in run.err
-    assert "add --unit patient,eye." in " ".join(run.err.split())
+    assert "To decide units, add --unit patient,eye." in " ".join(run.err.split())
+    pl.read_csv(folder / "new.csv").drop("eye").write_csv(folder / "rows.csv")
+    run = counterpoise("predict", model, folder / "rows.csv", "--images", "scan")
+    assert "give rows.csv the columns of the units, and add --unit" in " ".join(run.err.split())
     run = counterpoise(*table, "--unit", "patient,eye")
     assert "decides units" not in run.err
     units = pl.read_csv(io.StringIO(run.out))

@@ -9,6 +9,8 @@ import polars as pl
 import pytest
 from command_line import run_command
 
+import counterpoise as cp
+
 
 @pytest.fixture(scope="module", name="root")
 def _root(tmp_path_factory):
@@ -63,6 +65,17 @@ def test_an_option_of_the_labels_leaves_the_others_as_in_training(root, tmp_path
     assert known() == known("--separator", "|") == known("--target", "tags") == [some, some]
     assert known("--target", "tags", "--separator", "|") == [some, some]
     assert known("--missing", "absent") == known("--target", "tags", "--missing", "absent") == [120, 120]
+
+
+def test_names_of_labels_may_contain_commas(root, tmp_path):
+    """Without --target, the columns are those of the training, which no text separated by commas names."""
+    names = {"edema": "mass, left", "mass": "mass, right"}
+    table, model = tmp_path / "t.csv", tmp_path / "m.keras"
+    pl.read_csv(root / "t.csv").rename(names).write_csv(table)
+    cp.fit("forest", table, list(names.values())).save(model)
+    done = run_command("evaluate", model, table, "--missing", "absent", "--json")
+    assert done.code == 0, done.err
+    assert [row["label"] for row in json.loads(done.out)["labels"]] == list(names.values())
 
 
 def test_options_of_a_column_of_lists(root, tmp_path):

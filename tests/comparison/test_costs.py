@@ -130,6 +130,27 @@ def test_blocks_of_groups_and_time_and_a_given_split():
         assert ("Label delay" in comparison.html()) == ("time" in more)
 
 
+def test_the_card_and_the_report_count_no_dropped_rows():
+    rows = payments().drop("who", "day")
+    both = pl.concat([rows, rows[:40]])
+    for more in ({"folds": 2}, {"split": ["train"] * 300 + ["test"] * 150 + ["train"] * 40}):
+        how = {"strategies": "threshold", "duplicates": "drop", "verbose": 0}
+        comparison = cp.compare("forest", both, "fraud", **how, **more)
+        assert comparison.record["data"]["rows"] == comparison.best.card["rows"] == 450
+        assert sum(entry["count"] for entry in comparison.best.card["classes"]) == 450
+
+
+def test_rows_that_a_label_delay_leaves_out_are_no_dropped_duplicates():
+    """With a split, rows just before the test rows are in no fold; the report still counts them as rows."""
+    how = {"strategies": "threshold", "verbose": 0, "refit": False, "time": "day", "label_delay": 4}
+    rows = payments().drop("who")
+    split = np.where(rows["day"] < 60, "train", "test")
+    comparison = cp.compare("forest", rows, "fraud", split=split, **how)
+    assert comparison.record["label_delay"]["left_out"][0] > 0
+    assert comparison.record["data"]["rows"] == 450
+    assert not [note for note in comparison.record["warnings"] if "duplicate" in note]
+
+
 def test_another_metric_may_judge_and_two_numbers_go_as_before():
     rows = payments()
     how = {**HOW, "strategies": "threshold", "refit": False}

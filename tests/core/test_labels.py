@@ -294,6 +294,9 @@ def test_labels_that_differ_in_case_or_blanks_are_reported_at_every_door():
         (["nan", "inf", "1"], None),
         (["T1", "T01"], None),
         (["t", "f"], None),
+        (["F", "N"], None),  # letters alone are codes
+        (["Y", "T", "F"], None),
+        (["12345678901234567890", "12345678901234567891", "x"], None),  # equal as floats
     ],
 )
 def test_labels_that_are_one_value_are_reported(classes, alike):

@@ -96,3 +96,5 @@ def test_exact_text_wins_over_other_ways():
     assert find_label("A", ("a", "A")) == 1
     assert find_label(" yes ", ("no", "Yes")) == 1
     assert find_label(1.0, (0, 1)) == 1
+    assert find_label(True, (0, 1)) == find_label(np.True_, ("0", "1")) == find_label("1.0", (0, 1)) == 1
+    assert find_label("12345678901234567892", ("12345678901234567890", "x")) is None  # equal as floats

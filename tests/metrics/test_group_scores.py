@@ -47,6 +47,14 @@ def test_rows_that_stand_alone_get_wilsons_interval():
     assert [bool(one["differences"]) for one in scored["values"]].count(False) == 1
 
 
+def test_groups_of_one_row_each_are_rows_without_groups():
+    rng = np.random.default_rng(3)
+    y, p, by = rng.integers(0, 2, 80), rng.random(80), np.arange(80) % 3
+    decision = (p > 0.5).astype(int)
+    alone, grouped = (group_scores(y, p, decision, by, groups=groups) for groups in (None, np.arange(80)))
+    np.testing.assert_equal(grouped, alone)
+
+
 def test_a_difference_of_two_groups_joins_jeffreys_intervals():
     """56/70 against 48/80, Newcombe's example (a) of 1998: his squares and sums, of quantiles of SciPy's beta."""
     y = np.ones(150, int)
