@@ -151,15 +151,17 @@ _COMPILED = re.compile("loss|metrics|optimizer|compile")
 def _own_code(layers: Sequence[keras.Layer], *more: Any) -> list[Any]:
     """Return what the user wrote, sorted by name: classes of layers and of `more`, and what the layers call.
 
-    Layers call functions and objects, such as an activation or a regularizer.
+    Layers call functions and objects, such as an activation or a regularizer. Methods of a layer itself are code of its
+    class, also in the wrapper that Keras puts around `build`.
     """
     attributes = [(layer, name, value) for layer in layers for name, value in vars(layer).items()]
     called = {
         id(value): value for layer, name, value in attributes
         if callable(value) and not isinstance(value, keras.Layer)
+        and getattr(inspect.unwrap(value), "__self__", None) is not layer
         and not (isinstance(layer, keras.Model) and _COMPILED.search(name))
     }  # fmt: skip
-    kinds = {type(part) for part in (*layers, *more) if is_user_code(type(part))}
+    kinds = dict.fromkeys(type(part) for part in (*layers, *more) if is_user_code(type(part)))
     functions = [v for v in called.values() if is_user_code(v if inspect.isroutine(v) else type(v))]
     return sorted((*kinds, *functions), key=lambda one: getattr(one, "__qualname__", type(one).__qualname__))
 

@@ -28,8 +28,9 @@ def code_hash(*parts: Any) -> str:
 
     Of a function, it covers the code, the defaults, the variables of functions around it, and the global values and
     functions that it names. Of an object, it covers the class and `get_config()`, and the attributes if the class is
-    the user's; of a class, its methods, properties and constants. Of a method of an object, it covers both. Code of
-    installed packages is covered by name alone. Names that Keras counts up (`loss_2`) do not count.
+    the user's (but not a Keras layer); of a class, its methods, properties and constants. Of a method of an object, it
+    covers both. Code of installed packages is covered by name alone. Names that Keras counts up (`loss_2`) do not
+    count.
 
     Example:
         >>> import keras
@@ -100,7 +101,7 @@ def _code_texts(part: Any, seen: dict[int, tuple[int, Any]]) -> Iterator[str]:
         with suppress(NotImplementedError):  # of a layer whose settings Keras cannot write
             yield re.sub(r'("name": "\w+?)_\d+"', r'\1"', plain_text(part.get_config()))
     if not named and is_user_code(kind):
-        yield from _texts({name: value for name, value in vars(part).items() if name != "name"}, seen)
+        yield from _texts(_attributes(part), seen)
     if inspect.ismethod(part):
         yield from _texts(part.__self__, seen)
     for wrapped in ("fn", "func", "__func__", "args", "keywords"):  # of a Keras loss, a partial function, a method
@@ -111,6 +112,19 @@ def _code_texts(part: Any, seen: dict[int, tuple[int, Any]]) -> Iterator[str]:
     elif not inspect.isroutine(part):
         for base in filter(is_user_code, kind.__mro__):
             yield from _class_texts(base, seen)
+
+
+def _attributes(part: Any) -> dict[str, Any]:
+    """Return the attributes of an object of the user's class without its name, which Keras may count up.
+
+    Keras layers have none here: their settings are in the configuration, and their attributes change when they are
+    built and used.
+    """
+    if hasattr(part, "add_weight"):
+        return {}
+    slots = [slot for base in type(part).__mro__ for slot in np.atleast_1d(vars(base).get("__slots__", ())).tolist()]
+    own = {slot: getattr(part, slot) for slot in slots if hasattr(part, slot) and not slot.startswith("__")}
+    return {name: value for name, value in (own | getattr(part, "__dict__", {})).items() if name != "name"}
 
 
 def _class_texts(base: type, seen: dict[int, tuple[int, Any]]) -> Iterator[str]:

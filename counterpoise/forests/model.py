@@ -142,10 +142,14 @@ class TreeModel:
         return grow_forest(rows, options, kind=self.name, trees=limits.steps, seed=seed)
 
     def _of_few_rows(self) -> dict[str, Any]:
-        """Return what replaces values of `BOOSTED` where rows are few; other ways to draw rows allow no bagging."""
-        own = {"boosting", "data_sample_strategy"} & self.options.keys()
-        few = BOOSTED_FEW if self.few else {}
-        return {name: value for name, value in few.items() if not (own and name.startswith("bagging"))}
+        """Return what replaces values of `BOOSTED` where rows are few.
+
+        Other ways to draw rows allow no bagging, and the depth would limit the leaves that the user wants.
+        """
+        draws, leaves = {"boosting", "data_sample_strategy"} & self.options.keys(), "num_leaves" in self.options
+        left_out = {"bagging_fraction", "bagging_freq"} if draws else set()
+        left_out |= {"max_depth"} if leaves else set()
+        return {name: value for name, value in BOOSTED_FEW.items() if self.few and name not in left_out}
 
     def _monotone_directions(self, flat: FlatRows, log_shift: Array) -> list[int]:
         """Return the wanted direction (1, 0 or -1) of each column of the matrix, or [].

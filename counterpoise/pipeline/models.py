@@ -131,8 +131,9 @@ def models_of(
         raise OptionError(
             'The list of models is empty. Expected at least one model, for example ["tabular", "boosted"].'
         )
+    automatic = [model_for(spec, examples, strategies) for spec in several if isinstance(spec, str) and spec == "auto"]
     several = [model_for(spec, examples, strategies) for spec in several]
-    _check_different(several, "the list of models")
+    _check_different(several, "the list of models", automatic)
     learners: dict[str, Learner] = {}
     specs: dict[str, Any] = {}
 
@@ -178,8 +179,10 @@ def _are_equal(one: Any, other: Any) -> bool:
     return one is other or (isinstance(one, (str, TreeModel, Blend)) and type(one) is type(other) and one == other)
 
 
-def _check_different(models: Sequence[Any], where: str) -> None:
+def _check_different(models: Sequence[Any], where: str, automatic: Sequence[Any] = ()) -> None:
     """Raise an OptionError if two models are equal: with the same seed, they would be one training.
+
+    `automatic` are those that "auto" became, which the message names.
 
     Example:
         >>> _check_different(["mlp", "boosted"], "the blend")
@@ -187,9 +190,10 @@ def _check_different(models: Sequence[Any], where: str) -> None:
     for number, spec in enumerate(models):
         if any(_are_equal(spec, other) for other in models[:number]):
             name = spec if isinstance(spec, str) else spec.label if hasattr(spec, "label") else type(spec).__name__
+            chosen = ' (it is the model of "auto" for these rows)' if spec in automatic else ""
             raise OptionError(
-                f"The model {name!r} is listed twice in {where}, but it would be trained only once. List each model "
-                "once. To average several trainings of one network, pass a strategy such as "
+                f"The model {name!r} is listed twice in {where}{chosen}, but it would be trained only once. List each "
+                "model once. To average several trainings of one network, pass a strategy such as "
                 'cp.ensemble(["none", "none"]).'
             )
 

@@ -183,6 +183,24 @@ def test_a_network_is_known_by_its_loss_and_by_the_code_of_its_layers(monkeypatc
     assert manifest_differences(before, compiled(weighted_loss(2.0))) == changed
 
 
+class Built(keras.layers.Layer):
+    """Keras puts a wrapper around `build`, which keeps the layer and its counted name."""
+
+    def build(self, shape):
+        self.w = self.add_weight(shape=(shape[-1], 1))
+
+    def call(self, x):
+        return x @ self.w
+
+
+def test_a_network_with_a_layer_of_the_user_is_the_same_however_many_were_made():
+    def build(spec, classes):
+        return keras.Sequential([spec.inputs(), Built(), keras.layers.Dense(1)])
+
+    before = manifest(model=build)
+    assert manifest_differences(before, manifest(model=build)) == []
+
+
 @keras.saving.register_keras_serializable(package="tests")
 class Squares(keras.regularizers.Regularizer):
     def __call__(self, w):

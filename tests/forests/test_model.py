@@ -107,6 +107,7 @@ def test_few_rows_of_a_class_fix_the_rounds(own):
     parameters = trees.model.params
     assert parameters["num_leaves"] == own.get("num_leaves", 63)
     assert parameters["min_data_in_leaf"] == 2
+    assert ("max_depth" in parameters) == ("num_leaves" not in own), "a depth would limit the leaves"
     assert ("bagging_freq" in parameters) == (own in ({}, {"num_leaves": 4}))
 
 

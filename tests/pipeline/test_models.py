@@ -200,5 +200,8 @@ def test_a_model_that_is_listed_twice_is_refused():
         with pytest.raises(OptionError, match="listed twice in the blend"):
             cp.fit(cp.blend(several), X, Y, **HOW)
     for several in (["mlp", "mlp"], [cp.blend(["mlp", "forest"]), cp.blend(["mlp", "forest"])]):
-        with pytest.raises(OptionError, match="listed twice in the list of models"):
+        with pytest.raises(OptionError, match="listed twice in the list of models, but"):
             cp.compare(several, X, Y, folds=2, **HOW)
+    images = np.zeros((len(Y), 8, 8, 1), np.float32)
+    with pytest.raises(OptionError, match=r"the model of .auto. for these rows"):
+        models.models_of(["auto", "cnn"], [find("none")], read(images, y=Y))
