@@ -18,7 +18,7 @@ from counterpoise.classifier.classifier import Classifier
 from counterpoise.classifier.group_thresholds import codes_of
 from counterpoise.core.examples import VALIDATION, Examples
 from counterpoise.core.folds import Fold, Holdout
-from counterpoise.core.job import Member
+from counterpoise.core.job import Job, Member
 from counterpoise.core.version import version
 from counterpoise.networks.frozen_body import with_body
 from counterpoise.networks.input_names import like
@@ -164,13 +164,22 @@ def scores_note(strategy: Strategy, tune_threshold: bool, rows: str) -> str:
     return f"{'the threshold and ' * sets_threshold(strategy, tune_threshold)}the scores come from {rows}"
 
 
-def stopping_note(rows: Holdout, examples: Examples, strategy: Strategy, tune_threshold: bool) -> str:
-    """Return the card's sentence about the early-stopping rows and their other uses."""
+def stopping_note(count: int, examples: Examples, strategy: Strategy, tune_threshold: bool, stops: bool) -> str:
+    """Return the card's sentence about `count` held-out rows: what they were used for.
+
+    `stops` is whether they end the training of any model; a forest does not stop early.
+    """
     word = "held-out" if examples.split is None or not len(examples.rows_with_role(VALIDATION)) else "validation"
-    more = " and for the threshold"
-    if not sets_threshold(strategy, tune_threshold):
-        more = f"{' and to check the probabilities' * (strategy.aim != 'argmax')}, not for the threshold"
-    return f"{len(rows.held)} {word} rows were used for early stopping{more}"
+    sets = sets_threshold(strategy, tune_threshold)
+    # A model that does not stop early always has its probabilities checked.
+    checks = not stops or (not sets and strategy.aim != "argmax")
+    uses = ["for early stopping"] * stops + ["to check the probabilities"] * checks + ["for the threshold"] * sets
+    return f"{count} {word} rows were used {' and '.join(uses)}{'' if sets else ', not for the threshold'}"
+
+
+def ends_training(jobs: Sequence[Job], trainer: Trainer) -> bool:
+    """Return whether early-stopping rows end the training of any of these jobs."""
+    return any(trainer.learner(job).model.stops_early for job in jobs)
 
 
 def split_counts(rows: Fold | Holdout, test: int) -> dict[str, int]:

@@ -29,8 +29,8 @@ from counterpoise.pipeline.assembly import (
     assemble,
     card_entries,
     card_entries_of_rows,
+    ends_training,
     scores_note,
-    sets_threshold,
     split_counts,
     stopping_note,
 )
@@ -115,7 +115,7 @@ def on_holdout(
     """
     examples = trainer.examples
     jobs = jobs_of(strategy, trainer, rows)
-    note = stopping_note(rows, examples, strategy, tune_threshold)
+    note = stopping_note(len(rows.held), examples, strategy, tune_threshold, ends_training(jobs, trainer))
     entries = card_entries_of_rows(examples)
     if examples.split is not None:
         entries["split"] = split_counts(rows, len(examples.rows_with_role(TEST)))
@@ -348,8 +348,8 @@ def _classifier_of_given_split(strategy: Strategy, trainer: Trainer, outcome: Ou
         first = trainer.learner(jobs[0])
         stopping = replace(jobs[0], score=fold.stop)
         outputs = score_members(trained[0], stopping, first.examples, first.model, len(strategy.member_names))
-    fitted = " and for the threshold" * sets_threshold(strategy, True)
-    note = f"{len(fold.stop)} validation rows were used for early stopping{fitted}; no test row was used"
+    note = stopping_note(len(fold.stop), trainer.examples, strategy, True, ends_training(jobs, trainer))
+    note = f"{note}; no test row was used"
     length, split = outcome.training[strategy.name], split_counts(fold, len(fold.test))
     lesions = outcome.lesions[strategy.name]
     entries = {"split": split, **_entries_of(_used_rows(outcome), trainer.examples)}
