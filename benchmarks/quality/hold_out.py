@@ -90,9 +90,11 @@ def _results(
             continue
         trained = trained_members(strategy, jobs[strategy.name, 0], members, trainer)
         target, weights = target_of(examples), examples.weights_of(rule_rows)
-        log_p = np.stack([corrected_log_p(target, member) for member in trained])[:, : len(rule_rows)]
+        both = np.stack([corrected_log_p(target, member) for member in trained])
+        log_p, asked_log_p = both[:, : len(rule_rows)], both[:, len(rule_rows) :]
         rule = fit_rule(target, strategy, log_p, examples.y[rule_rows], trained, weights)
         asked = [replace(member, logits=member.logits[len(rule_rows) :]) for member in trained]
         shared = [False] * len(asked)
-        results[strategy.name] = make_fold_result(strategy, examples, replace(fold, test=judged), rule, asked, shared)
+        fold_judged = replace(fold, test=judged)
+        results[strategy.name] = make_fold_result(strategy, examples, fold_judged, rule, asked, asked_log_p, shared)
     return results

@@ -27,6 +27,8 @@ Array = np.ndarray
 RESAMPLES = 60
 #: Packages whose versions are in the card.
 PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "numpy", "scikit-learn")
+#: What a rule adds to the note on the rows of the metrics.
+CHOSEN_ON_THEM, LACK_COLUMN = "; the guarantee chose the threshold on them", "; these rows lack the column"
 
 
 class ModelCard(dict[str, Any]):
@@ -120,15 +122,17 @@ def metric_entries(target: Target, rule: Any, scores: Mapping[str, Array], note:
         "metrics", metric -> its value and the ends of its interval, and "metrics_of", the note.
     """
     prefix = "guarantee_" if "guarantee_y" in scores else ""
+    for added in (CHOSEN_ON_THEM, LACK_COLUMN):  # of an earlier rule, in the note of a saved card
+        note = note.partition(added)[0]
     if prefix and any(one.guarantee is not None for one in rule.problem_rules):
-        note += "; the guarantee chose the threshold on them"
+        note += CHOSEN_ON_THEM
     y, weight = scores[f"{prefix}y"], scores.get(f"{prefix}weight")
     column, decides = rule.column, rule.unreviewed
     # Decisions of some rules depend on a column of the rows (costs, thresholds by group), which may not be stored.
     values = None if column is None else scores.get(f"{prefix}{column.stored}")
     unscored = column is not None and values is None
     if unscored:
-        note += f"; these rows lack the column {column.name!r}, so their decisions are not scored"
+        note += f"{LACK_COLUMN} {column.name!r}, so their decisions are not scored"
         decides = replace(decides, cost_column=None, by=None)
     decision = target.apply(decides, scores[f"{prefix}log_p"].astype(np.float64), values)
     count = range(len(rule.problem_rules) if len(rule.problem_rules) > 1 else len(rule.prior))

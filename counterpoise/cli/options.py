@@ -278,8 +278,10 @@ def _contains_lists(data: Path | None, column: str) -> bool:
 
     if data is None or not data.is_file() or data.suffix.lower() not in PARQUET:
         return False
-
-    return isinstance(pl.read_parquet_schema(data).get(column), (pl.List, pl.Array))
+    try:
+        return isinstance(pl.read_parquet_schema(data).get(column), (pl.List, pl.Array))
+    except pl.exceptions.PolarsError:
+        return False  # a damaged file, which its reader reports
 
 
 def _columns_with_prefix(prefix: str, target: str | None, data: Path | None) -> tuple[str, ...]:
