@@ -6,8 +6,10 @@
 Variants: `as_it_is`; `signs_first` (random signs for each entry and member before the first product, and equal biases
 at the start); `normal` (numbers by quantiles to a normal distribution, in front of the encoder); `decay` (AdamW with
 3e-4); `wide` (width 256, 16 members); `cosine` (at least 1,000 steps, rate to 0); `longer` (no end before 300 steps);
-`realmlp` (see `realmlp`). Each is trained by `cp.fit` under the strategy `none`, on the five folds of `default_path`;
-the rarest class is positive. One file of scores for each variant; `report` prints their means.
+`realmlp` (see `realmlp`); for categories of more than `MANY` levels, `embeddings` (8 numbers per level, learned) and
+`target_encoding` (out-of-fold means of the target, of scikit-learn). Each is trained by `cp.fit` under the strategy
+`none`, on the five folds of `default_path`; the rarest class is positive. One file of scores for each variant; `report`
+prints their means.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +29,13 @@ import numpy as np
 import polars as pl
 from keras import ops
 from sklearn.model_selection import StratifiedKFold
-from sklearn.preprocessing import QuantileTransformer
+from sklearn.preprocessing import QuantileTransformer, TargetEncoder
 
 import counterpoise as cp
 from benchmarks.quality.default_path import METRICS, scores
 from benchmarks.quality.sets import TABLES, keel_folder, keel_frame
+from counterpoise.data.encode import MAX_LEVELS
+from counterpoise.data.read import read
 from counterpoise.networks import built_in
 from counterpoise.networks.batch_ensemble import MemberDense, MemberHead, PoolMembers, RandomSigns
 
@@ -39,6 +44,9 @@ SMALL = (
     "cleveland-0_vs_4", "lymphography-normal-fibrosis", "led7digit-0-2-4-5-6-7-8-9_vs_1", "winequality-red-4",
     "winequality-white-3_vs_7", "car-good", "oil_spill", "kr-vs-k-three_vs_eleven", "sick_thyroid",
 )  # fmt: skip
+#: Sets with columns of many levels, for `embeddings` and `target_encoding`.
+MANY_LEVELS = ("travel_insurance", "bank_marketing", "census_income")
+MANY, EMBEDDED = 10, 8
 MOST_ROWS, PASSES = 20_000, 256
 AS_IT_IS = built_in.BUILT_IN["tabular"]
 
@@ -132,8 +140,41 @@ def realmlp(spec: Any, units: int) -> keras.Model:
     return keras.Model(inputs, PoolMembers(spec.independent, name="logits")(Scaled(units, 0.0)(h)))
 
 
-def set_variant(variant: str, rows: int) -> dict[str, Any]:
-    """Replace the network `tabular` for so many training rows, and return further arguments of `cp.fit`."""
+class Embeddings(keras.layers.Layer):
+    """Entries (N, d) whose last blocks are one-hot; those of many levels become `EMBEDDED` learned numbers each."""
+
+    def __init__(self, widths: list[int]) -> None:
+        super().__init__()
+        self.widths = widths
+        self.dense = [keras.layers.Dense(EMBEDDED, use_bias=False) for width in widths if width > MANY + 2]
+
+    def call(self, x: Any) -> Any:
+        ends = np.cumsum([int(x.shape[-1]) - sum(self.widths), *self.widths])
+        blocks, dense = [x[:, : ends[0]]], iter(self.dense)
+        for low, high in pairwise(ends):
+            blocks.append(next(dense)(x[:, low:high]) if high - low > MANY + 2 else x[:, low:high])
+        return ops.concatenate(blocks, axis=1)
+
+    def compute_output_shape(self, shape: Any) -> Any:
+        widths = [EMBEDDED if width > MANY + 2 else width for width in self.widths]
+        return (shape[0], shape[-1] - sum(self.widths) + sum(widths))
+
+
+def embedded(widths: list[int]) -> Callable[[Any, int], keras.Model]:
+    """Builder of `tabular` on such entries."""
+
+    def build(spec: Any, units: int) -> keras.Model:
+        inputs = spec.inputs()
+        entries = Embeddings(widths)(inputs)
+        behind = AS_IT_IS.build(replace(spec, shape=tuple(entries.shape[1:])), units)
+        return keras.Model(inputs, behind(entries))
+
+    return build
+
+
+def set_variant(variant: str, train: pl.DataFrame, target: str) -> dict[str, Any]:
+    """Replace the network `tabular` for these training rows, and return further arguments of `cp.fit`."""
+    rows = len(train)
     recipe = built_in.TABULAR
     changed: dict[str, Any] = {
         "signs_first": {"build": network(built_in.WIDTH, built_in.MEMBERS, first=True)},
@@ -142,6 +183,9 @@ def set_variant(variant: str, rows: int) -> dict[str, Any]:
         "cosine": {"recipe": replace(recipe, cosine=True, floor=1000, passes=20)},
         "longer": {"recipe": replace(recipe, min_steps=300)},
     }.get(variant, {})
+    if variant == "embeddings":
+        levels = [len(column.levels) for column in read(train, target=target).schema.categorical]
+        changed = {"build": embedded([min(size, MAX_LEVELS) + 2 for size in levels])}
     if variant == "realmlp":
         steps = PASSES * -(-rows * 4 // 5 // 256)
         whole = replace(recipe, follows_rows=False, batch=256, passes=PASSES, floor=0, min_steps=0)
@@ -167,6 +211,19 @@ def to_normal(train: pl.DataFrame, test: pl.DataFrame, target: str) -> tuple[pl.
             )
             for rows in (train, test)
         )
+    return train, test
+
+
+def to_target_means(train: pl.DataFrame, test: pl.DataFrame, target: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Both tables with columns of many levels as shares of positives: out of fold in the training rows."""
+    y = (train[target] == "positive").to_numpy().astype(int)
+    for name in train.columns:
+        if name == target or train[name].dtype.is_numeric() or train[name].n_unique() <= MANY:
+            continue
+        old, new = (rows[name].fill_null("(missing)").to_numpy()[:, None] for rows in (train, test))
+        encoder = TargetEncoder(random_state=0)
+        train = train.with_columns(pl.Series(name, encoder.fit_transform(old, y)[:, 0]))
+        test = test.with_columns(pl.Series(name, encoder.transform(new)[:, 0]))
     return train, test
 
 
@@ -196,7 +253,9 @@ def run(variant: str, names: list[str], data: Path, keel: Path | None, path: Pat
             train, test = frame[train_rows], frame[test_rows]
             if variant == "normal":
                 train, test = to_normal(train, test, target)
-            more = set_variant(variant, len(train))
+            if variant == "target_encoding":
+                train, test = to_target_means(train, test, target)
+            more = set_variant(variant, train, target)
             clf = cp.fit("tabular", data=train, y=target, strategy="none", verbose=0, **more)
             order = [clf.classes_.tolist().index(label) for label in ("negative", "positive")]
             folds.append(scores(y[test_rows], clf.predict_proba(test.drop(target))[:, order]))
