@@ -43,7 +43,7 @@ BOOSTED = {
 #: `FEW_ROUNDS` small steps on all rows, with leaves of two rows, shrunk towards zero, and with rows and columns drawn.
 FEW, FEW_ROUNDS = 150, 500
 BOOSTED_FEW = {
-    "learning_rate": 0.03, "num_leaves": 63, "max_depth": 6, "min_data_in_leaf": 2, "lambda_l2": 1.0,
+    "learning_rate": 0.03, "num_leaves": 63, "max_depth": 6, "min_data_in_leaf": 2, "lambda_l2": 3.0,
     "feature_fraction": 1.0, "feature_fraction_bynode": 0.8, "bagging_fraction": 0.8, "bagging_freq": 1,
 }  # fmt: skip
 #: How forests are grown unless others are given: a leaf of one row is as sure of noise as of signal.
@@ -272,7 +272,7 @@ def trees(name: str = "boosted", *, monotone: Mapping[str, int] | None = None, *
 
     The plan of the strategy determines the rows and weights, and the prior shift is corrected. Boosting stops by the
     corrected log loss of the early-stopping rows. If the rarest class has fewer than 150 rows, it takes 500 rounds on
-    all rows instead (learning rate 0.03, leaves of 2 rows or more, L2 penalty 1, 80% of rows and columns drawn). The
+    all rows instead (learning rate 0.03, leaves of 2 rows or more, L2 penalty 3, 80% of rows and columns drawn). The
     saved file contains the trees as a Keras layer, so it needs neither LightGBM nor scikit-learn. "boosted" splits on
     sets of categories; forests split on the numbers of categories. Missing numbers stay missing.
 
