@@ -176,6 +176,7 @@ def report(folder: Path) -> list[str]:
         games = {m: "" if i == us else _games(mean[m][:, us], mean[m][:, i], m) for m in METRICS}
         cells = [f"{mean[m][:, i].mean():.3f} | {rank[m][i]:.2f} | {games[m]}" for m in METRICS]
         lines.append(f"| {'**auto**' if i == us else names[i]} | " + " | ".join(cells) + " |")
+    lines += _of_fewer_sets(results, names)
     shown = [text for name, record in results.items() if (text := _behind(name, record["scores"], record["rarest"]))]
     lines += [
         "",
@@ -191,6 +192,20 @@ def report(folder: Path) -> list[str]:
         cells = [f"{v:.3f}" for v in row]
         lines.append(f"| {name} | {record['rows']:,} | {record['rarest']} | {' | '.join(cells)} |")
     return [*lines, ""]
+
+
+def _of_fewer_sets(results: dict[str, Any], names: Sequence[str]) -> list[str]:
+    """A sentence for each other model, which was measured on some of the sets: its means, and those of `auto` there."""
+    lines = []
+    for name in sorted({name for record in results.values() for name in record["scores"]} - set(names)):
+        own = [record["scores"] for record in results.values() if name in record["scores"]]
+        means = {of: [f"{np.mean([np.mean(one[of][m]) for one in own]):.3f}" for m in METRICS] for of in (name, "auto")}
+        lines += [
+            "",
+            f"On the {len(own)} sets on which `{name}` was measured, its average precision, ROC AUC, and log loss are",
+            f"{', '.join(means[name])}; those of `auto` are {', '.join(means['auto'])}.",
+        ]
+    return lines
 
 
 def _games(ours: Array, theirs: Array, metric: str) -> str:

@@ -138,6 +138,11 @@ def command(
     given = {"--costs": costs, "--cost-column": cost_column, "" if aim is None else _option_names(aim): aim}
     if len(both := [name for name, value in given.items() if value is not None]) > 1:
         raise OptionError(f"{both[0]} and {both[1]} cannot be combined. Remove one of them.")
+    if tune_threshold is False and aim is not None and "cost" not in aim and confidence is None:
+        raise OptionError(
+            f"{_option_names(aim)} chooses the threshold on held-out rows, so it cannot be combined with "
+            "--no-tune-threshold. Remove one of them."
+        )
     matrix = None if costs is None else read_costs(costs)
     if threshold_by is not None and (aim is None or "cost" in aim or len(aim) > 1 or confidence is not None):
         raise OptionError(

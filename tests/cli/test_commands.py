@@ -170,6 +170,14 @@ def test_train_without_a_strategy_is_the_baseline_at_the_default_threshold(count
     assert "held-out rows were used to check the probabilities, not for the threshold" in done.out
 
 
+def test_an_aim_chooses_the_threshold_so_tuning_cannot_be_turned_off(counterpoise, table, tmp_path):
+    given = ("train", table, "--target", "ill", "--model", "boosted", "--out", tmp_path / "m.keras")
+    done = counterpoise(*given, "--recall-floor", 0.8, "--no-tune-threshold")
+    assert done.code == 2
+    assert "--recall-floor chooses the threshold on held-out rows" in done.err
+    assert counterpoise(*given, "--cost-fp", 1, "--cost-fn", 20, "--no-tune-threshold").code == 0
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
