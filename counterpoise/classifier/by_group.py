@@ -79,7 +79,7 @@ def _one_unit_note(values: Sequence[Mapping[str, Any]]) -> list[str]:
     Their scores have no interval, because nothing shows how much groups differ.
     """
     one = [str(v["value"]) for v in values if np.isnan(v["scores"]["prevalence"]["low"])]
-    return [f"All rows are of one group, so there is no interval and no test: {', '.join(one)}."] if one else []
+    return [f"Values with rows of only one group have no interval and no test: {', '.join(one)}."] if one else []
 
 
 def grouped(name: str, values: pl.Series, rows: int) -> tuple[Array, list[str], list[str]]:

@@ -70,7 +70,8 @@ def _warn_of_weights(scores: Mapping[str, Array]) -> None:
     if weight is not None and len(np.unique(weight[weight > 0])) > 1:
         warnings.warn(
             "The rows that support a guarantee have unequal weights (sample_weight=), but a guarantee counts each of "
-            "these rows once. The guarantee therefore holds for new rows without weights.",
+            "these rows once. It is therefore valid only for new rows without weights. If the weights correct how the "
+            "rows were sampled, do not rely on it.",
             UserWarning,
             stacklevel=4,
         )

@@ -146,8 +146,8 @@ def evaluate(
         group = units.codes if group is None else joined_groups(group, units.codes)
     if group is not None and 1 < (count := len(np.unique(group))) < ENOUGH_GROUPS:
         warnings.warn(
-            f"The rows are in {count} groups. Intervals from fewer than {ENOUGH_GROUPS} groups are too narrow. Score "
-            "rows of more groups.",
+            f"The rows are in {count} groups. Intervals from fewer than {ENOUGH_GROUPS} groups are too narrow. "
+            "Evaluate rows of more groups.",
             UserWarning,
             stacklevel=2,
         )

@@ -92,9 +92,7 @@ def monitor(
 
 def _of_rows_note(unit: str) -> str:
     """Return the note that a classifier of units is compared by its single rows."""
-    return (
-        f"The classifier decides units ({unit}), but these shares, decisions, and thresholds are those of single rows."
-    )
+    return f"The classifier decides units ({unit}), but these shares, decisions, and thresholds are for single rows."
 
 
 def adapted(clf: Classifier, drift: Drift | Mapping[str, Drift]) -> Classifier:

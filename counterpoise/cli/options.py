@@ -258,7 +258,7 @@ def several_labels(
     from counterpoise.core.label_columns import labels
 
     if twice := [name for name in names if names.count(name) > 1]:
-        raise OptionError(f"--target names the column {twice[0]!r} twice. Name each column of labels once.")
+        raise OptionError(f"--target names the column {twice[0]!r} twice. Name each label column once.")
     if len(names) < 2 and separator is None and not (names and _contains_lists(data, names[0])):
         for option, value in (("--missing", missing), ("--uncertain", uncertain)):
             if value is not None:

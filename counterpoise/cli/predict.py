@@ -117,10 +117,10 @@ def command(
         table = clf.predict_frame(data, prior=prior)
     if unit is None and reasons is None and clf.unit is not None and not (pictures and images is None):
         columns = ",".join(clf.unit.columns)
-        add = "add" if unit_columns_in(clf, data) else f"give {data.name} the columns of the units, and add"
+        add = "add" if unit_columns_in(clf, data) else f"add the columns of the units to {data.name}, and pass"
         print_line(
-            f"! The model decides units ({clf.unit.name}), but each row is decided by itself, at its own threshold. "
-            f"To decide units, {add} --unit {columns}.",
+            f"! The model decides units ({clf.unit.name}), but each row is decided by itself, at the threshold for "
+            f"single rows. To decide units, {add} --unit {columns}.",
             error=True,
         )
     if reasons is not None:

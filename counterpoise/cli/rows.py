@@ -97,8 +97,8 @@ def _read_images(data: Path, target: Any, pictures: Mapping[str, Any], check: An
             raise OptionError(
                 f"{data} is a folder with the table {tables[0]}"
                 + (f" and {len(tables) - 1} more" if len(tables) > 1 else "")
-                + ". Expected one table, or a folder of images. Name one table "
-                "(of images: with --images), or join the tables."
+                + ". Expected one table, or a folder of images. Pass one table, or "
+                "join the tables. If the table lists images, add --images."
             )
         raise OptionError(
             f"{_option(wrong[0])} is for a table, but {data} is a folder of images with one sub-folder per "

@@ -140,8 +140,8 @@ def command(
         raise OptionError(f"{both[0]} and {both[1]} cannot be combined. Remove one of them.")
     if tune_threshold is False and aim is not None and "cost" not in aim and confidence is None:
         raise OptionError(
-            f"{_option_names(aim)} chooses the threshold on held-out rows, so it cannot be combined with "
-            "--no-tune-threshold. Remove one of them."
+            f"--no-tune-threshold cannot be combined with {_option_names(aim)}, because the threshold is then chosen "
+            "on held-out rows. Remove one of them."
         )
     matrix = None if costs is None else read_costs(costs)
     if threshold_by is not None and (aim is None or "cost" in aim or len(aim) > 1 or confidence is not None):

@@ -286,8 +286,8 @@ def dropped_notes(examples: Examples, used: Array) -> list[str]:
         rare, positive = (str(label) for label in examples.classes)
         if before[1] <= before[0] and now[1] > now[0]:
             notes.append(
-                f"Among these rows, {rare!r} is rarer than {positive!r}, the positive class. To score {rare!r}, pass "
-                f"positive={rare!r} (--positive {rare})."
+                f"In the remaining rows, {rare!r} is rarer than the positive class {positive!r}. To score {rare!r}, "
+                f"pass positive={rare!r} (--positive {rare})."
             )
     return notes
 

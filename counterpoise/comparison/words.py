@@ -21,7 +21,7 @@ CHOOSE_THRESHOLD = (
 DEPLOY = "Deploy `model.keras`, which decides by these costs."
 DEPLOY_DEFAULT = "Deploy `model.keras`, which decides at the default threshold."
 COMPARE_BY_COST = (
-    "Compare by `--metric expected_cost`, because `model.keras` decides at the default threshold, not by these costs."
+    "Compare with `--metric expected_cost`, because `model.keras` decides at the default threshold, not by these costs."
 )
 MORE_DATA = "Collect more data."
 #: Probabilities that decide a verdict.

@@ -203,8 +203,9 @@ def void_doubts(classes: Sequence[Any]) -> list[str]:
     if 255 not in classes or len(others) < 2 or not small:
         return []
     return [
-        f"The value 255 is read as a class, beside {len(others)} classes from {min(others)} to {max(others)}. If 255 "
-        "means no class (void), ignore it: cp.elements(masks, ignore=255), cp.images(..., ignore=255), or --ignore 255."
+        f"The value 255 is read as a class, in addition to {len(others)} classes from {min(others)} to {max(others)}. "
+        "If 255 means no class (void), ignore it: cp.elements(masks, ignore=255), cp.images(..., ignore=255), or "
+        "--ignore 255."
     ]
 
 
@@ -232,8 +233,8 @@ def element_codes(given: Any, classes: Array) -> Array:
         if None not in codes and 0 not in codes:
             meant = ", ".join(f"{code} is {known[code]!r}" for code in codes)
             warnings.warn(
-                f"No element has the label 0. The labels are read as numbers of the classes from 0 on: {meant}. If "
-                "they mean other classes, pass the names of the classes as labels.",
+                f"No element has the label 0. The labels are read as class numbers that start at 0: {meant}. If they "
+                "mean other classes, pass the names of the classes as labels.",
                 UserWarning,
                 stacklevel=2,
             )
@@ -241,6 +242,6 @@ def element_codes(given: Any, classes: Array) -> Array:
         raise TargetError(
             f"y has the label {read.classes[codes.index(None)]!r}. Expected one of the classes of the "
             f"classifier: {', '.join(map(str, known[:8]))}. Correct the labels. To ignore "
-            "this label, use ignore= of cp.elements or of cp.images (--ignore)."
+            "this label, pass ignore= to cp.elements or cp.images (--ignore)."
         )
     return np.array([*codes, -1], np.int32)[read.codes]  # code -1 takes the last entry, and stays -1

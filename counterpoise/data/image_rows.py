@@ -155,8 +155,8 @@ def warn_of_shared_images(train: ImageSet, validation: ImageSet) -> None:
     if shared:
         other = "images of other groups, such as other patients" if what == "group" else "other images"
         warnings.warn(
-            f"The training images and the validation images have {shared:,} {what}{'s' * (shared != 1)} in common. The "
-            f"scores on the validation images are then too high. Pass {other} as validation=.",
+            f"The training images and the validation images have {shared:,} {what}{'s' * (shared != 1)} in common. "
+            f"Scores on the validation images are then too high. Pass {other} as validation=.",
             UserWarning,
             stacklevel=3,
         )

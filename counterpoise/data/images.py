@@ -326,7 +326,7 @@ def _read_class_folders(root: Path) -> tuple[list[str], RowMetadata, Path, list[
         mask, image = pairs[0]
         notes.append(
             f"{len(pairs):,} {'file looks' if len(pairs) == 1 else 'files look'} like masks of other images, such as "
-            f"{mask} beside {image}, but are read as images of a class. If they are masks, move them to another folder."
+            f"{mask} for {image}, but are read as images of a class. If they are masks, move them to another folder."
         )
     if layout.inside:
         names = ", ".join(dict.fromkeys(layout.labels))

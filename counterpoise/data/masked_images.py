@@ -130,9 +130,9 @@ def _refuse_inner_masks(root: Path) -> None:
     more = f" ({len(inner):,} such sub-folders)" if len(inner) > 1 else ""
     raise DataError(
         f"{first.masks} contains masks of the images in {first.images}{more}. These masks would be read as images of a "
-        f"class. Expected masks outside of the folders of classes. For a class of each pixel, move all images to "
-        f"{root / 'images'} and all masks to {root / 'masks'}, with the same sub-folders, or pass "
-        f"{first.images.parent} alone. For a class of each image, move the masks out of {root}."
+        f"class. Expected no masks in the folders of classes. To predict a class for each image, move the masks out of "
+        f"{root}. To predict a class for each pixel, move all images to {root / 'images'} and all masks to "
+        f"{root / 'masks'}, with the same sub-folders, or pass only {first.images.parent}."
     )
 
 
@@ -144,8 +144,8 @@ def _pair_folders(folders: MaskFolders, skip_bad: bool) -> tuple[dict[str, str],
     inside = folders.masks.resolve()
     if inside in (folders.images.resolve(), *folders.images.resolve().parents):
         raise DataError(
-            f"masks= is {folders.masks}, which contains the images too. Expected a folder of masks alone. Move the "
-            "masks to a folder of their own."
+            f"masks= is {folders.masks}, which also contains the images. Expected a folder with only masks. Move "
+            "the masks to a separate folder."
         )
     images = [path for path in files_below(folders.images) if inside not in Path(path).resolve().parents]
     if not images:
@@ -178,7 +178,7 @@ def _notes_on_rotation(masks: Mapping[str, str]) -> list[str]:
     return [
         f"{len(alone):,} {'image is' if len(alone) == 1 else 'images are'} rotated or mirrored by the orientation in "
         f"the file (EXIF), but the masks are not (for example {alone[0]}). Check that the masks were drawn on the "
-        "rotated images. Otherwise, remove the orientation from these images."
+        "rotated images. Otherwise, remove the EXIF orientation from these images."
     ]
 
 

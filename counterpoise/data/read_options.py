@@ -40,7 +40,7 @@ def named_columns(by: Any) -> dict[str, Any]:
     names = () if by is None else tuple(by)
     if not all(isinstance(name, str) for name in names):
         raise OptionError(
-            f"by= is a {type(by).__name__} of values. Expected the names of columns, or the values with a name. Pass a "
+            f"by= is a {type(by).__name__} of values. Expected names of columns, or values with a name. Pass a "
             'dict, such as by={"site": values}.'
         )
     return {name: name for name in names}

@@ -146,9 +146,11 @@ def _check_not_names(y: Any, frame: pl.DataFrame) -> None:
     if len(names) == frame.height or not names or not all(isinstance(n, str) and n in frame.columns for n in names):
         return
     if len(names) == 1:
-        raise OptionError(f"y is {y!r}, a list with one column. If this column contains the labels, pass {names[0]!r}.")
+        raise OptionError(
+            f"y is {y!r}, a list with one column name. If this column contains the labels, pass {names[0]!r}."
+        )
     twice = next(name for name in names if names.count(name) > 1)
-    raise OptionError(f"y names the column {twice!r} twice. Name each column of labels once.")
+    raise OptionError(f"y names the column {twice!r} twice. Name each label column once.")
 
 
 def unit_table(frame: pl.DataFrame, unit: Any) -> pl.DataFrame | None:

@@ -222,9 +222,9 @@ def _warn_of_thousands(schema: Schema, frame: pl.DataFrame) -> None:
             continue
         number = known.filter(known.str.contains(".", literal=True))[0]
         warnings.warn(
-            f"Column {column.name!r} contains numbers such as {number!r} beside whole numbers below 1,000, so its "
+            f"Column {column.name!r} contains numbers such as {number!r} and whole numbers below 1,000, so its "
             f"points may separate thousands. They are read as decimal points, as in training: {number!r} is read as "
-            f"{float(number):g}. If they separate thousands, write the numbers without them.",
+            f"{float(number):g}. If they separate thousands, remove them from the numbers.",
             UserWarning,
             stacklevel=3,
         )

@@ -271,10 +271,12 @@ def trees(name: str = "boosted", *, monotone: Mapping[str, int] | None = None, *
     Pass the result to `fit`, `compare`, or `CounterpoiseClassifier`.
 
     The plan of the strategy determines the rows and weights, and the prior shift is corrected. Boosting stops by the
-    corrected log loss of the early-stopping rows. If the rarest class has fewer than 150 rows, it takes 500 rounds on
-    all rows instead (learning rate 0.03, leaves of 2 rows or more, L2 penalty 3, 80% of rows and columns drawn). The
-    saved file contains the trees as a Keras layer, so it needs neither LightGBM nor scikit-learn. "boosted" splits on
-    sets of categories; forests split on the numbers of categories. Missing numbers stay missing.
+    corrected log loss of the early-stopping rows. With one class per row, and fewer than 150 rows of the rarest class,
+    it does not stop early. It then takes 500 rounds on all rows (learning rate 0.03, at least 2 rows per leaf, L2
+    penalty 3, a random 80% of the rows for each tree and of the columns for each split).
+
+    The saved file contains the trees as a Keras layer, so it needs neither LightGBM nor scikit-learn. "boosted" splits
+    on sets of categories; forests split on the numbers of categories. Missing numbers stay missing.
 
     Args:
         name: "boosted" (LightGBM: learning rate 0.05, 31 leaves, at most 1,000 rounds), "forest" (300 trees of at most
@@ -283,7 +285,7 @@ def trees(name: str = "boosted", *, monotone: Mapping[str, int] | None = None, *
         monotone: Dict from column to 1 or -1. With 1, the probability of class 1 can only rise with the number in the
             column. With -1, it can only fall. For two classes or several labels, and not for columns of dates.
         **options: Parameters of LightGBM or of the forest of scikit-learn, for example `num_leaves=63`. `n_estimators`
-            is the maximum number of rounds (without early stopping, the number), or the number of trees.
+            is the number of trees of a forest, or of rounds of boosting, which early stopping can make smaller.
 
     Raises:
         OptionError: The name or a parameter is unknown, or cannot be set.

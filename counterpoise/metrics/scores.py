@@ -134,7 +134,9 @@ def scorer(
     # The checks of rows and the logarithms are done once for all scores and weights.
     decision, log_p, log_raw = codes(decision, n_classes, "decision"), log_proba(proba), log_proba(raw)
     if len(decision) != len(y):
-        raise OptionError(f"decision has {len(decision)} rows and y {len(y)}. Expected the same rows.")
+        raise OptionError(
+            f"decision has {len(decision)} rows, but y has {len(y)}. Expected one decision for each row of y."
+        )
 
     def scores(sample_weight: Any) -> dict[str, float]:
         """Return all scores by key for these weights (N,); None: all weights are 1."""

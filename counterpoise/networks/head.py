@@ -112,7 +112,7 @@ def _with_known_activation(layer: Any, shown: Any) -> Any:
     if activation not in _ACTIVATIONS or own:
         raise ModelError(
             f"The last layer with a kernel, {shown.name!r}, ends in {'your own function ' * own}{activation!r}, so it "
-            "is not a classifier's head. Expected linear, softmax or sigmoid of Keras. Name another layer with layer=."
+            "is not a classifier's head. Expected linear, softmax, or sigmoid of Keras. Name another layer with layer=."
         )
     return layer
 

@@ -310,8 +310,8 @@ def _tunes_threshold(wanted: bool | None, strategy: Strategy, given: bool) -> bo
     if wanted is None and given and not strategy.only_decides:
         if strategy.aim != "argmax":
             logger.warning(
-                "The classifier uses the default threshold (0.5, or the most probable class), because your own "
-                "validation rows do not choose it unless you ask for it. To choose it on these rows, pass "
+                "The classifier uses the default threshold (0.5, or the most probable class), because by default the "
+                "threshold is not tuned on your own validation rows. To tune it on these rows, pass "
                 "tune_threshold=True (--tune-threshold)."
             )
         return False

@@ -122,5 +122,5 @@ def test_a_site_with_one_patient_is_not_tested(two):
     )
     (table,) = record["by"]
     assert np.isnan(table["values"][2]["scores"]["recall"]["low"])
-    assert table["notes"] == ["All rows are of one group, so there is no interval and no test: c."]
-    assert "All rows are of one group" in str(record)
+    assert table["notes"] == ["Values with rows of only one group have no interval and no test: c."]
+    assert "rows of only one group" in str(record)

@@ -68,7 +68,7 @@ def test_units_are_predicted_from_a_table_without_labels(counterpoise, folder, m
     assert "To decide units, add --unit patient,eye." in " ".join(run.err.split())
     pl.read_csv(folder / "new.csv").drop("eye").write_csv(folder / "rows.csv")
     run = counterpoise("predict", model, folder / "rows.csv", "--images", "scan")
-    assert "give rows.csv the columns of the units, and add --unit" in " ".join(run.err.split())
+    assert "add the columns of the units to rows.csv, and pass --unit" in " ".join(run.err.split())
     run = counterpoise(*table, "--unit", "patient,eye")
     assert "decides units" not in run.err
     units = pl.read_csv(io.StringIO(run.out))

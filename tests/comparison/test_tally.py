@@ -179,7 +179,7 @@ def test_dropped_duplicates_do_not_count_and_the_positive_class_is_questioned(ex
     assert [c["count"] for c in block["classes"]] == [4, 6]
     dropped, positive = tally.dropped_notes(copied, used)
     assert dropped == "4 duplicate rows were left out (duplicates='drop'), so 10 rows remain."
-    assert positive.startswith("Among these rows, 'ill' is rarer than 'well', the positive class.")
+    assert positive.startswith("In the remaining rows, 'ill' is rarer than the positive class 'well'.")
     assert tally.dropped_notes(copied, np.arange(14)) == []
     assert tally.dropped_notes(copied, np.arange(1, 14)) == [
         "1 duplicate row was left out (duplicates='drop'), so 13 rows remain."

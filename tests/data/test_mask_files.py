@@ -203,13 +203,13 @@ def test_masks_beside_the_images_of_a_class_are_noted(tmp_path, caplog):
     with caplog.at_level(logging.WARNING, "counterpoise"):
         assert len(images(tmp_path, 8)) == 8
     assert "2 files look like masks of other images, such as" in caplog.text
-    assert "x (1)_mask.png beside" in caplog.text
+    assert "x (1)_mask.png for" in caplog.text
 
 
 def test_masks_in_the_folder_of_the_images_are_refused(tmp_path):
     for name in ("a", "a_mask"):
         gray(tmp_path / f"{name}.png", square())
-    with pytest.raises(DataError, match=r"which contains the images too\. Expected a folder"):
+    with pytest.raises(DataError, match=r"which also contains the images\. Expected a folder"):
         images(tmp_path, 8, masks=tmp_path)
 
 
@@ -326,7 +326,7 @@ def test_one_class_that_was_saved_as_1_and_as_255_is_noted(tmp_path, caplog):
         void[0] = 255
         images(folder(tmp_path / "both", [void, square(255)]), 8)
     assert "none contains both" not in caplog.text
-    assert "The value 255 is read as a class, beside 2 classes from 0 to 1" in caplog.text
+    assert "The value 255 is read as a class, in addition to 2 classes from 0 to 1" in caplog.text
 
 
 def test_classes_that_an_image_loses_are_noted(tmp_path, caplog):

@@ -128,7 +128,7 @@ def test_values_of_by_go_with_arrays_and_need_a_name():
     with pytest.raises(OptionError, match=r"by='site' names a column, but the data are arrays"):
         read(x, y=[0, 1, 0], by="site")
     for values in (np.arange(3), [1, 2, 1], pl.Series([1.5, 2.5, 3.5])):
-        with pytest.raises(OptionError, match=r"by= is a .* of values\. Expected the names of columns"):
+        with pytest.raises(OptionError, match=r"by= is a .* of values\. Expected names of columns"):
             read(x, y=[0, 1, 0], by=values)
 
 

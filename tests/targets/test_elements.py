@@ -101,7 +101,7 @@ def test_labels_of_new_rows_are_codes_of_the_classifier():
 def test_labels_from_1_on_are_not_silently_read_as_codes_from_0_on():
     """Trained on the labels 1, 2, 3 with names, and scored on rows without label 3."""
     known = np.array(["a", "b", "c"])
-    with pytest.warns(UserWarning, match="read as numbers of the classes from 0 on: 1 is 'b', 2 is 'c'"):
+    with pytest.warns(UserWarning, match="read as class numbers that start at 0: 1 is 'b', 2 is 'c'"):
         element_codes(np.array([[1, 2, 1]]), known)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
