@@ -1,4 +1,4 @@
-"""Changes of the network `tabular`, and of boosted trees, one at a time, on development sets.
+"""Changes of the network `tabular`, one at a time, on development sets.
 
     python -m benchmarks.quality.ablation run VARIANT [--data FOLDER] [--keel FOLDER] [--only NAME,...] [--out FOLDER]
     python -m benchmarks.quality.ablation report [--out FOLDER]
@@ -8,8 +8,7 @@ at the start); `normal` (numbers by quantiles to a normal distribution, in front
 3e-4); `wide` (width 256, 16 members); `cosine` (at least 1,000 steps, rate to 0); `longer` (no end before 300 steps);
 `realmlp` (see `realmlp`); for categories of more than `MANY` levels, `embeddings` (8 numbers per level, learned) and
 `target_encoding` (out-of-fold means of the target, of scikit-learn). Each is trained by `cp.fit` under the strategy
-`none`, on the five folds of `default_path`; the rarest class is positive. Of the model `boosted`: `boosted`, as it is,
-and `boosted_stopping`, with early stopping for any number of rows. One file of scores for each variant; `report`
+`none`, on the five folds of `default_path`; the rarest class is positive. One file of scores for each variant; `report`
 prints their means.
 """
 
@@ -37,7 +36,6 @@ from benchmarks.quality.default_path import METRICS, scores
 from benchmarks.quality.sets import TABLES, keel_folder, keel_frame
 from counterpoise.data.encode import MAX_LEVELS
 from counterpoise.data.read import read
-from counterpoise.forests import model as forests
 from counterpoise.networks import built_in
 from counterpoise.networks.batch_ensemble import MemberDense, MemberHead, PoolMembers, RandomSigns
 
@@ -50,7 +48,7 @@ SMALL = (
 MANY_LEVELS = ("travel_insurance", "bank_marketing", "census_income")
 MANY, EMBEDDED = 10, 8
 MOST_ROWS, PASSES = 20_000, 256
-AS_IT_IS, FEW = built_in.BUILT_IN["tabular"], forests.FEW
+AS_IT_IS = built_in.BUILT_IN["tabular"]
 
 
 class SignsFirst(keras.layers.Layer):
@@ -194,7 +192,6 @@ def set_variant(variant: str, train: pl.DataFrame, target: str) -> dict[str, Any
         optimizer = lambda: keras.optimizers.Adam(FourCosines(steps), beta_2=0.95)  # noqa: E731
         changed = {"build": realmlp, "bins": 0, "optimizer": optimizer, "recipe": whole}
     built_in.BUILT_IN["tabular"] = replace(AS_IT_IS, **changed)
-    forests.FEW = 0 if variant == "boosted_stopping" else FEW
     return {"patience": 100_000} if variant == "realmlp" else {}
 
 
@@ -259,8 +256,7 @@ def run(variant: str, names: list[str], data: Path, keel: Path | None, path: Pat
             if variant == "target_encoding":
                 train, test = to_target_means(train, test, target)
             more = set_variant(variant, train, target)
-            model = "boosted" if variant.startswith("boosted") else "tabular"
-            clf = cp.fit(model, data=train, y=target, strategy="none", verbose=0, **more)
+            clf = cp.fit("tabular", data=train, y=target, strategy="none", verbose=0, **more)
             order = [clf.classes_.tolist().index(label) for label in ("negative", "positive")]
             folds.append(scores(y[test_rows], clf.predict_proba(test.drop(target))[:, order]))
         record[name] = {m: [round(fold[m], 5) for fold in folds] for m in METRICS}

@@ -39,13 +39,6 @@ BOOSTED = {
     # LightGBM's own limits for categories (100 rows in a group, and smoothing by 10) hide levels where a class is rare.
     "min_data_per_group": 5, "cat_smooth": 1.0, "cat_l2": 1.0,
 }  # fmt: skip
-#: Rows of the rarest class below which the early-stopping rows hold too few of it to end boosting. It then takes
-#: `FEW_ROUNDS` small steps on all rows, with leaves of two rows, shrunk towards zero, and with rows and columns drawn.
-FEW, FEW_ROUNDS = 150, 500
-BOOSTED_FEW = {
-    "learning_rate": 0.03, "num_leaves": 63, "max_depth": 6, "min_data_in_leaf": 2, "lambda_l2": 3.0,
-    "feature_fraction": 1.0, "feature_fraction_bynode": 0.8, "bagging_fraction": 0.8, "bagging_freq": 1,
-}  # fmt: skip
 #: How forests are grown unless others are given: a leaf of one row is as sure of noise as of signal.
 FOREST = {"min_samples_leaf": 2}
 #: Most levels of a column that becomes one column of integers; of one with more the commonest get a column each.
@@ -60,13 +53,11 @@ class TreeModel:
         name: One of `KINDS`.
         options: Parameters by the names of the library that grows them (LightGBM, scikit-learn).
         monotone: Column -> 1 where the probability of class 1 may only rise with its number, -1 only fall.
-        few: Whether the rarest class has too few rows for early stopping (see `FEW`).
     """
 
     name: str = "boosted"
     options: Mapping[str, Any] = field(default_factory=dict)
     monotone: Mapping[str, int] = field(default_factory=dict)
-    few: bool = False
 
     kind = "trees"
     refit_rows = 50_000
@@ -77,23 +68,13 @@ class TreeModel:
         return self.name
 
     @property
-    def boosts(self) -> bool:
-        """Return whether the trees are boosted; if not, they are a forest."""
-        return self.name == "boosted"
-
-    @property
     def stops_early(self) -> bool:
-        """Return whether the model uses early-stopping rows; if not, it is trained on them instead."""
-        return self.boosts and not self.few
+        """Return whether the model uses early-stopping rows; a forest is trained on them instead."""
+        return self.name == "boosted"
 
     def content(self) -> str:
         """Return a text that is equal for equal models; it is part of the id of each job."""
-        few = ("few",) if self.few else ()
-        return repr((self.name, sorted(self.options.items(), key=str), sorted(self.monotone.items()), *few))
-
-    def suited_to(self, rarest: int) -> TreeModel:
-        """Return the model for rows with one class each, of which the rarest class has `rarest`."""
-        return replace(self, few=self.boosts and rarest < FEW)
+        return repr((self.name, sorted(self.options.items(), key=str), sorted(self.monotone.items())))
 
     def limits(self, given: Limits, steps: int | None, early_stopping: bool) -> Limits:
         """Return the limits of a run for trees: a step is a boosting round or one tree.
@@ -101,8 +82,7 @@ class TreeModel:
         `steps` (of a refit) goes before the option "n_estimators", and that before the defaults. Only boosting stops
         early.
         """
-        usual = TREES if not self.boosts else FEW_ROUNDS if self.few else ROUNDS
-        most = steps or self.options.get("n_estimators", usual)
+        most = steps or self.options.get("n_estimators", ROUNDS if self.stops_early else TREES)
         patience = PATIENCE if self.stops_early and early_stopping else None
         return replace(given, steps=int(most), round_steps=1, patience=patience, plateau=None, average=0.0)
 
@@ -127,11 +107,10 @@ class TreeModel:
         """
         own = {name: value for name, value in self.options.items() if name != "n_estimators"}
         several = rows.y.ndim == 2
-        if self.boosts:
+        if self.stops_early:
             return (grow_boosters if several else grow_boosted)(
-                rows, stop, log_shift, {**BOOSTED, **self._of_few_rows(), **own}, rounds=limits.steps,
-                patience=limits.patience, categorical=flat.categorical, seed=seed,
-                monotone=self._monotone_directions(flat, log_shift),
+                rows, stop, log_shift, {**BOOSTED, **own}, rounds=limits.steps, patience=limits.patience,
+                categorical=flat.categorical, monotone=self._monotone_directions(flat, log_shift), seed=seed,
             )  # fmt: skip
         if self.monotone:  # scikit-learn takes the directions as an option
             own["monotonic_cst"] = self._monotone_directions(flat, log_shift)
@@ -140,16 +119,6 @@ class TreeModel:
         if several:
             return grow_label_forest(rows, options, kind=self.name, trees=limits.steps, seed=seed)
         return grow_forest(rows, options, kind=self.name, trees=limits.steps, seed=seed)
-
-    def _of_few_rows(self) -> dict[str, Any]:
-        """Return what replaces values of `BOOSTED` where rows are few.
-
-        Other ways to draw rows allow no bagging, and the depth would limit the leaves that the user wants.
-        """
-        draws, leaves = {"boosting", "data_sample_strategy"} & self.options.keys(), "num_leaves" in self.options
-        left_out = {"bagging_fraction", "bagging_freq"} if draws else set()
-        left_out |= {"max_depth"} if leaves else set()
-        return {name: value for name, value in BOOSTED_FEW.items() if self.few and name not in left_out}
 
     def _monotone_directions(self, flat: FlatRows, log_shift: Array) -> list[int]:
         """Return the wanted direction (1, 0 or -1) of each column of the matrix, or [].
@@ -199,7 +168,7 @@ class TreeModel:
         if isinstance(grown.model, list):
             raws = [b.predict(x, raw_score=True, num_iteration=grown.rounds) for b in grown.model]
             return np.stack(raws, axis=1) * self.options.get("sigmoid", 1.0)
-        if self.boosts:
+        if self.stops_early:
             raw = np.asarray(grown.model.predict(x, raw_score=True), np.float64)
             # With more than two classes, LightGBM has a softmax, which ignores the parameter "sigmoid".
             return raw[:, None] * self.options.get("sigmoid", 1.0) if raw.ndim == 1 else raw
@@ -214,7 +183,7 @@ class TreeModel:
         the variables of the layers in order.
         """
         several = isinstance(grown.model, (LabelForest, list))
-        trees = layer_of_labels(grown, prior) if several else layer_of(grown.model, None if self.boosts else prior)
+        trees = layer_of_labels(grown, prior) if several else layer_of(grown.model, None if self.stops_early else prior)
         layers: list[keras.layers.Layer] = [TreeRows.of(flat), trees]
         text = json.dumps([_layer_settings(layer) for layer in layers])
         return (np.frombuffer(text.encode(), np.uint8), *[np.asarray(v) for layer in layers for v in layer.variables])
@@ -271,12 +240,9 @@ def trees(name: str = "boosted", *, monotone: Mapping[str, int] | None = None, *
     Pass the result to `fit`, `compare`, or `CounterpoiseClassifier`.
 
     The plan of the strategy determines the rows and weights, and the prior shift is corrected. Boosting stops by the
-    corrected log loss of the early-stopping rows. With one class per row, and fewer than 150 rows of the rarest class,
-    it does not stop early. It then takes 500 rounds on all rows (learning rate 0.03, at least 2 rows per leaf, L2
-    penalty 3, a random 80% of the rows for each tree and of the columns for each split).
-
-    The saved file contains the trees as a Keras layer, so it needs neither LightGBM nor scikit-learn. "boosted" splits
-    on sets of categories; forests split on the numbers of categories. Missing numbers stay missing.
+    corrected log loss of the early-stopping rows. The saved file contains the trees as a Keras layer, so it needs
+    neither LightGBM nor scikit-learn. "boosted" splits on sets of categories; forests split on the numbers of
+    categories. Missing numbers stay missing.
 
     Args:
         name: "boosted" (LightGBM: learning rate 0.05, 31 leaves, at most 1,000 rounds), "forest" (300 trees of at most
@@ -285,7 +251,7 @@ def trees(name: str = "boosted", *, monotone: Mapping[str, int] | None = None, *
         monotone: Dict from column to 1 or -1. With 1, the probability of class 1 can only rise with the number in the
             column. With -1, it can only fall. For two classes or several labels, and not for columns of dates.
         **options: Parameters of LightGBM or of the forest of scikit-learn, for example `num_leaves=63`. `n_estimators`
-            is the number of trees of a forest, or of rounds of boosting, which early stopping can make smaller.
+            is the maximum number of rounds, or the number of trees.
 
     Raises:
         OptionError: The name or a parameter is unknown, or cannot be set.

@@ -265,18 +265,9 @@ def _make_learner(spec: Any, examples: Examples, options: dict[str, Any]) -> Lea
         raise OptionError(f"There is no model {spec!r}.{hint}")
     if isinstance(spec, TreeModel) and (spec.name == "balanced_forest" or target_of(examples).per_element):
         _check_one_class_per_row(examples, spec.label)
-    if isinstance(spec, TreeModel) and not target_of(examples).many_per_row:
-        spec = spec.suited_to(_rows_of_rarest(examples))
     if isinstance(spec, Model):
         return Learner(spec, examples)
     return Learner(*network_for(spec, examples, **options))
-
-
-def _rows_of_rarest(examples: Examples) -> int:
-    """Return the number of rows of the rarest class, without rows of weight 0."""
-    weights = examples.weights_of(np.arange(len(examples)))
-    present = None if weights is None else (weights > 0).astype(float)
-    return int(target_of(examples).counts(examples.y, len(examples.classes), present).min())
 
 
 def _check_one_class_per_row(examples: Examples, name: str) -> None:

@@ -167,6 +167,11 @@ def test_train_without_a_strategy_is_the_baseline_at_the_default_threshold(count
     done = counterpoise("train", table, "--target", "ill", "--model", "boosted", "--out", tmp_path / "m.keras")
     assert done.code == 0, done.err
     assert ": Baseline, boosted, 240 rows, decision threshold 0.5 (default)" in done.out
+    assert "held-out rows were used for early stopping, not for the threshold" in done.out
+
+
+def test_no_rows_are_said_to_stop_a_forest(counterpoise, table, tmp_path):
+    done = counterpoise("train", table, "--target", "ill", "--model", "forest", "--out", tmp_path / "m.keras")
     assert "held-out rows were used to check the probabilities, not for the threshold" in done.out
 
 

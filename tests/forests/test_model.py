@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import keras
@@ -13,17 +12,11 @@ from sklearn.metrics import log_loss
 
 import counterpoise as cp
 from counterpoise.core.errors import ArtifactError, ColumnError, ModelError, OptionError
-from counterpoise.core.folds import Fold
 from counterpoise.core.job import Limits
 from counterpoise.data.read import read
 from counterpoise.forests.conversion import layer_of
 from counterpoise.forests.fitting import Rows, grow_boosted
 from counterpoise.forests.model import TreeModel
-from counterpoise.pipeline.jobs import jobs_of
-from counterpoise.pipeline.models import models_of
-from counterpoise.pipeline.settings import Settings
-from counterpoise.pipeline.trainer import Trainer
-from counterpoise.strategies.select import find
 
 RNG = np.random.default_rng(1)
 N = 400
@@ -87,47 +80,6 @@ def test_boosting_ends_by_the_corrected_loss_of_the_stopping_rows():
         corrected = 1 / (1 + np.exp(-(z - 2.0)))
         assert loss == pytest.approx(log_loss(Y[300:], corrected), abs=1e-6)
     assert trees.rounds == np.argmin(trees.history["stop_loss"]) + 1
-
-
-@pytest.mark.parametrize("own", [{}, {"boosting": "goss"}, {"data_sample_strategy": "goss"}, {"num_leaves": 4}])
-def test_few_rows_of_a_class_fix_the_rounds(own):
-    """Below 150 rows of the rarest class: all rows, fixed small rounds, and the user's parameters first."""
-    model = cp.trees(**own)
-    assert model.suited_to(150) == model
-    assert model.stops_early
-    few = model.suited_to(149)
-    assert not few.stops_early
-    assert few.content() != model.content()
-    assert few.limits(LIMITS, None, early_stopping=True).steps == 500
-    assert few.limits(LIMITS, None, early_stopping=True).patience is None
-    assert replace(few, options={**few.options, "n_estimators": 7}).limits(LIMITS, None, True).steps == 7
-    _, trees = grown(few, limits=replace(LIMITS, patience=None))
-    assert trees.rounds == LIMITS.steps
-    assert not trees.history
-    parameters = trees.model.params
-    assert parameters["num_leaves"] == own.get("num_leaves", 63)
-    assert parameters["min_data_in_leaf"] == 2
-    assert ("max_depth" in parameters) == ("num_leaves" not in own), "a depth would limit the leaves"
-    assert ("bagging_freq" in parameters) == (own in ({}, {"num_leaves": 4}))
-
-
-def test_forests_are_the_same_for_any_number_of_rows():
-    assert TreeModel("forest").suited_to(5) == TreeModel("forest")
-
-
-def test_boosting_of_few_rows_trains_on_the_early_stopping_rows_too():
-    """The rarest class decides, by its rows of a positive weight."""
-    y = np.repeat([0, 1], [500, 160]).astype(np.int32)
-    for zeros, few in ((0, False), (11, True)):
-        weight = np.r_[np.ones(660 - zeros), np.zeros(zeros)]
-        examples = replace(read(RNG.normal(size=(660, 2)), y=y), sample_weight=weight)
-        learners, strategies, _ = models_of("boosted", [find("none")], examples)
-        assert learners[""].model.few == few
-        trainer = Trainer(examples, learners, Settings())
-        fold = Fold(0, 0, np.arange(0, 660, 3), np.arange(1, 660, 3), np.arange(2, 660, 3))
-        (job,) = jobs_of(strategies[0], trainer, fold)
-        with_stopping = np.union1d(fold.train, fold.stop) if few else fold.train
-        assert np.array_equal(np.sort(job.train), with_stopping[weight[with_stopping] > 0])
 
 
 def test_three_classes_are_scored_alike():
