@@ -67,7 +67,7 @@ def test_structures_text_and_weights():
     [
         (lambda: Dataset.from_tensor_slices((X, Y)).repeat(), DataError, "has no end. Expected one pass"),
         (lambda: Dataset.from_tensor_slices(X).batch(9), DataError, r"Expected \(x, y\) or \(x, y, weight\)"),
-        (lambda: Dataset.from_tensor_slices((X, X)).batch(9), TargetError, r"240, 3.*cp\.compile_balanced"),
+        (lambda: Dataset.from_tensor_slices((X, X)).batch(9), TargetError, "numbers that are not classes"),
         (
             lambda: Dataset.from_tensor_slices((X, (Y, Y))).batch(9),
             TargetError,

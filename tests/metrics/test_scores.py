@@ -180,7 +180,7 @@ def test_a_forecast_of_the_class_shares_has_no_skill() -> None:
         (DataError, "shape", {"proba": [[0.5, 0.5]]}),
         (ModelError, "NaN or infinite", {"proba": [[0.5, 0.5], [np.nan, 0.5]]}),
         (OptionError, "logits", {"raw": [[-3.0, 4.0], [0.5, 0.5]]}),
-        (OptionError, "same rows", {"decision": [0]}),
+        (OptionError, "one decision for each row", {"decision": [0]}),
         (OptionError, "Expected", {"n_classes": 3}),
         (OptionError, "positive=2", {"positive": 2}),
         (DataError, "sample_weight", {"sample_weight": [1.0]}),
