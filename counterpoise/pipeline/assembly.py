@@ -6,7 +6,6 @@ page of the card reads them.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.classifier.group_thresholds import codes_of
+from counterpoise.classifier.model_card import stored_scores
 from counterpoise.core.examples import VALIDATION, Examples
 from counterpoise.core.folds import Fold, Holdout
 from counterpoise.core.job import Job, Member
@@ -24,6 +24,7 @@ from counterpoise.networks.frozen_body import with_body
 from counterpoise.networks.input_names import like
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.budget import TrainingLength
+from counterpoise.pipeline.models import unused_label
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.pipeline.units import unit_guarantee_scores
 from counterpoise.strategies.strategy import Strategy
@@ -73,18 +74,12 @@ def _joined_model(keys: Sequence[str], members: Sequence[Member], trainer: Train
         # All members are of one model, so no outer model is needed.
         if len(numbers) == len(keys):
             return group
-        group.name = _unused_name(f"members of {learner.model.label}".replace(" ", "_"), groups)
+        group.name = unused_label(f"members of {learner.model.label}".replace(" ", "_"), groups)
         groups.append(group.name)
         inputs = like(group.input) if inputs is None else inputs
         logits = group(inputs)
         outputs |= dict(zip(numbers, logits if isinstance(logits, (list, tuple)) else [logits], strict=True))
     return keras.Model(inputs, [outputs[i] for i in range(len(keys))], name="members")
-
-
-def _unused_name(name: str, taken: Sequence[str]) -> str:
-    """Return the name, with the suffix _2, _3 and so on if it is taken: two models of a blend may have one label."""
-    numbered = (name if number == 1 else f"{name}_{number}" for number in itertools.count(1))
-    return next(one for one in numbered if one not in taken)
 
 
 def with_judging_rows(clf: Classifier, kept: Examples, what: str) -> Classifier:
@@ -94,15 +89,9 @@ def with_judging_rows(clf: Classifier, kept: Examples, what: str) -> Classifier:
     """
     rows = np.arange(len(kept))
     log_p, weights = clf.log_p(clf.encoded_logits(kept.x, kept.scored_outputs)), kept.scored_weights(rows)
-    scores = {"guarantee_log_p": log_p.astype(np.float32), "guarantee_y": kept.scored_labels(rows)}
-    if weights is not None:
-        scores["guarantee_weight"] = weights
-    if kept.amount is not None:
-        scores["guarantee_amount"] = kept.amount
-    if (by := codes_of(kept.by, clf.card_without_metrics.get("by", {}))) is not None:
-        scores["guarantee_by"] = by
-    if kept.groups is not None:
-        scores["guarantee_group"] = np.unique(kept.groups, return_inverse=True)[1].astype(np.int64)
+    by = codes_of(kept.by, clf.card_without_metrics.get("by", {}))
+    own = stored_scores(log_p, kept.scored_labels(rows), weights, amount=kept.amount, by=by, groups=kept.groups)
+    scores = {f"guarantee_{name}": values for name, values in own.items()}
     if clf.unit is not None:
         scores |= unit_guarantee_scores(clf.target, kept, clf.target.apply(clf.rule.unreviewed, log_p).proba)
     entries: dict[str, Any] = {"guarantee_rows": len(kept), "metrics_of": f"{len(kept)} {what}"}

@@ -131,8 +131,8 @@ def models_of(
         raise OptionError(
             'The list of models is empty. Expected at least one model, for example ["tabular", "boosted"].'
         )
-    automatic = [model_for(spec, examples, strategies) for spec in several if isinstance(spec, str) and spec == "auto"]
-    several = [model_for(spec, examples, strategies) for spec in several]
+    asked, several = several, [model_for(spec, examples, strategies) for spec in several]
+    automatic = [made for spec, made in zip(asked, several, strict=True) if isinstance(spec, str) and spec == "auto"]
     _check_different(several, "the list of models", automatic)
     learners: dict[str, Learner] = {}
     specs: dict[str, Any] = {}
@@ -143,7 +143,7 @@ def models_of(
             if _are_equal(known, spec):
                 return key
         learner = _make_learner(spec, examples, options)
-        key = "" if not specs else _unused_label(learner.model.label, learners)
+        key = "" if not specs else unused_label(learner.model.label, learners)
         specs[key], learners[key] = spec, learner
         return key
 
@@ -155,7 +155,7 @@ def models_of(
         if examples.split is not None:  # given stopping rows ended the trainings: they weigh no model
             blend = replace(blend, pooling="equal")
         keys = [key_of(member) for member in blend.models]
-        label = _unused_label(spec.label if isinstance(spec, Blend) else learners[keys[0]].model.label, labels)
+        label = unused_label(spec.label if isinstance(spec, Blend) else learners[keys[0]].model.label, labels)
         under = _trainable_by(blend, {key: learners[key] for key in keys}, strategies)
         chosen += [replace(strategy, name=f"{label}:{strategy.name}") if labels else strategy for strategy in under]
         labels.append(label)
@@ -280,7 +280,7 @@ def _check_one_class_per_row(examples: Examples, name: str) -> None:
         )
 
 
-def _unused_label(label: str, taken: Container[str]) -> str:
+def unused_label(label: str, taken: Container[str]) -> str:
     """Return the label, with the suffix _2, _3 and so on if it is already taken."""
     number, key = 2, label
     while key in taken:

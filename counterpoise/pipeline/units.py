@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from counterpoise.classifier.model_card import stored_scores
 from counterpoise.classifier.unit_predictions import decided_units
 from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
@@ -53,14 +54,12 @@ def fit_unit_rule(
     target, units = target_of(examples), units_of_scores(examples.units, rows)
     log_p = target.log_p_of(target.unit_proba(proba, units))[None]
     y, weights = units.labels(examples.y[rows]), examples.weights_of(rows)
-    scores = {"log_p": log_p.astype(np.float32), "y": y}
-    scores |= {} if weights is None else {"weight": units.mean(weights).astype(np.float32)}
-    if examples.groups is not None:
-        of_units = examples.groups[rows[units.first]]
-        scores["group"] = np.unique(of_units, return_inverse=True)[1].astype(np.int64)
+    own = None if weights is None else units.mean(weights).astype(np.float32)
+    groups = None if examples.groups is None else examples.groups[rows[units.first]]
+    scores = stored_scores(log_p, y, own, groups=groups)
     rule = target.fit_rule(
         log_p, y, np.zeros((1, *target.shape(len(examples.classes)))), aim=strategy.aim if tune_threshold else "argmax",
-        check_intercept=True, calibrate=_unit_calibrator, sample_weight=scores.get("weight"),
+        check_intercept=True, calibrate=_unit_calibrator, sample_weight=own,
     )  # fmt: skip
     return UnitRule(units.columns, units.aggregate, rule), {f"{UNIT_PREFIX}{name}": one for name, one in scores.items()}
 

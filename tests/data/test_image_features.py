@@ -144,7 +144,7 @@ def test_validation_pixels_on_another_scale_than_in_training_are_reported(table)
         ((slice(0, 12), slice(8, 20)), None, r"have 4 files in common.*Pass other images as"),
         ((slice(0, 12, 2), slice(1, 12, 2)), "patient", r"have \d+ groups? in common.*Pass images of other groups"),
     ],
-    ids=["apart", "files", "patients"],
+    ids=["different", "files", "patients"],
 )
 def test_patients_and_files_in_training_and_validation_are_reported(table, rows, groups, words):
     frame = table[0].with_columns(patient=pl.Series([f"p{i // 2}" for i in range(len(table[0]))]))
