@@ -125,8 +125,11 @@ def _raw_columns_of_numbers(tree_rows: TreeRows) -> Array:
     numbers = tree_rows.width - len(tree_rows.cycles)
     of_numbers = [*range(numbers), *(column for column, _ in tree_rows.cycles)]
     of_levels = [numbers + column for column, levels in tree_rows.kept for _ in levels]
+    of_means = [numbers + column for column, _ in tree_rows.encoded for _ in range(tree_rows.outputs)]
     integers = [numbers + column for column in tree_rows.integers]
-    return np.array([*of_numbers, *integers, *(of_numbers[j] for j in tree_rows.indicated), *of_levels], dtype=np.int64)
+    return np.array(
+        [*of_numbers, *integers, *(of_numbers[j] for j in tree_rows.indicated), *of_levels, *of_means], dtype=np.int64
+    )
 
 
 def _leaf_paths(trees: TreeEnsemble, column_of_number: Array, factor: float) -> Paths:

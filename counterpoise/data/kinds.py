@@ -329,7 +329,8 @@ def _levels_note(column: Column, rows: int) -> tuple[str, ...]:
         return ()
     return (
         f"Column {column.name!r} has {len(column.levels):,} categories in {rows:,} rows. Networks distinguish "
-        f"only the {MAX_LEVELS} most frequent categories. Merge categories, or leave the column out (--drop).",
+        f"only the {MAX_LEVELS} most frequent categories, trees all of them. For networks, merge categories, or leave "
+        "the column out (--drop).",
     )
 
 

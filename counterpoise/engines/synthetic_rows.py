@@ -51,10 +51,12 @@ def with_synthetic_rows(jobs: Iterable[Job], examples: Examples) -> tuple[list[J
         ready.append(job)
     if total == len(examples):
         return ready, examples
-    x, y, weights = join(features), np.concatenate(labels), examples.sample_weight
+    x, y, weights, groups = join(features), np.concatenate(labels), examples.sample_weight, examples.groups
+    if groups is not None:  # each synthetic row is a group of its own
+        groups = np.concatenate([groups, groups.max(initial=0) + 1 + np.arange(total - len(examples))])
     if weights is not None:
         # Early stopping weights real rows. The weights of synthetic rows while they train are those of their plan.
         weights = np.concatenate([weights, np.ones(total - len(examples), weights.dtype)])
     return ready, replace(
-        examples, x=x, y=y, groups=None, time=None, sample_weight=weights, duplicate_ids=None, names=None, units=None
+        examples, x=x, y=y, groups=groups, time=None, sample_weight=weights, duplicate_ids=None, names=None, units=None
     )

@@ -38,11 +38,14 @@ def train_trees(job: Job, examples: Examples, model: TreeModel) -> Member:
     start = time.perf_counter()
     with Peak() as peak:
         try:
-            flat = model.rows(examples, job.train)
+            # The levels of synthetic rows come from real rows, whose labels their encoding would contain.
+            flat = model.rows(examples, job.train, job.seed if job.plan.new is None else None)
             drawn = np.sort(job.plan.rows(0, seeds.integer(job.seed, "plan", *job.counters)))
             weights = job.plan.weights()[drawn].astype(np.float64)
             taken = job.train[drawn]
-            rows = Rows(flat.matrix(taken), examples.y[taken], _none_if_equal(weights), examples.weights_of(taken))
+            rows = Rows(
+                flat.training_matrix(taken), examples.y[taken], _none_if_equal(weights), examples.weights_of(taken)
+            )
             stop = Rows(flat.matrix(job.stop), examples.y[job.stop], examples.weights_of(job.stop))
             prior = _shares_seen(target_of(examples), rows, weights, model, len(examples.classes))
             shift = training_shift(job, model, prior)

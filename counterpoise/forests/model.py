@@ -41,7 +41,8 @@ BOOSTED = {
 }  # fmt: skip
 #: How forests are grown unless others are given: a leaf of one row is as sure of noise as of signal.
 FOREST = {"min_samples_leaf": 2}
-#: Most levels of a column that becomes one column of integers; of one with more the commonest get a column each.
+#: Most levels of a column that becomes one column of integers. With more, it is target-encoded, and its commonest
+#: levels get a column each.
 CATEGORIES = 254
 
 
@@ -86,12 +87,13 @@ class TreeModel:
         patience = PATIENCE if self.stops_early and early_stopping else None
         return replace(given, steps=int(most), round_steps=1, patience=patience, plateau=None, average=0.0)
 
-    def rows(self, examples: Examples, train: Array) -> FlatRows:
+    def rows(self, examples: Examples, train: Array, seed: int | None) -> FlatRows:
         """Return the layout of rows as a matrix for the trees, learned from training rows.
 
-        `train` has their numbers. Missing numbers stay NaN.
+        `train` has their numbers. Missing numbers stay NaN. `seed` divides the rows for the target encoding; None: no
+        target encoding.
         """
-        return FlatRows(examples, train, keep_nan=True, integer_levels=CATEGORIES)
+        return FlatRows(examples, train, keep_nan=True, integer_levels=CATEGORIES, seed=seed)
 
     def grow(self, flat: FlatRows, rows: Rows, stop: Rows, log_shift: Array, limits: Limits, seed: int) -> Grown:
         """Fit the trees by the kind of model and labels (see `fitting` and `several_labels`).
@@ -114,7 +116,7 @@ class TreeModel:
             )  # fmt: skip
         if self.monotone:  # scikit-learn takes the directions as an option
             own["monotonic_cst"] = self._monotone_directions(flat, log_shift)
-        most = leaves_for(2 * rows.y.shape[1]) if several else LEAVES
+        most = leaves_for(2 * rows.y.shape[1] if several else len(log_shift))
         options = {**FOREST, **({"max_leaf_nodes": most} if len(rows.y) > most else {}), **own}
         if several:
             return grow_label_forest(rows, options, kind=self.name, trees=limits.steps, seed=seed)

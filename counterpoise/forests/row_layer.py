@@ -1,7 +1,7 @@
 """The Keras layer that lays out rows for trees, in files and exports as `FlatRows` does in training.
 
-Class, arguments and the variable `fill` are saved in files. Blocks and columns must be those of `FlatRows.matrix`
-(tests/forests/test_row_layer.py compares them), because trees were grown on its column numbers.
+Class, arguments and the variables `fill` and `means` are saved in files. Blocks and columns must be those of
+`FlatRows.matrix` (tests/forests/test_row_layer.py compares them), because trees were grown on its column numbers.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ class TreeRows(keras.layers.Layer):
         indicated: Positions of the numbers with an indicator of missing values; none where they stay NaN.
         integers: Positions of the level columns that become integers, missing as NaN.
         kept: (Position of a level column, level numbers with a column of their own) for the other ones.
+        encoded: (Position of a level column, its level numbers) of each target encoding (see `target_encoding`).
+        outputs: K, means for each level of `encoded`.
 
     Shapes: `{"numeric": float (N, dn - cycles), "categorical": int (N, dc)}`, or any structure of arrays, each
     flattened, one after the other.
@@ -41,7 +43,7 @@ class TreeRows(keras.layers.Layer):
     def __init__(
         self, width: int, cycles: Sequence[tuple[int, float]] = (), keep_nan: bool = True,
         indicated: Sequence[int] = (), integers: Sequence[int] = (), kept: Sequence[tuple[int, Sequence[int]]] = (),
-        **kwargs: Any,
+        encoded: Sequence[tuple[int, int]] = (), outputs: int = 1, **kwargs: Any,
     ) -> None:  # fmt: skip
         super().__init__(trainable=False, **kwargs)
         self.width, self.keep_nan = check_int(width, "width", 0), check_choice(keep_nan, "keep_nan", (False, True))
@@ -53,15 +55,27 @@ class TreeRows(keras.layers.Layer):
         self.indicated = _checked_positions(indicated, "indicated", self.width)
         self.integers = _checked_positions(integers, "integers")
         self.kept = [(check_int(column, "kept", 0), _checked_positions(levels, "kept")) for column, levels in kept]
+        self.encoded = [(check_int(column, "encoded", 0), check_int(size, "encoded", 1)) for column, size in encoded]
+        self.outputs = check_int(outputs, "outputs", 1)
         self.fill = self.add_weight(name="fill", shape=(self.width,), initializer="zeros", trainable=False)
+        if self.encoded:
+            shape = (sum(size for _, size in self.encoded), self.outputs)
+            self.means = self.add_weight(name="means", shape=shape, initializer="zeros", trainable=False)
 
     @classmethod
     def of(cls, rows: FlatRows, **kwargs: Any) -> TreeRows:
         """Return a layer that lays out rows as `rows` does."""
         indicated = () if rows.keep_nan else rows.indicated.tolist()
         kept = [(column, levels.tolist()) for column, levels in rows.kept]
-        layer = cls(len(rows.fill), rows.cycles, rows.keep_nan, indicated, rows.integers.tolist(), kept, **kwargs)
+        known = rows.encoding
+        encoded = () if known is None else tuple(zip(known.columns, known.sizes, strict=True))
+        layer = cls(
+            len(rows.fill), rows.cycles, rows.keep_nan, indicated, rows.integers.tolist(), kept,
+            encoded, 1 if known is None else known.means.shape[1], **kwargs,
+        )  # fmt: skip
         layer.fill.assign(rows.fill)
+        if known is not None:
+            layer.means.assign(known.means)
         return layer
 
     def build(self, shape: Any) -> None:
@@ -69,13 +83,14 @@ class TreeRows(keras.layers.Layer):
         if isinstance(shape, Mapping):
             columns = shape["categorical"][-1] if "categorical" in shape else 0
             _checked_positions([*self.integers, *(column for column, _ in self.kept)], "integers and kept", columns)
+            _checked_positions([column for column, _ in self.encoded], "encoded", columns)
         self.built = True
 
     def call(self, x: Any) -> Tensor:
         """Return the matrix (N, d) for trees.
 
-        Its blocks are numbers, integer levels, indicators of missing values, and one-hot levels, in this order, as in
-        `FlatRows.matrix`.
+        Its blocks are numbers, integer levels, indicators of missing values, one-hot levels, and target encodings, in
+        this order, as in `FlatRows.matrix`.
         """
         numbers, ids = self._numbers_and_levels(x)
         missing = ops.isnan(numbers)
@@ -89,6 +104,10 @@ class TreeRows(keras.layers.Layer):
             columns = np.concatenate([np.full(len(levels), column, "int32") for column, levels in self.kept])
             levels = np.concatenate([np.array(levels, "int32") for _, levels in self.kept])
             blocks.append(ops.cast(ops.equal(ops.take(ids, columns, axis=1), levels), "float32"))
+        if self.encoded:
+            columns, sizes = np.array(self.encoded, "int32").T
+            places = ops.minimum(ops.take(ids, columns, axis=1), sizes - 1) + (np.cumsum(sizes) - sizes).astype("int32")
+            blocks.append(ops.reshape(ops.take(self.means, places, axis=0), (-1, len(columns) * self.outputs)))
         return ops.concatenate(blocks, axis=1)
 
     def _numbers_and_levels(self, x: Any) -> tuple[Tensor, Tensor]:
@@ -113,13 +132,16 @@ class TreeRows(keras.layers.Layer):
     @property
     def columns(self) -> int:
         """d, numbers in a row of the matrix."""
-        return self.width + len(self.integers) + len(self.indicated) + sum(len(levels) for _, levels in self.kept)
+        of_levels = len(self.integers) + sum(len(levels) for _, levels in self.kept)
+        return self.width + len(self.indicated) + of_levels + len(self.encoded) * self.outputs
 
     def get_config(self) -> dict[str, Any]:
         base = {name: value for name, value in super().get_config().items() if name != "trainable"}
         lists = {"cycles": [list(c) for c in self.cycles], "kept": [[c, list(levels)] for c, levels in self.kept]}
         plain = {"width": self.width, "keep_nan": self.keep_nan, "indicated": self.indicated, "integers": self.integers}
-        return {**base, **plain, **lists}
+        # Left out without target encoding, so that such a file is equal to one of an older version.
+        encoded = {"encoded": [list(one) for one in self.encoded], "outputs": self.outputs} if self.encoded else {}
+        return {**base, **plain, **lists, **encoded}
 
 
 def _checked_positions(values: Sequence[Any], name: str, most: float = math.inf) -> list[int]:

@@ -17,6 +17,7 @@ from counterpoise.core.examples import Examples
 from counterpoise.core.structure import rows_at_once
 from counterpoise.data.cycles import cycle_columns, phases
 from counterpoise.data.encode import MAX_LEVELS
+from counterpoise.forests.target_encoding import LevelMeans, cross_fitted, level_means, parts_of, targets_of
 
 Array = np.ndarray
 
@@ -31,6 +32,7 @@ class FlatRows:
             column that lacks some there.
         integer_levels: Most levels of a column that becomes one column of integers (missing is NaN); columns with
             more, and all of them with 0, are one-hot: missing, and each of the `MAX_LEVELS` commonest levels.
+        seed: If given, the one-hot columns are also encoded by the labels of `rows` (see `target_encoding`).
 
     Attributes:
         categorical: Positions of the integer columns in the matrix.
@@ -39,6 +41,7 @@ class FlatRows:
         indicated: int64, positions of the numbers with an indicator of missing values.
         integers: int64, positions of the level columns that become integers.
         kept: (Position of a level column, its level numbers that get a column of their own) for the others.
+        encoding: Target encoding of the columns in `kept`; None if there are none, or without `seed`.
 
     Raises:
         DataError: an input is not numeric.
@@ -50,7 +53,10 @@ class FlatRows:
         [[1.0, 0.0, 1.0, 0.0], [2.0, 1.0, 0.0, 1.0]]
     """
 
-    def __init__(self, examples: Examples, rows: Array, *, keep_nan: bool = False, integer_levels: int = 0) -> None:
+    def __init__(
+        self, examples: Examples, rows: Array, *, keep_nan: bool = False, integer_levels: int = 0,
+        seed: int | None = None,
+    ) -> None:  # fmt: skip
         self.x, self.schema, self.keep_nan = examples.x, examples.schema, keep_nan
         numbers, ids = self._numbers_and_levels(rows)
         as_integer = ids.max(axis=0, initial=0) <= integer_levels  # bool (dc,): few levels, one column of integers
@@ -62,17 +68,41 @@ class FlatRows:
         medians = [0.0 if np.isnan(column).all() else np.nanmedian(column) for column in numbers.T]  # 0: none to learn
         self.fill = np.array(medians, np.float32)
         self.indicated = np.flatnonzero(missing.any(axis=0))
+        self.encoding: LevelMeans | None = None
+        if seed is not None and self.kept:
+            self._encode_by_targets(examples, rows, ids, seed)
+
+    def _encode_by_targets(self, examples: Examples, rows: Array, ids: Array, seed: int) -> None:
+        """Learn the target encoding of the columns in `kept`, and that of the training rows by other training rows."""
+        targets, weights = targets_of(examples.y[rows], len(examples.classes)), examples.weights_of(rows)
+        weights = np.ones(len(rows)) if weights is None else weights
+        part = parts_of(targets, None if examples.groups is None else examples.groups[rows], seed)
+        columns = [column for column, _ in self.kept]
+        how = ids, columns, targets, weights, [int(ids[:, column].max(initial=0)) + 2 for column in columns]
+        self.encoding = level_means(*how)
+        order = np.argsort(rows)
+        self._own_encoding = rows[order], cross_fitted(*how, part)[order]
 
     @property
     def width(self) -> int:
         """d, the number of columns of the matrix."""
         indicators = 0 if self.keep_nan else len(self.indicated)
-        return len(self.fill) + len(self.integers) + indicators + sum(len(levels) for _, levels in self.kept)
+        encoded = 0 if self.encoding is None else self.encoding.width
+        return len(self.fill) + len(self.integers) + indicators + sum(len(of) for _, of in self.kept) + encoded
+
+    def training_matrix(self, rows: Array) -> Array:
+        """Return training rows as `matrix` does, but each encoded by the labels of other training rows."""
+        matrix = self.matrix(rows)
+        if self.encoding is not None:
+            numbers, encoded = self._own_encoding
+            matrix[:, -self.encoding.width :] = encoded[np.searchsorted(numbers, rows)]
+        return matrix
 
     def matrix(self, rows: Array) -> Array:
         """Return rows as float32 (len(rows), d); any rows may be asked for.
 
-        The columns are numbers, integer levels, indicators of missing numbers, and one-hot levels, in this order.
+        The columns are numbers, integer levels, indicators of missing numbers, one-hot levels, and target encodings, in
+        this order.
         """
         numbers, ids = self._numbers_and_levels(rows)
         blocks = [numbers if self.keep_nan else np.where(np.isnan(numbers), self.fill, numbers)]
@@ -81,6 +111,7 @@ class FlatRows:
         if not self.keep_nan:
             blocks.append(np.isnan(numbers[:, self.indicated]))
         blocks += [ids[:, column, None] == levels for column, levels in self.kept]
+        blocks += [] if self.encoding is None else [self.encoding.values(ids)]
         return np.concatenate([np.asarray(block, dtype=np.float32) for block in blocks], axis=1)
 
     def _numbers_and_levels(self, rows: Array) -> tuple[Array, Array]:

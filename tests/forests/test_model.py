@@ -30,7 +30,7 @@ ALL = np.arange(N)
 
 
 def grown(model, log_shift=(0.0, 0.0), examples=TABLE, stop=ALL[300:], limits=LIMITS):
-    flat = model.rows(examples, ALL[:300])
+    flat = model.rows(examples, ALL[:300], 0)
     rows = Rows(flat.matrix(ALL[:300]), examples.y[:300])
     held = Rows(flat.matrix(stop), examples.y[stop])
     trees = model.grow(flat, rows, held, np.asarray(log_shift), limits, seed=3)
