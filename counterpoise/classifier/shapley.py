@@ -229,14 +229,22 @@ class _MixedLogOdds:
         return odds[np.arange(len(odds)), np.repeat(explained, shape[1] * shape[2])].reshape(shape)
 
     def _network_logits(self, networks: Any, x: Any) -> list[Array]:
-        """Return the logits of the members that are networks, (N M K, units) each. Equal mixed rows go through once."""
-        n, (m, k, d) = rows_in(x), self.game.masks.shape
-        masks = np.broadcast_to(self.game.masks, (n, m, k, d)).reshape(-1, d)
-        rows, base = np.repeat(np.arange(n), m * k), np.tile(np.repeat(np.arange(m), k), n)
-        mixed = self.columns.mixed(take(x, rows), take(self.base, base), masks)
-        each = [np.ascontiguousarray(part).reshape(len(masks), -1).view(np.uint8) for part in leaves(mixed)]
-        whole = np.ascontiguousarray(np.concatenate(each, axis=1))
-        _, first, of_row = np.unique(whole.view(f"V{whole.shape[1]}").ravel(), return_index=True, return_inverse=True)
-        mixed, size = take(mixed, first), chunk_rows(mixed)
-        parts = [networks(take(mixed, slice(i, i + size))) for i in range(0, len(first), size)]
-        return [np.concatenate(z)[of_row] for z in zip(*parts, strict=True)]
+        """Return the logits of the members that are networks, (N M K, units) each, at most `AT_ONCE` rows at once."""
+        _, k, d = self.game.masks.shape
+        masks, parts = self.game.masks.reshape(-1, d), []
+        for start in range(0, rows_in(x) * len(masks), AT_ONCE):
+            number = np.arange(start, min(start + AT_ONCE, rows_in(x) * len(masks)))
+            row, mask = np.divmod(number, len(masks))
+            mixed = self.columns.mixed(take(x, row), take(self.base, mask // k), masks[mask])
+            parts.append(_logits_of_different_rows(networks, mixed))
+        return [np.concatenate(z) for z in zip(*parts, strict=True)]
+
+
+def _logits_of_different_rows(networks: Any, rows: Any) -> list[Array]:
+    """Return the logits of encoded rows (n, units) for each network. Equal rows go through the networks once."""
+    each = [np.ascontiguousarray(part).reshape(rows_in(rows), -1).view(np.uint8) for part in leaves(rows)]
+    whole = np.ascontiguousarray(np.concatenate(each, axis=1))
+    _, first, of_row = np.unique(whole.view(f"V{whole.shape[1]}").ravel(), return_index=True, return_inverse=True)
+    different, size = take(rows, first), chunk_rows(rows)
+    parts = [networks(take(different, slice(i, i + size))) for i in range(0, len(first), size)]
+    return [np.concatenate(z)[of_row] for z in zip(*parts, strict=True)]
