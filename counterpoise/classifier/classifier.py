@@ -236,8 +236,8 @@ class Classifier:
 
         For rows of a table, the effects are Shapley values. They are exact for up to 8 columns, and for boosted trees
         of two classes with any number of columns; otherwise they are sampled. The effects of a row sum to its log-odds
-        minus the mean log-odds of the background rows. With more than two classes, the log-odds are for the most
-        probable class of the row. To find the most important columns over many rows, use `cp.explain`.
+        minus the mean log-odds of the background rows. To find the most important columns over many rows, use
+        `cp.explain`.
 
         For images, the result is heat maps by integrated gradients (see `classifier.heat_maps`). The effects of an
         image sum to the mean log-odds of the networks minus the log-odds for an image of its mean color.
@@ -248,8 +248,8 @@ class Classifier:
         Args:
             x: Rows of a table or an array (N, d), images or texts, as in `predict`.
             background: For tables, rows to compare with; 32 of them are drawn. None: the rows in `x`.
-            label: For images, the class or label whose log-odds are explained. None: the positive class of two classes,
-                otherwise the most probable class of each image.
+            label: The class or label whose log-odds are explained. None: the positive class of two classes, otherwise
+                the most probable class or label of each row.
             seed: Seed of the random draws.
 
         Returns:
@@ -258,8 +258,7 @@ class Classifier:
             For texts: `words`, their `effects`, and `strongest(4)`.
 
         Raises:
-            OptionError: The rows are a table or texts with several labels per row, or `x` is a single row without
-                `background`.
+            OptionError: `label` is unknown, or `x` is a single row without `background`.
         """
         from counterpoise.classifier.explaining import explain_single_rows
 

@@ -69,9 +69,10 @@ def _warn_of_weights(scores: Mapping[str, Array]) -> None:
     weight = scores.get("guarantee_weight" if "guarantee_log_p" in scores else "weight")
     if weight is not None and len(np.unique(weight[weight > 0])) > 1:
         warnings.warn(
-            "The rows that support a guarantee have unequal weights (sample_weight=), but a guarantee counts each of "
-            "these rows once. It is therefore valid only for new rows without weights. If the weights correct how the "
-            "rows were sampled, do not rely on it.",
+            "The rows that support a guarantee (confidence= or review_alpha=) have unequal weights (sample_weight=), "
+            "but a guarantee counts each of these rows once. It is therefore valid only for new rows without weights. "
+            "If a weight is a number of independent cases, pass each case as a row of its own. If the weights correct "
+            "how the rows were sampled, do not rely on the guarantee.",
             UserWarning,
             stacklevel=4,
         )

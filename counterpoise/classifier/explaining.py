@@ -11,14 +11,17 @@ from counterpoise.classifier.heat_maps import heat_maps, is_picture
 from counterpoise.classifier.shapley import explain_rows
 from counterpoise.classifier.text_reasons import explain_texts, reads_text
 from counterpoise.core.errors import OptionError
+from counterpoise.core.progress import Progress
 from counterpoise.core.structure import leaves
 
 
-def explain_single_rows(clf: Any, x: Any, background: Any, label: Any, seed: int) -> Any:
+def explain_single_rows(
+    clf: Any, x: Any, background: Any, label: Any = None, seed: int = 0, progress: Progress | None = None
+) -> Any:
     """Return the explanation of rows that suits what the classifier takes (see `Classifier.explain`).
 
-    Images get heat maps, texts the effect of words, and tables Shapley values of columns. `label` is for images alone,
-    `background` and `seed` are for tables alone.
+    Images get heat maps, texts the effect of words, and tables Shapley values of columns. `background`, `seed`
+    and `progress` are for tables alone.
 
     Raises:
         OptionError: The classifier has a class per element, or an argument is for another kind of rows.
@@ -34,8 +37,6 @@ def explain_single_rows(clf: Any, x: Any, background: Any, label: Any, seed: int
         raise OptionError(f"background= is for tables, but this classifier takes {what}. Remove background=.")
     if pictures:
         return heat_maps(clf, clf.encoded(x), label)
-    if label is not None:
-        raise OptionError("label= is for images, but this classifier takes no images. Remove label=.")
     if texts:
-        return explain_texts(clf, clf.encoded(x))
-    return explain_rows(clf, x, background, seed=seed)
+        return explain_texts(clf, clf.encoded(x), label)
+    return explain_rows(clf, x, background, label=label, seed=seed, progress=progress)

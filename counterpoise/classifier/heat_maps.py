@@ -18,8 +18,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from counterpoise.classifier.raw_columns import explained_codes
 from counterpoise.core.errors import ModelError, OptionError
-from counterpoise.core.label_names import find_label
 from counterpoise.core.structure import leaves, mapped, rows_in, take
 from counterpoise.networks.weights import note_backend_use
 
@@ -53,7 +53,9 @@ def heat_maps(clf: Any, encoded: Any, label: Any = None) -> Array:
             "Heat maps need a classifier for images (height, width, channels). For tables, use clf.explain, which "
             "returns the effect of each column."
         )
-    codes = _explained_codes(clf, encoded, label)
+    codes = explained_codes(
+        clf, label, rows_in(encoded), lambda: clf.decide_from_logits(clf.encoded_logits(encoded)).proba
+    )
     note_backend_use()
     effects, out = _effects_function(clf), []
     values = max(int(np.prod(part.shape[1:])) for part in leaves(encoded))
@@ -76,24 +78,6 @@ def is_picture(tensor: Any) -> bool:
     """
     shape = tuple(tensor.shape)
     return len(shape) == 3 or (len(shape) == 4 and shape[-1] in (1, 3))
-
-
-def _explained_codes(clf: Any, encoded: Any, label: Any) -> Array:
-    """Return the code of the class or label to explain for each row, int32 (N,).
-
-    A given `label` is used for all rows; an unknown one raises an OptionError. Without a label, two classes give code
-    1, and otherwise each row gives its most probable class or label.
-    """
-    classes = clf.classes_.tolist()
-    if label is not None:
-        code = find_label(label, classes)
-        if code is None:
-            raise OptionError(f"label is {label!r}. Expected one of {', '.join(map(str, classes[:8]))}.")
-        return np.full(rows_in(encoded), code, np.int32)
-    if len(classes) == 2 and not clf.target.independent:
-        return np.ones(rows_in(encoded), np.int32)
-    proba = clf.decide_from_logits(clf.encoded_logits(encoded)).proba
-    return np.asarray(proba.argmax(axis=1), np.int32)
 
 
 def _effects_function(clf: Any) -> Callable[[Any, Array], Array]:

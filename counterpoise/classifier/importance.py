@@ -65,6 +65,11 @@ def explain(
         ['x0']
     """
     check_classifier(clf, "explain")
+    if clf.target.many_per_row:
+        raise OptionError(
+            "cp.explain measures the importance of columns only for one class per row, but this classifier has "
+            f"{clf.target.what}. To explain single rows of several labels, use clf.explain(x, label=...)."
+        )
     _column_sets(ExplainedColumns.of(clf).names, together)  # an unknown column is an error before the rows are read
     check_int(permutations, "permutations")
     check_int(resamples, "resamples", 2)  # an interval needs two draws

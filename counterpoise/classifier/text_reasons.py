@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.classifier.raw_columns import check_one_class, log_odds
+from counterpoise.classifier.raw_columns import explained_codes, explained_label_names, log_odds
 
 Array = np.ndarray
 #: Texts that go through the networks at once.
@@ -29,24 +29,26 @@ class TextReasons:
         words: The different words of each text, between blanks, in order of appearance.
         effects: float64, one for each of these words.
         log_odds: float64 (N,), of the whole text.
-        explained: int (N,), code of the class whose log-odds they are: with two classes the positive one, with more the
-            most probable.
+        explained: int (N,), code of the class or label whose log-odds they are (see `raw_columns.explained_codes`).
+        labels: Of several labels per row, the names of the explained ones (N,); None: one class per row.
     """
 
     words: tuple[tuple[str, ...], ...]
     effects: tuple[Array, ...]
     log_odds: Array
     explained: Array
+    labels: tuple[str, ...] | None = None
 
     def strongest(self, count: int) -> Any:
         """Return the strongest words of each text as a polars frame.
 
-        Its columns are `reason_1`, `reason_1_effect`, and so on.
+        Its columns are `reason_1`, `reason_1_effect`, and so on; with several labels per row, `reason_label` comes
+        first and names the explained label.
         The frame has one row per text. The largest absolute effect is first; a text with fewer words has nulls.
         """
         import polars as pl
 
-        names: dict[str, list[Any]] = {}
+        names: dict[str, list[Any]] = {} if self.labels is None else {"reason_label": list(self.labels)}
         orders = [np.argsort(-np.abs(effects), kind="stable")[:count] for effects in self.effects]
         for k in range(count):
             chosen = [(words, effects, order[k] if k < len(order) else None)
@@ -62,15 +64,14 @@ def reads_text(inputs: Any) -> bool:
     return str(getattr(inputs, "dtype", "")) == "string" and len(inputs.shape) <= 2
 
 
-def explain_texts(clf: Any, texts: Array) -> TextReasons:
+def explain_texts(clf: Any, texts: Array, label: Any = None) -> TextReasons:
     """Return the effect of each word of each text (see `Classifier.explain`).
 
-    `texts` has the shape (N,) or (N, 1).
+    `texts` has the shape (N,) or (N, 1). `label` is the class or label to explain.
     """
-    check_one_class(clf)
     plain = [str(text) for text in np.asarray(texts).reshape(-1)]
     whole = _text_log_odds(clf, plain, texts)
-    explained = whole.argmax(axis=1) if whole.shape[1] > 2 else np.ones(len(whole), int)
+    explained = explained_codes(clf, label, len(whole), lambda: whole)
     own = whole[np.arange(len(whole)), explained]
     words = tuple(tuple(dict.fromkeys(text.split())) for text in plain)
     # Each text without one of its words; `of_text` contains the number of the whole text.
@@ -80,7 +81,9 @@ def explain_texts(clf: Any, texts: Array) -> TextReasons:
     odds = _text_log_odds(clf, shorter, texts) if shorter else np.zeros((0, whole.shape[1]))
     effects = own[of_text] - odds[np.arange(len(odds)), explained[of_text]]
     ends = np.cumsum([len(each) for each in words])
-    return TextReasons(words, tuple(np.split(effects, ends[:-1])), own, explained)
+    return TextReasons(
+        words, tuple(np.split(effects, ends[:-1])), own, explained, explained_label_names(clf, explained)
+    )
 
 
 def _text_log_odds(clf: Any, texts: list[str], like: Array) -> Array:

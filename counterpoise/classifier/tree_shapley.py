@@ -20,6 +20,7 @@ import keras
 import numpy as np
 
 from counterpoise.classifier.raw_columns import log_odds
+from counterpoise.core.rule import Rule
 from counterpoise.forests.row_layer import TreeRows
 from counterpoise.forests.tree_layer import TreeEnsemble
 from counterpoise.forests.trees import MOST
@@ -66,6 +67,8 @@ def tree_effects(clf: Any, rows: Any, base: Any, width: int) -> Array | None:
     Args:
         clf: The classifier. rows, base: Encoded rows, explained and of the background. width: Raw columns.
     """
+    if not isinstance(clf.rule, Rule):
+        return None
     # One booster has two layers, and its calibrator one slope; other calibrators have none, so (0, 1) is refused.
     layers = [layer for layer in clf.members._flatten_layers() if isinstance(layer, (TreeRows, TreeEnsemble))]
     calibrator = clf.rule.calibrator or {"slopes": [1.0]}
@@ -74,10 +77,10 @@ def tree_effects(clf: Any, rows: Any, base: Any, width: int) -> Array | None:
     tree_rows, trees = sorted(layers, key=lambda layer: isinstance(layer, TreeEnsemble))
     if not isinstance(trees, TreeEnsemble) or trees.link != "logit" or trees.classes * trees.outputs != 1:
         return None
-    paths = _leaf_paths(trees, _raw_columns_of_numbers(tree_rows), calibrator["slopes"][0] * trees.scale)
+    paths = _leaf_paths(trees, raw_columns_of_numbers(tree_rows), calibrator["slopes"][0] * trees.scale)
     if not len(paths.value):
         return None
-    of_rows, of_base = (paths.passes(_tested_columns(tree_rows, trees, x)) for x in (rows, base))
+    of_rows, of_base = (paths.passes(tested_columns(tree_rows, trees, x)) for x in (rows, base))
     for x, passed in ((rows, of_rows), (base, of_base)):
         sums = np.logical_and.reduceat(passed, paths.leaves, axis=1) @ paths.value
         # The log-odds must be these sums plus a constant; a focal loss or a clipped probability changes that.
@@ -110,13 +113,13 @@ def _row_effects(paths: Paths, own: Array, base: Array, share: Array, width: int
     return np.bincount(paths.raw_column[part], weight * paths.value[leaf], minlength=width) / len(base)
 
 
-def _tested_columns(tree_rows: TreeRows, trees: TreeEnsemble, x: Any) -> Array:
+def tested_columns(tree_rows: TreeRows, trees: TreeEnsemble, x: Any) -> Array:
     """Return encoded rows as the columns that the tests of the trees compare, float32 (N, C)."""
     tensors = keras.tree.map_structure(keras.ops.convert_to_tensor, x)
     return np.asarray(keras.ops.convert_to_numpy(trees.tested_columns(tree_rows(tensors))))
 
 
-def _raw_columns_of_numbers(tree_rows: TreeRows) -> Array:
+def raw_columns_of_numbers(tree_rows: TreeRows) -> Array:
     """Return the raw column of each number in the row that trees read, int64 (d,).
 
     The order is that of `TreeRows`. The parts of a time stamp and the indicator of missing values belong to the column

@@ -28,6 +28,7 @@ from counterpoise.cli.trust import trusted_objects
 from counterpoise.core.errors import OptionError
 from counterpoise.core.files import write_text
 from counterpoise.core.keras_import import import_keras_quietly
+from counterpoise.core.progress import progress_bar
 
 NAME = "predict"
 #: Patterns of a cell that a spreadsheet runs, by its first character, unless it is a number.
@@ -126,7 +127,10 @@ def command(
     if reasons is not None:
         if pictures:
             raise OptionError("--reasons is for tables, but the rows are images. Remove --reasons.")
-        table = table.hstack(clf.explain(data, background).strongest(reasons))
+        from counterpoise.classifier.explaining import explain_single_rows
+
+        with progress_bar(unit="rows") as progress:
+            table = table.hstack(explain_single_rows(clf, data, background, progress=progress).strongest(reasons))
     text = _with_formulas_escaped(_with_truths_as_text(table), spreadsheet).write_csv()
     if out is None:
         write_data(text)

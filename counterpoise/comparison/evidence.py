@@ -16,6 +16,7 @@ from counterpoise.comparison.costs import COST
 from counterpoise.comparison.significance import Difference, correlated_t, from_draws
 from counterpoise.comparison.verdict import Interval
 from counterpoise.metrics.catalog import METRICS
+from counterpoise.metrics.decision_scores import share_weights
 from counterpoise.metrics.intervals import (
     corrected_error,
     f1_interval,
@@ -36,7 +37,7 @@ Counts = Mapping[str, Mapping[str, Any]]
 ROPE = 0.01
 #: Confidence of the intervals.
 LEVEL = 0.95
-#: Scores that are those of the pooled counts of all folds, if there are counts.
+#: Scores that are those of the pooled counts of all folds, if there are counts of two classes.
 POOLED = ("f1", "precision")
 
 
@@ -51,7 +52,7 @@ class Evidence:
         simplicity: Strategies, simplest first.
         reference: The strategy that others are compared with.
         draws: Paired bootstrap draws that replace the t-tests, or None.
-        counts: strategy -> suffix of the decision keys -> float64 (J, 2, 2), or empty.
+        counts: strategy -> suffix of the decision keys -> float64 (J, C, C), or empty.
         least_cost: The least possible cost of a decision, where the range of the cost per case begins.
     """
 
@@ -73,7 +74,7 @@ class Evidence:
         values = self.scores[strategy].get(metric, np.empty(0))
         base, suffix = _base_and_suffix(metric)
         matrices = self.counts.get(strategy, {}).get(suffix)
-        if matrices is None or base not in POOLED:
+        if not _is_pooled(base, matrices):
             return values
         m = np.asarray(matrices, dtype=np.float64)
         tp, fp, fn = m[:, 1, 1], m[:, 0, 1], m[:, 1, 0]
@@ -121,20 +122,19 @@ def score_interval(evidence: Evidence, strategy: str, key: str) -> Interval:
     """Return mean, interval and fold scores of one score (metric `key`) of a strategy.
 
     F1 and precision come from pooled confusion counts, if there are any. Other scores take bootstrap draws, if there
-    are any, except a recall or specificity of exactly 0 or 1. Everything else takes the spread over the folds.
+    are any, except a share of exactly 0 or 1. Everything else takes the spread over the folds.
     """
     values, metric = evidence.scores[strategy][key], METRICS[key]
     mean, folds = evidence.mean(strategy, key), tuple(values.tolist())
     base, suffix = _base_and_suffix(key)
     matrices = evidence.counts.get(strategy, {}).get(suffix)
-    if matrices is not None and base in POOLED:
+    if _is_pooled(base, matrices):
         return _pooled_interval(evidence, base, values, np.asarray(matrices, dtype=np.float64))
-    truth = {"specificity": 0, "recall": 1}.get(base)  # the true class whose rows the score is a share of
     trials = None
-    if matrices is not None and truth is not None:
-        trials = round(_counts_per_repeat(evidence, values, matrices)[truth].sum())
+    if matrices is not None and mean in (0.0, 1.0):
+        trials = _rows_of_share(_counts_per_repeat(evidence, values, matrices), base)
     draws = evidence.draws_of(strategy, key)
-    if draws is not None and not (trials and mean in (0.0, 1.0)):  # where a bootstrap has no width
+    if draws is not None and not trials:  # a bootstrap has no width at 0 and 1
         low, high = percentile(draws, LEVEL)
         return Interval(mean, min(low, mean), max(high, mean), folds)  # a skewed bootstrap may leave its center out
     lowest = evidence.least_cost if key == COST else metric.low
@@ -151,10 +151,25 @@ def _base_and_suffix(key: str) -> tuple[str, str]:
     return key.removesuffix(suffix), suffix
 
 
-def _counts_per_repeat(evidence: Evidence, values: Array, matrices: Any) -> Array:
-    """Return the confusion counts of one pass over the rows, float64 (2, 2), [true, decided].
+def _is_pooled(base: str, matrices: Any) -> bool:
+    """Return whether a score is that of pooled counts, which `matrices` (J, C, C) or None contain."""
+    return base in POOLED and matrices is not None and np.shape(matrices)[1:] == (2, 2)
 
-    `matrices` (J, 2, 2) are summed over the folds and divided by the repeats, which judge the same rows again.
+
+def _rows_of_share(counts: Array, base: str) -> int | None:
+    """Return how many rows a score is a share of, from counts (C, C); None if it is no share.
+
+    Of a mean over classes it is the number of rows with the same variance (Kish).
+    """
+    each = share_weights(counts).get(base)
+    square = 0.0 if each is None else float((counts * each**2).sum())
+    return None if each is None or square <= 0 else round(float((counts * each).sum()) ** 2 / square)
+
+
+def _counts_per_repeat(evidence: Evidence, values: Array, matrices: Any) -> Array:
+    """Return the confusion counts of one pass over the rows, float64 (C, C), [true, decided].
+
+    `matrices` (J, C, C) are summed over the folds and divided by the repeats, which judge the same rows again.
     """
     return np.asarray(matrices, dtype=np.float64).sum(axis=0) / max(1, len(values) // evidence.folds)
 

@@ -81,8 +81,8 @@ def assess(
             (folds=1).
         draws: For time or group splits: strategy -> metric -> float (B,), paired bootstrap draws
             (`metrics.bootstrap.cluster_draws`), which replace the t-tests for the metrics they contain.
-        counts: Two classes: strategy -> "", "_default" or "_uncorrected" -> (R K, 2, 2) confusion matrices
-            [true, decided]. F1 and precision are then those of the pooled counts.
+        counts: Strategy -> "", "_default" or "_uncorrected" -> (R K, C, C) confusion matrices [true, decided]. With
+            two classes, F1 and precision are then those of the pooled counts.
         external: External models. They are ranked, but win only if significantly better than the best other model.
         unfinished: Strategies whose training ended while they still improved: nothing is called better than one of
             them if it is the reference, or the best Counterpoise model that an external model is compared with.

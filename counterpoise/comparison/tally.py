@@ -72,13 +72,13 @@ def fold_counts(results: Sequence[FoldResult], examples: Examples) -> dict[str, 
 
 
 def pooled_counts(counts: Mapping[str, Mapping[str, Array]], examples: Examples) -> dict[str, Mapping[str, Array]]:
-    """Return the counts (strategy -> `fold_counts`) that F1 and precision are pooled from: those of two classes.
+    """Return the counts (strategy -> `fold_counts`) that intervals are made from.
 
     Elements of a row are not independent, so their counts must not be pooled for intervals.
     """
     if target_of(examples).per_element:
         return {}
-    return {name: tables for name, tables in counts.items() if tables and tables[""].shape[1:] == (2, 2)}
+    return {name: tables for name, tables in counts.items() if tables}
 
 
 def strategy_row(

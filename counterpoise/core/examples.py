@@ -76,6 +76,8 @@ class Examples:
         units: What is decided where one decision is for several rows; None: each row is decided. Rows of one unit are
             also of one group.
         names: What each row is called, the name of its file, text (N,); None: it is known by its number.
+        kept_labels: Of several labels, bool: which of the labels that were given are among `classes`, in their order;
+            None: all.
     """
 
     x: Any
@@ -96,6 +98,7 @@ class Examples:
     kind: str = "one_of"
     amount: Array | None = None
     by: Mapping[str, Array] | None = None
+    kept_labels: Array | None = None
 
     def __len__(self) -> int:
         return len(self.y)

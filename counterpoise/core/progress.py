@@ -1,6 +1,7 @@
-"""The progress of training for the user: a bar on standard error, and the rounds of each network as lines of text.
+"""The progress of long work for the user: a bar on standard error, and the rounds of each network as lines of text.
 
-`fit`, `compare` and `distill` show the bar; `fit(verbose=2)` prints `rounds_text`. What is reported changes no result.
+`fit`, `compare`, `distill` and `predict --reasons` show the bar; `fit(verbose=2)` prints `rounds_text`. What is
+reported changes no result.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 from counterpoise.core.checks import check_choice
 from counterpoise.core.terminal_text import terminal_text
 
-#: A function that is called with (what is done, steps done, steps in total).
+#: A function that is called with (what is done, steps or rows done, and how many there are).
 Progress = Callable[[str, int, int], None]
 #: Characters of a line from which the bar also shows the time so far.
 ROOMY = 80
@@ -47,11 +48,12 @@ def _number_text(value: float | Sequence[float]) -> str:
 
 
 @contextlib.contextmanager
-def progress_bar(verbose: Any = "auto") -> Iterator[Progress | None]:
+def progress_bar(verbose: Any = "auto", unit: str = "steps") -> Iterator[Progress | None]:
     """Yield a function to report progress to, or None when silent.
 
     Args:
         verbose: 0 or False is silent; 1, 2 or True always shows; "auto" shows when standard error is a terminal.
+        unit: What is counted.
     """
     check_choice(verbose, "verbose", (0, 1, 2, "auto"))
     if not (sys.stderr.isatty() if verbose == "auto" else verbose):
@@ -70,7 +72,7 @@ def progress_bar(verbose: Any = "auto") -> Iterator[Progress | None]:
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(),
-        TextColumn("{task.completed:.0f} of {task.total:.0f} steps"),
+        TextColumn(f"{{task.completed:.0f}} of {{task.total:.0f}} {unit}"),
         *([TimeElapsedColumn()] if console.width >= ROOMY else []), TextColumn("left"), TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns, console=console, transient=True) as bar:

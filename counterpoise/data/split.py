@@ -147,7 +147,10 @@ def without_rare_labels(examples: Examples, folds: int = 0) -> Examples:
     if kept.sum() < 2:
         raise SplitError(f"Fewer than two labels have enough rows. {' '.join(notes)}")
     classes = tuple(label for label, keep in zip(examples.classes, kept, strict=True) if keep)
-    return replace(examples, y=examples.y[:, kept], classes=classes, warnings=(*examples.warnings, *notes))
+    of_given = np.ones(len(kept), bool) if examples.kept_labels is None else examples.kept_labels.copy()
+    of_given[of_given] = kept
+    y, warnings = examples.y[:, kept], (*examples.warnings, *notes)
+    return replace(examples, y=y, classes=classes, warnings=warnings, kept_labels=of_given)
 
 
 def _groups_with_label(groups: Array, y: Array) -> list[int]:

@@ -111,7 +111,7 @@ class Grown:
 
     Attributes:
         model: A `lightgbm.Booster` or a forest of scikit-learn's kind; of several labels a list of boosters, or a
-            `several_labels.LabelForest`.
+            `several_labels.LabelForests`.
         rounds: Rounds of boosting, or trees.
         history: Numbers by round: "step" and "stop_loss", where there were stopping rows.
         ended: Whether the stopping rows ended it before the last round; None: there were none, or it is a forest.

@@ -21,7 +21,13 @@ from counterpoise.forests.conversion import layer_of
 from counterpoise.forests.fitting import Grown, Rows, check_options, grow_boosted, grow_forest
 from counterpoise.forests.row_layer import TreeRows
 from counterpoise.forests.rows import FlatRows
-from counterpoise.forests.several_labels import LabelForest, grow_boosters, grow_label_forest, layer_of_labels
+from counterpoise.forests.several_labels import (
+    LabelForests,
+    grow_boosters,
+    grow_label_forests,
+    labels_known_together,
+    layer_of_labels,
+)
 from counterpoise.forests.tree_layer import FLOOR, TreeEnsemble
 from counterpoise.forests.trees import MOST
 from counterpoise.networks.input_spec import spec_of
@@ -116,10 +122,10 @@ class TreeModel:
             )  # fmt: skip
         if self.monotone:  # scikit-learn takes the directions as an option
             own["monotonic_cst"] = self._monotone_directions(flat, log_shift)
-        most = leaves_for(2 * rows.y.shape[1] if several else len(log_shift))
+        most = _most_leaves(rows) if several else leaves_for(len(log_shift))
         options = {**FOREST, **({"max_leaf_nodes": most} if len(rows.y) > most else {}), **own}
         if several:
-            return grow_label_forest(rows, options, kind=self.name, trees=limits.steps, seed=seed)
+            return grow_label_forests(rows, options, kind=self.name, trees=limits.steps, seed=seed)
         return grow_forest(rows, options, kind=self.name, trees=limits.steps, seed=seed)
 
     def _monotone_directions(self, flat: FlatRows, log_shift: Array) -> list[int]:
@@ -165,7 +171,7 @@ class TreeModel:
         `prior` float64 (C,) or (L, 2) smooths the shares of a forest: it counts as one more tree.
         """
         x = np.clip(x, -MOST, MOST)
-        if isinstance(grown.model, LabelForest):
+        if isinstance(grown.model, LabelForests):
             return grown.model.logits(x, prior, FLOOR)
         if isinstance(grown.model, list):
             raws = [b.predict(x, raw_score=True, num_iteration=grown.rounds) for b in grown.model]
@@ -184,7 +190,7 @@ class TreeModel:
         The first one is the configuration of two layers (`TreeRows`, then trees) as JSON bytes, uint8. The others are
         the variables of the layers in order.
         """
-        several = isinstance(grown.model, (LabelForest, list))
+        several = isinstance(grown.model, (LabelForests, list))
         trees = layer_of_labels(grown, prior) if several else layer_of(grown.model, None if self.stops_early else prior)
         layers: list[keras.layers.Layer] = [TreeRows.of(flat), trees]
         text = json.dumps([_layer_settings(layer) for layer in layers])
@@ -210,15 +216,24 @@ class TreeModel:
         return keras.Model(inputs, logits, name="trees")
 
 
-def leaves_for(outputs: int) -> int:
+def leaves_for(outputs: int, trees: int = 1) -> int:
     """Return the most leaves of a tree with `outputs` numbers per leaf; 300 trees then take about 20 MB at most.
 
+    `trees` is how many trees the file contains for each tree of a forest.
+
     Example:
-        >>> leaves_for(2), leaves_for(28)
-        (1024, 264)
+        >>> leaves_for(2), leaves_for(28), leaves_for(1, 14)
+        (1024, 264, 146)
     """
     # A node takes 12 bytes (column, threshold, left child) and 4 bytes for each number.
-    return min(LEAVES, max(2, 32 * LEAVES // (12 + 4 * outputs)))
+    return min(LEAVES, max(2, 32 * LEAVES // (trees * (12 + 4 * outputs))))
+
+
+def _most_leaves(rows: Rows) -> int:
+    """Return the most leaves of a tree for several labels: of one forest over all of them, or of trees of each."""
+    labels = rows.y.shape[1]
+    together = [len(each) for each, _ in labels_known_together(rows)] == [labels]
+    return leaves_for(2 * labels) if together else leaves_for(1, labels)
 
 
 def check_sizes(layer: TreeEnsemble, shapes: Sequence[tuple[int, ...]]) -> None:

@@ -1,8 +1,9 @@
-"""Trees for several labels per row, each 1, 0 or not known (-1): boosters that grow in step, and one forest for all.
+"""Trees for several labels per row, each 1, 0 or not known (-1): boosters that grow in step, and forests.
 
 Boosters, one for each label, grow round by round together, so that all of them end at the round whose mean log loss
-over the labels is the lowest, and become one layer. A forest has one set of trees whose leaves hold the shares of every
-label: what a split gains is the mean over the labels, so that rare ones borrow from those they occur with.
+over the labels is the lowest, and become one layer. Labels that are known in the same rows share one forest, whose
+leaves hold the shares of each: what a split gains is the mean over these labels, so that rare ones borrow from those
+they occur with. A forest is grown on the rows where its labels are known, so that missing labels teach nothing.
 `TreeModel` calls these in the place of `fitting` and `conversion.layer_of` if labels are (N, L).
 """
 
@@ -29,9 +30,6 @@ from counterpoise.forests.tree_layer import TreeEnsemble
 from counterpoise.forests.trees import assembled
 
 Array = np.ndarray
-
-#: How a forest counts a label that is not known: as a class of its own, which no probability counts.
-NOT_KNOWN_CODE = 2
 
 
 def grow_boosters(
@@ -97,58 +95,82 @@ def _stop_loss_metric(stop: Rows, log_shift: Array) -> Any:
 
 @dataclass(frozen=True)
 class LabelForest:
-    """A forest over several labels, and what its leaves count.
+    """A forest over the labels that are known in the same rows, and what its leaves count.
 
     Attributes:
-        forest: Of scikit-learn, fitted on codes (N, L): 0, 1, and 2 where a label is not known.
-        odds: float64 (L,), weight of a row with the label over that of one without; leaves are counted under it, as
+        labels: int (G,), which labels these are.
+        forest: Of scikit-learn, fitted on the rows where they are known, with codes (n, G).
+        odds: float64 (G,), weight of a row with the label over that of one without; leaves are counted under it, as
             those of a forest with class weights are.
     """
 
+    labels: Array
     forest: Any
     odds: Array
 
-    def leaves(self, number: int) -> Array:
-        """Return shares with each label, then without it, of each node of tree `number`: float64 (nodes, 2 L).
-
-        The two sum to the share of the leaf's rows where the label is known.
-        """
-        one, labels = self.forest.estimators_[number], len(self.odds)
-        classes = one.classes_ if labels > 1 else [one.classes_]
-        # Shares of the codes 0, 1 and 2 (not known); a tree that saw no row of a code lacks it.
-        shares = np.zeros((one.tree_.node_count, labels, 3))
-        for label in range(labels):
-            shares[:, label, np.asarray(classes[label], int)] = one.tree_.value[:, label, : len(classes[label])]
-        known = shares[..., :2].sum(axis=2)
+    def shares(self, number: int) -> Array:
+        """Return the share with each label in each node of tree `number`, float64 (nodes, G)."""
+        classes = self.forest.classes_ if len(self.labels) > 1 else [self.forest.classes_]
+        counts = self.forest.estimators_[number].tree_.value
+        shares = np.zeros((len(counts), len(self.labels), 2))
+        for i, codes in enumerate(classes):  # a label that all rows have, or none, has one code
+            shares[:, i, np.asarray(codes, int)] = counts[:, i, : len(codes)]
         positive = self.odds * shares[..., 1]
-        counted = positive + shares[..., 0]
-        share = np.divide(positive, counted, out=np.zeros_like(counted), where=counted > 0)
-        return np.concatenate([known * share, known * (1 - share)], axis=1)
+        return np.asarray(positive / (positive + shares[..., 0]))
+
+
+@dataclass(frozen=True)
+class LabelForests:
+    """One forest for each set of labels that are known in the same rows; all have equally many trees.
+
+    Attributes:
+        forests: The forests. A label that no row knows is in none of them, and has its prior.
+    """
+
+    forests: tuple[LabelForest, ...]
 
     def logits(self, x: Array, prior: Array, floor: float) -> Array:
         """Return the log-odds of each label, float64 (N, L), with the prior as one more tree.
 
         `prior` is (L, 2). Mean probabilities are kept between `floor` and 1 - `floor`.
         """
-        leaf = self.forest.apply(x)
-        total = np.tile(_with_then_without(prior), (len(x), 1))
-        for number in range(leaf.shape[1]):
-            total += self.leaves(number)[leaf[:, number]]
-        p = np.clip(total / (leaf.shape[1] + 1), floor, 1 - floor)
-        return np.log(p[:, : len(prior)]) - np.log(p[:, len(prior) :])
+        p = np.tile(np.asarray(prior, np.float64)[:, 1], (len(x), 1))
+        for one in self.forests:
+            leaf = one.forest.apply(x)
+            for number in range(leaf.shape[1]):
+                p[:, one.labels] += one.shares(number)[leaf[:, number]]
+            p[:, one.labels] /= leaf.shape[1] + 1
+        p = np.clip(p, floor, 1 - floor)
+        return np.log(p) - np.log(1 - p)
 
 
-def grow_label_forest(rows: Rows, options: Mapping[str, Any], *, kind: str, trees: int, seed: int) -> Grown:
-    """Grow a forest over several labels; the gain of a split is averaged over the labels.
+def labels_known_together(rows: Rows) -> list[tuple[Array, Array]]:
+    """Return each set of labels that are known in the same rows, int (G,), and these rows, bool (N,).
+
+    Rows of weight 0 and labels that no row knows are left out.
+
+    Example:
+        >>> [labels for labels, _ in labels_known_together(Rows(np.ones((2, 1)), np.array([[1, 0, -1], [0, 1, 1]])))]
+        [array([0, 1]), array([2])]
+    """
+    counted = np.ones(len(rows.y), bool) if rows.sample_weight is None else np.asarray(rows.sample_weight) > 0
+    groups: dict[bytes, list[int]] = {}
+    for label, known in enumerate(((rows.y >= 0) & counted[:, None]).T):
+        if known.any():
+            groups.setdefault(known.tobytes(), []).append(label)
+    return [(np.array(labels), (rows.y[:, labels[0]] >= 0) & counted) for labels in groups.values()]
+
+
+def grow_label_forests(rows: Rows, options: Mapping[str, Any], *, kind: str, trees: int, seed: int) -> Grown:
+    """Grow a forest for each set of labels that are known in the same rows; a split gains the mean over its labels.
 
     Args:
         rows: With y (N, L), weights (N, L) of rows and labels, or None, and the user's weights of the rows.
         options: Parameters of scikit-learn's forest.
         kind: "forest" or "extra_trees" (see `grow_forest`).
-        trees: How many.
+        trees: How many, of each forest.
         seed: Of all that is random.
     """
-    codes = np.where(rows.y < 0, NOT_KNOWN_CODE, rows.y)
     own = np.ones(len(rows.y)) if rows.sample_weight is None else rows.sample_weight
     odds = np.ones(rows.y.shape[1])
     if rows.weights is not None:
@@ -156,26 +178,26 @@ def grow_label_forest(rows: Rows, options: Mapping[str, Any], *, kind: str, tree
         each = rows.weights / np.where(own > 0, own, 1.0)[:, None]
         both = [[each[(rows.y[:, i] == code) & (own > 0), i] for code in (0, 1)] for i in range(len(odds))]
         odds = np.array([b.mean() / a.mean() if len(a) and len(b) and a.mean() > 0 else 1.0 for a, b in both])
-    forest = fitted_forest(
-        Rows(rows.x, codes[:, 0] if codes.shape[1] == 1 else codes, rows.sample_weight), options, kind=kind,
-        trees=trees, seed=seed,
-    )  # fmt: skip
-    return Grown(LabelForest(forest, odds), trees, {})
+    forests = []
+    for labels, known in labels_known_together(rows):
+        codes = rows.y[np.ix_(known, labels)]
+        weights = None if rows.sample_weight is None else rows.sample_weight[known]
+        taken = Rows(rows.x[known], codes[:, 0] if len(labels) == 1 else codes, weights)
+        forest = fitted_forest(taken, options, kind=kind, trees=trees, seed=seed)
+        forests.append(LabelForest(labels, forest, odds[labels]))
+    return Grown(LabelForests(tuple(forests)), trees, {})
 
 
 def layer_of_labels(grown: Grown, prior: Array, **kwargs: Any) -> TreeEnsemble:
     """Return a Keras layer that computes the logits (N, L) of boosters or of a forest over several labels.
 
     Args:
-        grown: What `grow_boosters` or `grow_label_forest` gave.
+        grown: What `grow_boosters` or `grow_label_forests` gave.
         prior: float64 (L, 2), shares of each label without and with it, one more tree of a forest.
         **kwargs: Of the layer.
     """
-    if isinstance(grown.model, LabelForest):
-        forest = grown.model.forest
-        each = [tree_of_sklearn(one.tree_, grown.model.leaves(i)) for i, one in enumerate(forest.estimators_)]
-        trees = assembled([*each, tree_of_leaf(_with_then_without(prior))], forest.n_features_in_)
-        return TreeEnsemble.of(trees, scale=1.0 / (len(each) + 1), link="odds", **kwargs)
+    if isinstance(grown.model, LabelForests):
+        return _layer_of_forests(grown.model.forests, grown.rounds, np.asarray(prior), **kwargs)
     each_label = [trees_of_booster(booster, grown.rounds) for booster in grown.model]
     # A booster that ended early adds nothing in later rounds.
     nothing = tree_of_leaf(np.zeros(1))
@@ -187,6 +209,24 @@ def layer_of_labels(grown: Grown, prior: Array, **kwargs: Any) -> TreeEnsemble:
     return TreeEnsemble.of(assembled(in_turn, width), classes=len(each_label), scale=scale, **kwargs)
 
 
-def _with_then_without(prior: Array) -> Array:
-    """Return a prior (L, 2) as shares with each label, then without it: float64 (2 L,), as `LabelForest.leaves`."""
-    return np.concatenate([np.asarray(prior)[:, 1], np.asarray(prior)[:, 0]])
+def _layer_of_forests(forests: Sequence[LabelForest], trees: int, prior: Array, **kwargs: Any) -> TreeEnsemble:
+    """Return the layer of forests with `trees` trees each; `prior` (L, 2) is one more tree of each label."""
+    width, scale, positive = forests[0].forest.n_features_in_, 1.0 / (trees + 1), prior[:, 1]
+    if len(forests[0].labels) == len(prior):  # one forest of all labels: the shares with, then without, in each leaf
+        each = [(forests[0].forest.estimators_[i].tree_, forests[0].shares(i)) for i in range(trees)]
+        grown = [tree_of_sklearn(tree, np.concatenate([share, 1 - share], axis=1)) for tree, share in each]
+        last = tree_of_leaf(np.concatenate([positive, 1 - positive]))
+        return TreeEnsemble.of(assembled([*grown, last], width), scale=scale, link="odds", **kwargs)
+    # Otherwise the trees of the labels follow each other: one of each label, then the next of each.
+    forest_of = {int(label): (one, i) for one in forests for i, label in enumerate(one.labels)}
+    in_turn = []
+    for number in range(trees):
+        for label in range(len(prior)):
+            if label not in forest_of:
+                in_turn.append(tree_of_leaf(positive[[label]]))
+                continue
+            one, i = forest_of[label]
+            in_turn.append(tree_of_sklearn(one.forest.estimators_[number].tree_, one.shares(number)[:, [i]]))
+    in_turn += [tree_of_leaf(positive[[label]]) for label in range(len(prior))]
+    layout = assembled(in_turn, width)
+    return TreeEnsemble.of(layout, classes=len(prior), scale=scale, link="probability", **kwargs)

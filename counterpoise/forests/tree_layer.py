@@ -179,7 +179,7 @@ class TreeEnsemble(keras.layers.Layer):
         leaf = self._leaves_by_bits(columns) if self.small and not self.portable else self._leaves_by_steps(columns)
         # Trees of one round follow each other, one for each class; the sum is over the rounds.
         total = ops.reshape(leaf, (-1, self.trees // self.classes, self.classes * self.outputs))
-        return self._logits_of_sums(ops.sum(total, axis=1) * self.scale)
+        return self.logits_of_sums(ops.sum(total, axis=1) * self.scale)
 
     def tested_columns(self, x: Tensor) -> Tensor:
         """Return the columns that the trees test, float32 (N, C), from rows (N, d).
@@ -224,8 +224,11 @@ class TreeEnsemble(keras.layers.Layer):
             node = ops.take(self.left, node) + ops.cast(above, "int32")
         return ops.take(self.value, node, axis=0)
 
-    def _logits_of_sums(self, total: Tensor) -> Tensor:
-        """Return the sums over trees (N, units) as logits, according to `link` (see the class)."""
+    def logits_of_sums(self, total: Tensor) -> Tensor:
+        """Return the scaled sums over trees (N, R * P) as logits (N, units), according to `link` (see the class).
+
+        `classifier.mixed_trees` uses it too.
+        """
         if self.link == "logit":
             return total
         p = ops.clip(total, self.floor, 1.0 - self.floor)

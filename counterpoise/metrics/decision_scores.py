@@ -141,6 +141,41 @@ def scores_of_many(hit: Array, support: Array, decided: Array, positive: int = 1
     }
 
 
+def share_weights(matrix: Array, positive: int = 1) -> dict[str, Array]:
+    """Return how much a row of each cell counts in the scores that are shares of rows, float64 (C, C) by key.
+
+    A mean over classes is a share of rows that each count by one over the rows of their class, so that Wilson's
+    interval of a share exists for it too.
+
+    Args:
+        matrix: float (C, C), sums of weights, [true, decided]. positive: As in `decision_scores`.
+
+    Example:
+        >>> matrix = np.array([[9.0, 1.0, 0.0], [0.0, 4.0, 0.0], [1.0, 0.0, 1.0]])
+        >>> counted = matrix * share_weights(matrix)["recall"]
+        >>> round(float(np.trace(counted) / counted.sum()), 9), round(decision_scores(matrix)["recall"], 9)
+        (0.8, 0.8)
+    """
+    support, decided, each = matrix.sum(axis=1), matrix.sum(axis=0), np.ones(matrix.shape)
+    of_class = np.where(support > 0, _ratio(each[0], support, 0.0), 0.0)[:, None] * each
+    if len(matrix) == 2:
+        is_positive = np.arange(2) == positive
+        recall, specificity, precision = (
+            each * is_positive[:, None], each * ~is_positive[:, None], each * is_positive
+        )  # fmt: skip
+    else:
+        others = np.where(support > 0, _ratio(each[0], support.sum() - support, 0.0), 0.0)
+        recall, specificity = of_class, (others.sum() - others)[:, None] * each
+        precision = np.where(support > 0, _ratio(each[0], decided, 0.0), 0.0) * each
+    return {
+        "accuracy": each,
+        "balanced_accuracy": of_class,
+        "recall": recall,
+        "precision": precision,
+        "specificity": specificity,
+    }
+
+
 def _g_mean(recall: Array, present: Array) -> Array:
     """Return the geometric mean of the recalls (..., C) of the classes present, (...).
 

@@ -5,8 +5,9 @@ Scores that depend on them (log loss, Brier score, and with two classes the cali
 weighted rows) are resampled from all rows: other test rows would have other shares. What a metric needs is resampled
 and no more: the cells of the confusion matrix for decisions, the losses per row for log loss, Brier score and skill,
 and rows (of a large class a sample, which makes an interval a little too wide) for the rest. Proportions of two classes
-get Wilson's interval, average precision that of `ap_interval`. Weighted rows and groups have none of these short ways,
-except proportions of exactly 0 or 1, where no resample differs. Groups of one row each are rows without groups.
+get Wilson's interval, average precision that of `ap_interval`. Weighted rows and groups have none of these short ways.
+Shares of exactly 0 or 1, where no resample differs, always have Wilson's interval. Groups of one row each are rows
+without groups.
 Calibration slope and intercept have no interval (nan) where there are more than `MANY` probabilities.
 
 `cp.evaluate` and the model card of a classifier show these intervals; a comparison has its own (`comparison.evidence`).
@@ -28,7 +29,7 @@ from counterpoise.metrics import bootstrap
 from counterpoise.metrics import scores as sc
 from counterpoise.metrics.calibration_scores import top_label_ece
 from counterpoise.metrics.catalog import METRICS
-from counterpoise.metrics.decision_scores import scores_of_many
+from counterpoise.metrics.decision_scores import scores_of_many, share_weights
 from counterpoise.metrics.intervals import Pair, percentile
 from counterpoise.metrics.proba_scores import entropy, log_proba
 from counterpoise.metrics.row_draws import ENOUGH, row_draws
@@ -183,9 +184,8 @@ def _measure_checked(
         if groups is None:  # of groups, all scores are drawn in one way
             draws |= _weighted_loss_draws(y, proba, seen, sample_weight, min(resamples, ROW_RESAMPLES), seed)
         ends = {k: percentile(draw, level) for k, draw in draws.items()}
-        if c == 2:
-            decided = (decision, sc.default_decision(proba, positive), sc.default_decision(seen, positive))
-            ends |= _edge_intervals(y, decided, values, positive, sample_weight, groups, level)
+    decided = (decision, sc.default_decision(proba, positive), sc.default_decision(seen, positive))
+    ends |= _edge_intervals(y, decided, values, c, positive, sample_weight, groups, level)
     nothing = (np.nan, np.nan)
     return {
         k: {"value": float(values[k]), **dict(zip(("low", "high"), ends.get(k, nothing), strict=True))} for k in keys
@@ -193,28 +193,29 @@ def _measure_checked(
 
 
 def _edge_intervals(
-    y: Array, decided: Sequence[Array], values: Mapping[str, float], positive: int, sample_weight: Array | None,
-    groups: Any, level: float,
+    y: Array, decided: Sequence[Array], values: Mapping[str, float], classes: int, positive: int,
+    sample_weight: Array | None, groups: Any, level: float,
 ) -> dict[str, Pair]:  # fmt: skip
-    """Return Wilson's intervals of the proportions that are exactly 0 or 1, for rows with weights or in groups.
+    """Return Wilson's intervals of the shares that are exactly 0 or 1, where resamples do not differ.
 
-    The number of trials is what the groups are worth: (sum W)^2 / sum W^2 for their weights W (Kish). Of equal groups
-    without weights it is the number of groups.
+    The number of trials is what the rows or groups are worth: (sum W)^2 / sum W^2 for their weights W in the share
+    (Kish). Of equal groups without weights it is the number of groups.
 
     Args:
         y, positive, sample_weight, groups, level: As in `measure`.
         decided: Decisions (N,) for each of `SUFFIXES`.
         values: Metric key -> value.
+        classes: C.
     """
     weight = np.ones(len(y)) if sample_weight is None else sample_weight
     unit = np.arange(len(y)) if groups is None else np.unique(groups, return_inverse=True)[1].ravel()
     ends = {}
     for suffix, d in zip(SUFFIXES, decided, strict=True):
-        among = {"recall": y == positive, "specificity": y != positive, "precision": d == positive, "accuracy": y >= 0}
-        for key, rows in among.items():
+        matrix = sc.confusion(y, d, classes, sample_weight=sample_weight)
+        for key, counted in share_weights(matrix, positive).items():
             value = values.get(key + suffix)
             if value in (0.0, 1.0):
-                sums = np.bincount(unit[rows], weight[rows])
+                sums = np.bincount(unit, weight * counted[y, d])
                 square = float(sums @ sums)
                 trials = sums.sum() ** 2 / square if square > 0 else 0.0
                 low, high = wilson(value * trials, trials, level)

@@ -6,6 +6,8 @@ page of the card reads them.
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -49,10 +51,28 @@ def assemble(
     """
     examples = trainer.examples
     keys = [single.model for single in strategy.singles]
+    _warn_of_equal_models(keys, members, trainer)
     joined = _joined_model(keys, members, trainer)
     clf = Classifier(joined, rule, examples.classes, examples.schema, card, scores, examples.kind)
     clf.history = tuple(member.history for member in members)
     return clf
+
+
+def _warn_of_equal_models(keys: Sequence[str], members: Sequence[Member], trainer: Trainer) -> None:
+    """Warn if two models of a blend have become the same: their weights then add nothing to each other."""
+    labels = [trainer.learners[key].model.label for key in keys]
+    for i, one in enumerate(members):
+        for j, other in enumerate(members[:i]):
+            alike = keys[i] != keys[j] and len(one.weights) == len(other.weights) > 0
+            if alike and all(map(np.array_equal, one.weights, other.weights)):
+                warnings.warn(
+                    f"Two models of the blend, {labels[j]!r} and {labels[i]!r}, became equal, because they start and "
+                    "train alike. Together they count as one model. Pass different models. To average several "
+                    'trainings of one model, pass a strategy such as cp.ensemble(["none", "none"]).',
+                    UserWarning,
+                    stacklevel=2,
+                )
+                return
 
 
 def _joined_model(keys: Sequence[str], members: Sequence[Member], trainer: Trainer) -> keras.Model:
@@ -74,7 +94,8 @@ def _joined_model(keys: Sequence[str], members: Sequence[Member], trainer: Train
         # All members are of one model, so no outer model is needed.
         if len(numbers) == len(keys):
             return group
-        group.name = unused_label(f"members of {learner.model.label}".replace(" ", "_"), groups)
+        # Labels may contain characters that Keras refuses in names, such as those of a lambda.
+        group.name = unused_label(re.sub(r"[^A-Za-z0-9_.-]", "_", f"members of {learner.model.label}"), groups)
         groups.append(group.name)
         inputs = like(group.input) if inputs is None else inputs
         logits = group(inputs)

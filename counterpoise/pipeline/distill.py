@@ -99,6 +99,11 @@ def distill(
         that the student's probabilities are those of the teacher.
     """
     check_classifier(teacher, "distill")
+    if teacher.target.many_per_row:
+        raise OptionError(
+            f"distill supports only one class per row, but the teacher has {teacher.target.what}. To get one small "
+            "network for such rows, train it on the labels: cp.fit(model, data, y)."
+        )
     if not isinstance(truth, (int, float)) or not 0 <= truth <= 1:
         raise OptionError(f"truth= is {truth!r}. Expected a share from 0 to 1.")
     if dataset_kind(data):  # read once, because a second pass of a dataset that shuffles has another order
@@ -110,7 +115,10 @@ def distill(
             f"Pass rows of the same classes."
         )
     if (target := target_of(examples)).many_per_row:
-        raise OptionError(f"distill takes one class per row, but these rows have {target.what}. Use fit instead.")
+        raise OptionError(
+            f"distill supports only one class per row, but these rows have {target.what}. Pass labels with one class "
+            "per row, as the teacher has."
+        )
     if (column := teacher.rule.cost_column) is not None and examples.schema is None:
         raise OptionError(
             f"The teacher decides by the costs in column {column.name!r}, but the rows are not a table. Pass a table, "

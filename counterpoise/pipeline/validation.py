@@ -59,6 +59,7 @@ def with_validation(
         OptionError: something else. DataError: rows or labels that do not fit the training rows.
     """
     x, y, weight = _read_validation(examples, validation, target, sample_weight, inputs)
+    y = _without_left_out_columns(y, examples.kept_labels)
     try:
         codes = target_of(examples).codes(y, np.array(examples.classes, object))
     except TargetError as error:
@@ -81,6 +82,21 @@ def with_validation(
         sample_weight=weights_of_both, groups=None, time=None, amount=None, by=None, duplicate_ids=None, names=None,
         units=None,
     )  # fmt: skip
+
+
+def _without_left_out_columns(y: Any, kept: Array | None) -> Any:
+    """Return several labels per row without the columns of labels that were left out in training.
+
+    Only columns without names, in the order of the labels that training was given, are left out: by the names of
+    others, the labels are matched later. `kept` is `Examples.kept_labels`.
+    """
+    if kept is None or not isinstance(y, (np.ndarray, list, tuple)):
+        return y
+    try:
+        columns = np.asarray(y)
+    except ValueError:  # lists of names, of different lengths
+        return y
+    return columns[:, kept] if columns.shape[1:] == kept.shape and columns.dtype.kind in "biuf" else y
 
 
 def at_training_prior(examples: Examples) -> Examples:

@@ -368,3 +368,31 @@ def test_a_proportion_of_1_has_an_interval_in_groups_and_with_weights(weighted):
     nothing = measure(y, p, np.zeros(300, int), sample_weight=w, groups=patient, resamples=30)
     assert (nothing["precision"]["low"], nothing["precision"]["high"]) == (0, 1)  # no alerts, no information
     assert nothing["recall"]["low"] == 0 < nothing["recall"]["high"]
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("grouped", [False, True])
+def test_shares_of_exactly_0_or_1_have_an_interval_with_any_number_of_classes(classes, weighted, grouped):
+    """A mean over classes is a share of rows that count by one over their class: what they are worth are the trials."""
+    rng = np.random.default_rng(2)
+    y = np.append(rng.integers(0, classes, 57), range(classes))
+    w = rng.integers(1, 4, len(y)).astype(float) if weighted else np.ones(len(y))
+    patient = np.arange(len(y)) // 4
+    how = {"sample_weight": w if weighted else None, "groups": patient if grouped else None, "resamples": 20}
+    of_class = w / np.bincount(y, w)[y]
+    of_others = sum(np.where(y == c, 0, w / w[y != c].sum()) for c in range(classes))
+    trials = {"accuracy": w, "balanced_accuracy": of_class, "recall": of_class, "precision": of_class}
+    trials["specificity"] = of_others
+    if classes == 2:
+        trials |= {"recall": w[y == 1], "precision": w[y == 1], "specificity": w[y == 0]}
+    scores = measure(y, np.eye(classes)[y] * 0.8 + 0.2 / classes, y, **how)
+    z2 = stats.norm.ppf(0.975) ** 2
+    for key, each in trials.items():
+        rows = {2: {"recall": y == 1, "precision": y == 1, "specificity": y == 0}}.get(classes, {}).get(key, y >= 0)
+        sums = np.bincount(patient[rows], each) if grouped else each
+        worth = sums.sum() ** 2 / (sums**2).sum()
+        ends = [scores[key][name] for name in ("value", "low", "high")]
+        assert ends == pytest.approx([1, worth / (worth + z2), 1]), key
+    wrong = measure(y, np.eye(classes)[y] * 0.8 + 0.2 / classes, (y + 1) % classes, **how)
+    assert wrong["accuracy"]["high"] == pytest.approx(1 - scores["accuracy"]["low"])

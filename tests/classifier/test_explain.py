@@ -124,3 +124,36 @@ def test_tables_and_more_classes():
     assert adopted.explain(images).shape == (40, 4, 4)
     with pytest.raises(OptionError, match="tables and arrays"):
         cp.explain(adopted, images, np.arange(40) % 2)
+
+
+@pytest.mark.parametrize("columns", [3, 10])  # exact, and sampled
+def test_a_named_label_of_several_is_explained(columns):
+    """It has the effects of its own linear network; without a name, each row has those of its most probable label."""
+    rng = np.random.default_rng(0)
+    slopes = np.zeros((columns, 2), np.float32)
+    slopes[:3] = [[1.5, 0.0], [-1.0, 0.5], [0.0, 2.0]]
+    x = rng.normal(size=(300, columns)).astype(np.float32)
+    y = (rng.random((300, 2)) < 1 / (1 + np.exp(-(x @ slopes)))).astype(int)
+    inputs, outer = keras.Input((columns,)), keras.layers.Dense(2)
+    model = keras.Model(inputs, outer(inputs))
+    outer.set_weights([slopes, np.zeros(2, np.float32)])
+    clf = cp.wrap(model, x, pl.DataFrame(y, schema=["a", "b"]), output="logits")
+    away = x[:6] - x[100:120].mean(axis=0)
+    for index, label in enumerate("ab"):
+        reasons = clf.explain(x[:6], background=x[100:120], label=label)
+        factor = np.polyfit(x @ slopes[:, index], log_odds(clf, x)[:, index], 1)[0]
+        assert reasons.effects == pytest.approx(factor * slopes[:, index] * away, abs=1e-5)
+        assert reasons.effects.sum(axis=1) == pytest.approx(reasons.log_odds - reasons.base, abs=1e-6)
+        assert reasons.strongest(1)["reason_label"].to_list() == [label] * 6
+    best = clf.explain(x[:6], background=x[100:120])
+    assert best.explained.tolist() == clf.predict_proba(x[:6]).argmax(axis=1).tolist()
+    with pytest.raises(OptionError, match=r"label is 'c'\. Expected one of a, b"):
+        clf.explain(x[:6], label="c")
+    with pytest.raises(OptionError, match=r"only for one class per row.*clf\.explain\(x, label=\.\.\.\)"):
+        cp.explain(clf, x, y)
+
+
+def test_a_class_that_is_named_is_explained():
+    clf, x, _ = classifier(np.array([1.0, -1.0, 0.5]), hidden=True)
+    both = [clf.explain(x[:3], background=x[10:15], label=label).effects for label in (0, 1)]
+    assert both[0] == pytest.approx(-both[1], abs=1e-6)

@@ -102,9 +102,6 @@ def test_a_frozen_backbone_has_heat_maps_too():
 
 
 def test_what_has_no_heat_map():
-    clf = cp.fit("mlp", RNG.normal(size=(60, 3)), np.arange(60) % 3 == 0, epochs=1, verbose=0)
-    with pytest.raises(OptionError, match="label= is for images"):
-        clf.explain(RNG.normal(size=(4, 3)), label=True)
     pictures, x = trained(np.arange(60) % 4 == 0)
     with pytest.raises(OptionError, match="background= is for tables"):
         pictures.explain(x, background=x)

@@ -217,10 +217,21 @@ def test_a_difference_is_no_larger_than_its_metric_can_differ() -> None:
     assert pair.high - pair.low > 2  # a loss has no bound
 
 
-def test_perfect_recall_is_not_certain() -> None:
-    counts = np.tile([[90, 1], [0, 4]], (5, 1, 1))
-    judgment = assess({"none": {"recall": np.ones(5)}}, folds=5, metric="recall", counts={"none": {"": counts}})
-    assert judgment.scores["none"]["recall"].low == pytest.approx(0.025 ** (1 / 20))
+@pytest.mark.parametrize(
+    ("key", "table", "rows"),
+    [
+        ("recall", [[90, 1], [0, 4]], 20),
+        ("specificity", [[90, 0], [3, 4]], 450),
+        ("accuracy", [[90, 0], [0, 4]], 470),
+        ("accuracy", np.diag([90, 4, 2]), 480),
+        ("recall", np.diag([50, 4, 2]), 58),  # 9 / (1 / 250 + 1 / 20 + 1 / 10)
+        ("balanced_accuracy", np.diag([90, 4]), 77),  # 4 / (1 / 450 + 1 / 20)
+    ],
+)
+def test_a_share_of_1_is_not_certain(key: str, table: list, rows: int) -> None:
+    counts = {"none": {"": np.tile(table, (5, 1, 1))}}
+    judgment = assess({"none": {key: np.ones(5)}}, folds=5, metric=key, counts=counts)
+    assert judgment.scores["none"][key].low == pytest.approx(0.025 ** (1 / rows))
 
 
 def test_paired_draws_replace_the_tests() -> None:

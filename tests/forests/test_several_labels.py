@@ -1,18 +1,18 @@
-"""Trees for several labels: each booster is that of its label alone, a forest is scikit-learn's, the layer is both."""
+"""Trees for several labels: each booster is that of its label alone, forests are scikit-learn's, the layer is both."""
 
 from __future__ import annotations
 
 import lightgbm
 import numpy as np
 import pytest
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 from sklearn.metrics import log_loss
 
 import counterpoise as cp
 from counterpoise.core.errors import ModelError
 from counterpoise.forests.fitting import Rows
 from counterpoise.forests.model import BOOSTED, TreeModel
-from counterpoise.forests.several_labels import grow_boosters, grow_label_forest, layer_of_labels
+from counterpoise.forests.several_labels import grow_boosters, grow_label_forests, layer_of_labels
 from counterpoise.forests.tree_layer import FLOOR
 
 RNG = np.random.default_rng(3)
@@ -65,7 +65,7 @@ def test_a_booster_that_can_split_no_more_waits_for_the_others():
 
 
 def test_a_forest_is_that_of_scikit_learn_with_one_more_tree():
-    grown = grow_label_forest(Rows(X, Y), {}, kind="forest", trees=20, seed=5)
+    grown = grow_label_forests(Rows(X, Y), {}, kind="forest", trees=20, seed=5)
     theirs = RandomForestClassifier(20, random_state=5).fit(X, Y)
     p = (20 * np.stack([both[:, 1] for both in theirs.predict_proba(X)], axis=1) + PRIOR[:, 1]) / 21
     logits = TreeModel("forest").logits(grown, PRIOR, X)
@@ -73,32 +73,45 @@ def test_a_forest_is_that_of_scikit_learn_with_one_more_tree():
     assert np.asarray(layer_of_labels(grown, PRIOR)(X)) == pytest.approx(logits, abs=1e-5)
 
 
-def test_leaves_count_labels_where_they_are_known_and_under_their_weights():
-    odds = np.array([1.0, 4.0, 0.5])
-    weights = np.where(GAPS == 1, odds, 1.0) * (GAPS >= 0)
-    grown = grow_label_forest(Rows(X, GAPS, weights), {"max_depth": 2}, kind="forest", trees=3, seed=1)
-    assert grown.model.odds == pytest.approx(odds)
-    forest = grown.model.forest
-    leaf, total = forest.apply(X), np.concatenate([PRIOR[:, 1], PRIOR[:, 0]]) + np.zeros((N, 2 * L))
-    for number, tree in enumerate(forest.estimators_):
-        drawn = np.bincount(np.random.RandomState(tree.random_state).randint(0, N, N), minlength=N)  # its bootstrap
-        for node in np.unique(leaf[:, number]):
-            here = leaf[:, number] == node
-            one, none = ((drawn[here, None] * (GAPS[here] == code)).sum(axis=0) for code in (1, 0))
-            known = (one + none) / drawn[here].sum()
-            share = odds * one / np.maximum(odds * one + none, 1e-300)
-            total[here] += np.concatenate([known * share, known * (1 - share)])
-    p = np.clip(total / 4, FLOOR, 1 - FLOOR)
-    by_hand = np.log(p[:, :L]) - np.log(p[:, L:])
-    assert TreeModel("forest").logits(grown, PRIOR, X) == pytest.approx(by_hand, abs=1e-9)
+@pytest.mark.parametrize("kind", ["forest", "extra_trees"])
+@pytest.mark.parametrize("together", [True, False])
+def test_missing_labels_teach_a_forest_nothing(kind, together):
+    """Each forest is that of the rows where its labels are known, with one more tree; no other row or label counts."""
+    known = np.repeat(RNG.random((N, 1)) < 0.7, L, axis=1)
+    if not together:
+        known[:, 2] = RNG.random(N) < 0.5
+    y, odds, own = np.where(known, Y, -1), np.array([1.0, 4.0, 0.5]), RNG.integers(0, 3, N).astype(float)
+    weights = np.where(y == 1, odds, 1.0) * known * own[:, None]
+    grown = grow_label_forests(Rows(X, y, weights, own), {"max_depth": 3}, kind=kind, trees=4, seed=1)
+    theirs = {"forest": RandomForestClassifier, "extra_trees": ExtraTreesClassifier}[kind]
+    total = np.tile(PRIOR[:, 1], (N, 1))
+    for labels in [[0, 1, 2]] if together else [[0, 1], [2]]:
+        rows = known[:, labels[0]] & (own > 0)
+        forest = theirs(4, max_depth=3, random_state=1).fit(X[rows], np.squeeze(y[np.ix_(rows, labels)]), own[rows])
+        for tree in forest.estimators_:
+            each = np.reshape(tree.predict_proba(X), (len(labels), N, 2))
+            positive = odds[labels] * each[..., 1].T
+            total[:, labels] += positive / (positive + each[..., 0].T)
+    p = np.clip(total / 5, FLOOR, 1 - FLOOR)
+    by_hand = np.log(p) - np.log(1 - p)
+    assert TreeModel(kind).logits(grown, PRIOR, X) == pytest.approx(by_hand, abs=1e-9)
     assert np.asarray(layer_of_labels(grown, PRIOR)(X)) == pytest.approx(by_hand, abs=1e-5)
+
+
+def test_labels_that_all_rows_have_or_no_row_knows():
+    y = np.stack([np.ones(N, np.int32), np.full(N, -1), GAPS[:, 2]], axis=1)
+    grown = grow_label_forests(Rows(X, y), {}, kind="forest", trees=4, seed=1)
+    logits = TreeModel("forest").logits(grown, PRIOR, X)
+    p = 1 / (1 + np.exp(-logits))
+    assert p[:, :2] == pytest.approx(np.tile([(4 + 0.2) / 5, 0.3], (N, 1)), abs=1e-9)
+    assert np.asarray(layer_of_labels(grown, PRIOR)(X)) == pytest.approx(logits, abs=1e-5)
 
 
 def test_weights_of_rows_go_into_the_trees_and_not_into_the_odds_of_labels():
     own = RNG.integers(1, 4, N).astype(float)
     weights = np.where(GAPS == 1, 3.0, 1.0) * (GAPS >= 0) * own[:, None]
-    grown = grow_label_forest(Rows(X, GAPS, weights, own), {}, kind="forest", trees=2, seed=1)
-    assert grown.model.odds == pytest.approx(np.full(L, 3.0))
+    grown = grow_label_forests(Rows(X, GAPS, weights, own), {}, kind="forest", trees=2, seed=1)
+    assert np.concatenate([one.odds for one in grown.model.forests]) == pytest.approx(np.full(L, 3.0))
 
 
 @pytest.mark.parametrize("name", ["boosted", "forest"])

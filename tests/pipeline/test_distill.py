@@ -146,3 +146,7 @@ def test_bad_requests(teacher):
         cp.distill(keras.Sequential(), "mlp", X, Y)
     with pytest.raises(OptionError, match="labels of the teacher"):
         cp.distill(teacher, "mlp", X, np.where(Y == 1, "ill", "well"))
+    several = np.stack([Y, X[:, 0] > 1], axis=1)
+    of_labels = cp.fit("mlp", X, several, epochs=1, verbose=0)
+    with pytest.raises(OptionError, match=r"the teacher has several labels\. .* cp\.fit\(model, data, y\)"):
+        cp.distill(of_labels, "mlp", X, several)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import replace
 
+import keras
 import numpy as np
 import pytest
 from leaderboard_schema import check_board
@@ -192,6 +193,21 @@ def test_two_models_of_one_label_are_one_blend(tmp_path):
     assert len(clf.rule.weights) == 3
     clf.save(tmp_path / "m.keras")
     assert cp.load(tmp_path / "m.keras").predict_proba(X) == pytest.approx(clf.predict_proba(X), abs=1e-9)
+
+
+def test_models_that_become_equal_in_a_blend_are_reported():
+    """Different names for one model escape the check before the training: here its default, written out."""
+    named = cp.trees("extra_trees", n_estimators=4), cp.trees("extra_trees", n_estimators=4, min_samples_leaf=2)
+    with pytest.warns(UserWarning, match=r"'extra_trees' and 'extra_trees', became equal.*cp\.ensemble"):
+        clf = cp.fit(cp.blend(named), X, Y, **HOW)
+    assert np.array_equal(*clf.member_logits(X))
+
+
+def test_a_lambda_can_be_a_model_of_a_blend(tmp_path):
+    build = lambda spec, n: keras.Sequential([*map(keras.layers.Input, [(3,)]), keras.layers.Dense(1)])  # noqa: E731
+    clf = cp.fit(cp.blend([build, FOREST]), X, Y, **HOW)
+    clf.save(tmp_path / "m.keras")
+    assert cp.load(tmp_path / "m.keras").predict_proba(X) == pytest.approx(clf.predict_proba(X), abs=1e-6)
 
 
 def test_a_model_that_is_listed_twice_is_refused():

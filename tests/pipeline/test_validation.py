@@ -267,3 +267,18 @@ def test_validation_labels_without_names_have_the_columns_of_the_training_labels
         clf = cp.fit("mlp", table.iloc[TRAIN], ["a", "b", "c"], validation=(features, labels), **own)
         assert clf.classes_.tolist() == ["a", "c"]
         assert clf.scores["y"].tolist() == named.scores["y"].tolist()
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("form", [np.asarray, lambda y: y.astype(float).tolist()])
+def test_columns_without_names_are_matched_by_the_labels_of_training(named, form):
+    """They are as many as in training, where a rare label was left out."""
+    labels = np.stack([Y, np.zeros(N, int), X[:, 0] > 1], axis=1).astype(int)
+    labels[:2, 1] = 1
+    given = pd.DataFrame(labels, columns=["ill", "rare", "old"])
+    y = given.iloc[TRAIN] if named else labels[TRAIN]
+    with pytest.warns(UserWarning, match="was left out") as noticed:
+        clf = fit(X[TRAIN], y, validation=(X[HELD], form(labels[HELD])))
+    assert len(clf.classes_) == 2
+    assert np.array_equal(clf.scores["y"], labels[HELD][:, [0, 2]])
+    assert not [one for one in noticed if "misspelled" in str(one.message)]
