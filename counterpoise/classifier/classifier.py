@@ -92,6 +92,11 @@ class Classifier:
         return with_metrics(self.card_without_metrics, self.target, self.rule, self.unit, self.scores)
 
     @property
+    def label_options(self) -> tuple[tuple[str, str], ...]:
+        """How the labels of training were read, by which `evaluate` reads new labels (`Examples.label_options`)."""
+        return tuple(self.card_without_metrics.get("label_options", {}).items())
+
+    @property
     def pictures(self) -> Pictures | None:
         """How the training images were read from files; None if there are no files.
 

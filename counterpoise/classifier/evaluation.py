@@ -114,6 +114,7 @@ def evaluate(
     check_int(resamples, "resamples")
     if isinstance(data, ImageSet):
         _check_only_images(y=y, target=target, groups=groups, unit=unit, sample_weight=sample_weight)
+        _warn_read_otherwise(clf, data)
         data, y, groups, sample_weight = _test_images_and_labels(data)
     elif dataset_kind(data):
         data, y, sample_weight = load_without_y(data, y, sample_weight)
@@ -240,14 +241,33 @@ def _read_as_in_training(clf: Any, y: Any, target: Any) -> tuple[Any, Any]:
 
     Both stay as they are if these options are the default, or if the user passed `cp.labels(...)`.
     """
-    options = () if clf.schema is None else clf.schema.label_options
+    options = clf.label_options if clf.target.independent else ()
     given = target if target is not None else y
     if not options or isinstance(given, (Labels, LabelColumns)):
         return y, target
     if given is None:
-        return y, clf.target.columns_of(clf.schema, clf.classes_.tolist()) if "column" in dict(options) else None
+        return y, _training_columns(clf) if "column" in dict(options) else None
     read = as_in_training(given, options)
     return (y, read) if target is not None or read.columns else (read, None)
+
+
+def _training_columns(clf: Any) -> Any:
+    """Return the column, or the columns, of a table that contained the target in training."""
+    return clf.target.columns_of(clf.schema, clf.classes_.tolist(), dict(clf.label_options))
+
+
+def _warn_read_otherwise(clf: Any, images: ImageSet) -> None:
+    """Warn if the labels of images were read in the default way, but those of training by options of `cp.labels`."""
+    trained = {name: value for name, value in clf.label_options if name in ("missing", "uncertain")}
+    given = {} if images.metadata is None else dict(images.metadata.y.options)
+    if clf.target.independent and trained and not given.keys() & {"missing", "uncertain"}:
+        options = ", ".join(f"{name}={value!r}" for name, value in trained.items())
+        warnings.warn(
+            f"The labels of these images were read without options, but those of training with {options}. To read "
+            f"them as in training, pass target=cp.labels([...], {options}) to cp.images.",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def _unscored_text(problems: Sequence[Problem]) -> str:
@@ -392,7 +412,7 @@ def _labels_and_rows(clf: Any, data: Any, y: Any, target: Any, named: set[str]) 
         if not given:
             raise OptionError("The rows are arrays, which contain no labels. Pass y.")
         return y, data, None
-    wanted = target or (None if given else y) or clf.target.columns_of(clf.schema, clf.classes_.tolist())
+    wanted = target or (None if given else y) or _training_columns(clf)
     where = target_columns(wanted, table=True) or wanted
     labels = () if given else (where,) if isinstance(where, str) else where.columns
     deciding = [] if clf.rule.column is None else [clf.rule.column.name]

@@ -75,6 +75,8 @@ class Examples:
         pictures: How `x` was read from files of pictures; None: it was not.
         units: What is decided where one decision is for several rows; None: each row is decided. Rows of one unit are
             also of one group.
+        label_options: How the labels were read, if not in the default way: `Labels.options`, and for a table of images
+            ("column", name of the target column).
         names: What each row is called, the name of its file, text (N,); None: it is known by its number.
     """
 
@@ -96,6 +98,7 @@ class Examples:
     kind: str = "one_of"
     amount: Array | None = None
     by: Mapping[str, Array] | None = None
+    label_options: tuple[tuple[str, str], ...] = ()
 
     def __len__(self) -> int:
         return len(self.y)

@@ -191,4 +191,5 @@ def card_entries_of_rows(examples: Examples) -> dict[str, Any]:
             "excluded": [c.name for c in examples.schema.excluded],
         },
         "classes": shares_of(target_of(examples), examples.y, examples.classes),
+        **({"label_options": dict(examples.label_options)} if examples.label_options else {}),
     }

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,7 @@ import numpy as np
 
 from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Examples
-from counterpoise.core.label_columns import LabelColumns, as_labels_if_several, split_off_labels, target_columns
-from counterpoise.core.label_columns import labels as label_columns
+from counterpoise.core.label_columns import as_labels_if_several, split_off_labels, target_columns
 from counterpoise.core.sources import Source
 from counterpoise.data.frames import CSV, FRAME_LIBRARIES, PARQUET, is_table
 from counterpoise.data.image_rows import image_examples
@@ -84,13 +82,9 @@ def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
         "pick": partial(as_labels_if_several, sequences=_predicts_steps(model)),
         **options,
     }
-    named_target = y
     data, y = split_off_labels(data, y)
     target = target_columns(y, is_table(data, named))
     examples = read(data, target=target, **how) if target is not None else read(data, y=y, **how)
-    if y is not named_target and examples.schema is not None:  # the labels of a list column, by which evaluate finds it
-        spec = named_target if isinstance(named_target, LabelColumns) else label_columns(named_target)
-        examples = replace(examples, schema=replace(examples.schema, label_options=spec.options))
     return without_rare_labels(examples)
 
 
