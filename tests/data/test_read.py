@@ -144,7 +144,7 @@ def test_masks_in_which_255_may_mean_no_class_are_reported():
         )
     ]
     assert [len(texts) for texts in doubts] == [1, 0, 0, 0]
-    assert "If 255 means no class (void), ignore it: cp.elements(masks, ignore=255)" in doubts[0][0]
+    assert "If 255 means no class (void), ignore it: pass ignore=255 (--ignore 255)" in doubts[0][0]
 
 
 def test_an_infinite_time_is_refused():
@@ -270,7 +270,7 @@ def test_a_leak_is_named():
 def test_labels_are_named_once():
     with pytest.raises(OptionError, match="--target"):
         read(TABLE)
-    with pytest.raises(TargetError, match="merge_rare 'AB' is not a class"):
+    with pytest.raises(TargetError, match="merge_rare='AB' is not a class"):
         read({"a": [1.5, 2.5, 3.5]}, y=["A", "B", "C"], merge_rare="AB")
     with pytest.raises(OptionError, match="twice"):
         read(TABLE, "y", y=[0] * 6)
