@@ -18,7 +18,7 @@ from counterpoise.classifier.by_group import scores_by_group
 from counterpoise.classifier.evaluation_summary import Evaluation
 from counterpoise.classifier.further import Stakes, further_scores
 from counterpoise.classifier.region_evaluation import region_metrics, sampled_logits_and_regions
-from counterpoise.classifier.rows import with_column_values
+from counterpoise.classifier.rows import row_shape, with_column_values
 from counterpoise.classifier.threshold_spread import decisions_at, threshold_spread
 from counterpoise.classifier.unit_scores import unit_scores, units_to_score
 from counterpoise.core.checks import check_classifier, check_int, check_lengths, check_no_class_lost, check_weights
@@ -117,7 +117,7 @@ def evaluate(
         _warn_read_otherwise(clf, data)
         data, y, groups, sample_weight = _test_images_and_labels(data)
     elif dataset_kind(data):
-        data, y, sample_weight = load_without_y(data, y, sample_weight)
+        data, y, sample_weight = load_without_y(data, y, sample_weight, row_shape(clf, data))
     columns = named_columns(by)
     check_row_order(
         data,
@@ -328,7 +328,7 @@ def labeled_rows(
         _check_only_images(y=y, target=target, groups=groups)
         data, y, groups, _ = _test_images_and_labels(data)
     elif dataset_kind(data):
-        data, y, _ = load_without_y(data, y, None)
+        data, y, _ = load_without_y(data, y, None, row_shape(clf, data))
     check_row_order(data, {"y": y, "groups": groups})
     labels, rows, source = _labels_and_rows(clf, data, y, target, {groups} if isinstance(groups, str) else set())
     codes = clf.target.codes(labels, clf.classes_)

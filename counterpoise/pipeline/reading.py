@@ -18,6 +18,7 @@ from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Examples
 from counterpoise.core.label_columns import as_labels_if_several, split_off_labels, target_columns
 from counterpoise.core.sources import Source
+from counterpoise.core.structure import leaves
 from counterpoise.data.frames import CSV, FRAME_LIBRARIES, PARQUET, is_table
 from counterpoise.data.image_rows import image_examples
 from counterpoise.data.image_set import ImageSet
@@ -76,6 +77,7 @@ def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
         )
     named = _is_named_model(model)
     options["inputs"] = named_inputs_of(model)
+    options["row_shape"] = _row_shape(model)
     how = {
         "table": named,
         "text": model == "text" if named else False,
@@ -86,6 +88,17 @@ def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
     target = target_columns(y, is_table(data, named))
     examples = read(data, target=target, **how) if target is not None else read(data, y=y, **how)
     return without_rare_labels(examples)
+
+
+def _row_shape(model: Any) -> tuple[int | None, ...] | None:
+    """Return the shape of a row of the first input of a Keras model, or of "cnn"; None if it is not known."""
+    if model == "cnn":
+        return (None, None, None)
+    shape = None
+    if hasattr(model, "layers"):
+        with suppress(Exception):  # one that was never called has none yet
+            shape = tuple(leaves(model.inputs)[0].shape[1:])
+    return shape
 
 
 def _predicts_steps(model: Any) -> bool:
