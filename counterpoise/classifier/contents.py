@@ -194,9 +194,11 @@ def check_description(description: Any, rule: Rule | LabelRules) -> tuple[list[A
     if len(classes) != len(rule.prior):
         raise ArtifactError(f"it has {len(classes)} labels, but its decision rule is for {len(rule.prior)} classes.")
     schema = None if fields["schema"] is None else schema_from_dict(fields["schema"])
-    # Files of earlier versions have the options of labels in the schema.
-    card = {**{k: v for k, v in (fields["schema"] or {}).items() if k == "label_options"}, **fields["card"]}
+    card = fields["card"]
     CARD_CHECK(card, "the model card")
+    # Files of earlier versions have the options of labels in the schema.
+    if schema is not None and "label_options" in fields["schema"]:
+        card = {"label_options": fields["schema"]["label_options"], **card}
     if len(card.get("classes", classes)) != len(classes):
         raise ArtifactError(
             f"its model card has {len(card['classes'])} classes, but the file has {len(classes)} labels."

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from counterpoise.classifier.classifier import Classifier
-from counterpoise.classifier.model_card import ruled, stored_scores
+from counterpoise.classifier.model_card import noted, ruled, stored_scores
 from counterpoise.core.errors import ModelError, OptionError, TargetError
 from counterpoise.core.label_columns import as_labels_if_several
 from counterpoise.core.label_names import warn_look_alikes
@@ -177,9 +177,9 @@ def _with_fitted_rule(
             )
     rule = target.fit_rule(log_p[None], y, shifts, aim=aim, calibrate=lambda codes: calibrate)
     scores = stored_scores(log_p[None], y)
-    note = f"{len(y)} rows given to wrap(), which fitted the threshold"
+    note = f"{len(y)} rows given to wrap()"
     card |= {"rows": len(y), "classes": shares_of(target, y, order), "rule": note, "metrics_of": note}
-    card |= ruled(target, rule, scores, order)
+    card = noted(card | ruled(target, rule, scores, order), scores)
     return Classifier(unfitted.members, rule, order, None, card, scores, unfitted.kind)
 
 

@@ -75,9 +75,10 @@ def fit(
             on the rows: `cnn` for images, `unet` for images with masks, `text` for texts. For tables, "auto" is the
             blend of `tabular`, `boosted` and, up to a million numbers, `forest` and `extra_trees`. With callbacks, with
             a scan, or with a strategy that only networks can train, "auto" is `tabular` alone.
-        data: A frame, a dict of columns, a CSV or Parquet file, an array, a dict, tuple, or list of arrays, or text (N,).
-            Without `y` also: a `tf.data.Dataset`, `PyDataset` or `DataLoader` of (x, y[, weight]), which is read into
-            memory once; a folder of `cp.images`; or a `cp.scan`, whose rows are read from disk during training.
+        data: A frame, a dict of columns, a CSV or Parquet file, an array, text (N,), or one array for each input: a
+            dict, tuple, or list. Without `y` also: a `tf.data.Dataset`, `PyDataset` or `DataLoader` of (x, y[,
+            weight]), which is read into memory once; a folder of `cp.images`; or a `cp.scan`, whose rows are read from
+            disk during training.
         y: Labels (N,), or the name of the target column of a table. Several labels per row: names of their columns, an
             array (N, L) of 0 and 1, or `cp.labels(...)`.
             A class for each pixel or step: masks (N, H, W), one-hot masks, sequences (N, T), or `cp.elements(...)`.
