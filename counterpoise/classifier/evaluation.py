@@ -36,7 +36,7 @@ from counterpoise.data.loading import dataset_kind, load_without_y
 from counterpoise.data.read_options import named_columns
 from counterpoise.data.row_metadata import group_codes, joined_groups, value_series, weights
 from counterpoise.data.schema import text_columns
-from counterpoise.data.unit_columns import unit_names
+from counterpoise.data.unit_columns import columns_of_names, unit_names
 from counterpoise.decide.costs import cost_matrix
 from counterpoise.decide.rule import Decision
 from counterpoise.metrics.measured import joint_intervals, mean_over_problems, measure, without_intervals
@@ -134,7 +134,8 @@ def evaluate(
     if isinstance(target, (str, LabelColumns)):
         data, read = split_off_labels(data, target)
         y, target = (read, None) if isinstance(read, Labels) else (y, target)
-    labels, rows, source = _labels_and_rows(clf, data, y, target, named)
+    names = columns_of_names(groups, unit, () if clf.unit is None else clf.unit.columns)
+    labels, rows, source = _labels_and_rows(clf, data, y, target, named, names)
     codes = clf.target.codes(labels, clf.classes_)
     elements = tuple(clf.members.outputs[0].shape[1:-1])
     if clf.target.per_element and codes.shape[1:] != elements:
@@ -330,7 +331,8 @@ def labeled_rows(
     elif dataset_kind(data):
         data, y, _ = load_without_y(data, y, None, row_shape(clf, data))
     check_row_order(data, {"y": y, "groups": groups})
-    labels, rows, source = _labels_and_rows(clf, data, y, target, {groups} if isinstance(groups, str) else set())
+    named = {groups} if isinstance(groups, str) else set()
+    labels, rows, source = _labels_and_rows(clf, data, y, target, named, tuple(named))
     codes = clf.target.codes(labels, clf.classes_)
     group = _group_codes(rows, groups, source, len(codes))
     _check_one_per_label(codes, groups=group)
@@ -401,11 +403,14 @@ def _named_column(rows: Any, name: str, role: str, source: str | None) -> pl.Ser
     return rows[name]
 
 
-def _labels_and_rows(clf: Any, data: Any, y: Any, target: Any, named: set[str]) -> tuple[Any, Any, str | None]:
+def _labels_and_rows(
+    clf: Any, data: Any, y: Any, target: Any, named: set[str], names: Sequence[str] = ()
+) -> tuple[Any, Any, str | None]:  # fmt: skip
     """Return labels, rows, and the name of the rows in messages.
 
     Arrays are returned as they are, with the name None. A table is read as in `fit`, without its unused columns.
-    `named` contains the columns that other arguments of `evaluate` name, so they are read too.
+    `named` contains the columns that other arguments of `evaluate` name, so they are read too;
+    `names` are those of groups and units, which are read as text.
     """
     given = y is not None and target_columns(y, is_table(data, table=False)) is None
     if not is_table(data, table=False) or (given and clf.schema is None):
@@ -419,7 +424,7 @@ def _labels_and_rows(clf: Any, data: Any, y: Any, target: Any, named: set[str]) 
     features = clf.schema.columns if clf.schema is not None else ()
     used = {*labels, *named, *deciding, *(c.name for c in features if c.used)}
     frame, source, _ = to_frame(
-        data, as_text=(*labels, *text_columns(clf.schema)),
+        data, as_text=(*labels, *text_columns(clf.schema), *names),
         unused=lambda column: clf.schema is not None and column not in used, lists=labels,
     )  # fmt: skip
     if given:

@@ -28,7 +28,7 @@ from counterpoise.data.reading_notes import column_notes, leak_notes
 from counterpoise.data.row_metadata import RowMetadata, metadata_of, roles, skip_rows
 from counterpoise.data.schema import encode_frame
 from counterpoise.data.texts import text_column, texts_of
-from counterpoise.data.unit_columns import unit_names
+from counterpoise.data.unit_columns import columns_of_names, unit_names
 
 _OVERRIDES = ("numeric", "categorical", "boolean", "identifier")
 #: Names that targets usually have.
@@ -46,6 +46,7 @@ def read_table(source: Any, target: str | TargetColumns | None, y: Any, options:
     """
     targets = (target,) if isinstance(target, str) else () if target is None else target.columns
     as_text = targets + (options.inputs.text if options.inputs else ())
+    as_text += columns_of_names(options.metadata["groups"], options.metadata["unit"])
     frame, name, notes = to_frame(source, as_text, options.skip_bad, unused=options.is_unused, lists=targets)
     absent = [column for column in targets if column not in frame.columns]
     if absent:

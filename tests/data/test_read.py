@@ -477,3 +477,14 @@ def test_ambiguous_amounts_of_a_column_that_is_no_feature_are_refused_in_trainin
         read(frame, target="y", cost_column="cost", drop=["cost"])
     kept = read(frame, target="y", cost_column="cost")
     assert kept.amount.tolist() == [1200, 3400] * 10
+
+
+@pytest.mark.parametrize("role", ["groups", "unit"])
+def test_names_of_groups_and_units_are_read_from_a_file_as_they_are_written(role, tmp_path):
+    lines = [f"{i * 7 % 24 / 8},{name},{i % 2}" for i, name in enumerate(["1.1", "1.10", "007", "7"] * 6)]
+    (tmp_path / "t.csv").write_text("\n".join(["x,patient,ill", *lines]))
+    rows = read(tmp_path / "t.csv", target="ill", **{role: "patient"})
+    assert len(np.unique(rows.groups)) == 4
+    assert not [text for text in rows.warnings if "compared as numbers" in text]
+    if role == "unit":
+        assert len(rows.units) == 4
