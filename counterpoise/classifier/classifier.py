@@ -19,7 +19,7 @@ import numpy as np
 from counterpoise.classifier import predicting, rows
 from counterpoise.classifier.deciding import decide_again, without_column
 from counterpoise.classifier.file import Contents, read, write
-from counterpoise.classifier.model_card import ModelCard, counted_labels, prior_entry, unit_entry, with_metrics
+from counterpoise.classifier.model_card import ModelCard, counted_labels, noted, prior_entry, unit_entry, with_metrics
 from counterpoise.classifier.references import custom_objects_of
 from counterpoise.classifier.whole_model import whole_model
 from counterpoise.core.examples import Pictures
@@ -90,6 +90,11 @@ class Classifier:
         if "metrics_of" not in self.card_without_metrics or "metrics" in self.card_without_metrics:
             return self.card_without_metrics
         return with_metrics(self.card_without_metrics, self.target, self.rule, self.unit, self.scores)
+
+    @property
+    def label_options(self) -> tuple[tuple[str, str], ...]:
+        """How the labels of training were read, by which `evaluate` reads new labels (`Examples.label_options`)."""
+        return tuple(self.card_without_metrics.get("label_options", {}).items())
 
     @property
     def pictures(self) -> Pictures | None:
@@ -393,6 +398,7 @@ class Classifier:
     ) -> Classifier:  # fmt: skip
         """Return a copy with these parts, the same networks and history; `unit` None keeps the rule of units."""
         unit = self.unit if unit is None else unit
+        card = noted(card, scores)
         clf = Classifier(self.members, rule, self.classes_.tolist(), self.schema, card, scores, self.kind, unit)
         clf.history, clf._forward = self.history, self._forward
         return clf

@@ -36,7 +36,7 @@ from counterpoise.core.rule import LabelRules, Rule
 from counterpoise.core.schema import Schema
 from counterpoise.core.target import Target
 from counterpoise.core.units import AGGREGATES, UnitRule, scores_of_rows, scores_of_units
-from counterpoise.data.schema import schema_from_dict, schema_to_dict
+from counterpoise.data.schema import LABEL_OPTIONS, schema_from_dict, schema_to_dict
 from counterpoise.decide.rule_fields import LARGEST_THRESHOLD
 from counterpoise.metrics.catalog import METRICS, Metric
 from counterpoise.targets.kinds import target_of
@@ -99,6 +99,7 @@ CARD_CHECK = record(
         "rows": integer(),
         "text_column": nullable(string()),
         "columns": nullable(record({"numeric": integer(), "categorical": integer(), "excluded": list_of(string())})),
+        "label_options": LABEL_OPTIONS,
         "classes": list_of(
             record({"label": string(), "count": integer(), "share": SHARE}, optional={"known": integer()})
         ),
@@ -195,6 +196,9 @@ def check_description(description: Any, rule: Rule | LabelRules) -> tuple[list[A
     schema = None if fields["schema"] is None else schema_from_dict(fields["schema"])
     card = fields["card"]
     CARD_CHECK(card, "the model card")
+    # Files of earlier versions have the options of labels in the schema.
+    if schema is not None and "label_options" in fields["schema"]:
+        card = {"label_options": fields["schema"]["label_options"], **card}
     if len(card.get("classes", classes)) != len(classes):
         raise ArtifactError(
             f"its model card has {len(card['classes'])} classes, but the file has {len(classes)} labels."

@@ -180,7 +180,9 @@ def by_column(rule: Rule, name: Any, cost_fp: Any, schema: Schema | None) -> Rul
         OptionError: `name` is None, more than two classes, rows that are no table, or a cost that is not above 0.
     """
     if name is None:
-        raise OptionError("cost_fp requires cost_column. Without a column, pass both costs as cost=(cost_fp, cost_fn).")
+        raise OptionError(
+            "cost_fp= requires cost_column=. Without a column, pass both costs as cost=(cost_fp, cost_fn)."
+        )
     if len(rule.prior) > 2:
         raise OptionError(
             f"cost_column is for two classes, but this classifier has {len(rule.prior)} classes. Pass a cost matrix "

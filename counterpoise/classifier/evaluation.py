@@ -18,7 +18,7 @@ from counterpoise.classifier.by_group import scores_by_group
 from counterpoise.classifier.evaluation_summary import Evaluation
 from counterpoise.classifier.further import Stakes, further_scores
 from counterpoise.classifier.region_evaluation import region_metrics, sampled_logits_and_regions
-from counterpoise.classifier.rows import with_column_values
+from counterpoise.classifier.rows import row_shape, with_column_values
 from counterpoise.classifier.threshold_spread import decisions_at, threshold_spread
 from counterpoise.classifier.unit_scores import unit_scores, units_to_score
 from counterpoise.core.checks import check_classifier, check_int, check_lengths, check_no_class_lost, check_weights
@@ -36,7 +36,7 @@ from counterpoise.data.loading import dataset_kind, load_without_y
 from counterpoise.data.read_options import named_columns
 from counterpoise.data.row_metadata import group_codes, joined_groups, value_series, weights
 from counterpoise.data.schema import text_columns
-from counterpoise.data.unit_columns import unit_names
+from counterpoise.data.unit_columns import columns_of_names, unit_names
 from counterpoise.decide.costs import cost_matrix
 from counterpoise.decide.rule import Decision
 from counterpoise.metrics.measured import joint_intervals, mean_over_problems, measure, without_intervals
@@ -114,9 +114,10 @@ def evaluate(
     check_int(resamples, "resamples")
     if isinstance(data, ImageSet):
         _check_only_images(y=y, target=target, groups=groups, unit=unit, sample_weight=sample_weight)
+        _warn_read_otherwise(clf, data)
         data, y, groups, sample_weight = _test_images_and_labels(data)
     elif dataset_kind(data):
-        data, y, sample_weight = load_without_y(data, y, sample_weight)
+        data, y, sample_weight = load_without_y(data, y, sample_weight, row_shape(clf, data))
     columns = named_columns(by)
     check_row_order(
         data,
@@ -133,7 +134,8 @@ def evaluate(
     if isinstance(target, (str, LabelColumns)):
         data, read = split_off_labels(data, target)
         y, target = (read, None) if isinstance(read, Labels) else (y, target)
-    labels, rows, source = _labels_and_rows(clf, data, y, target, named)
+    names = columns_of_names(groups, unit, () if clf.unit is None else clf.unit.columns)
+    labels, rows, source = _labels_and_rows(clf, data, y, target, named, names)
     codes = clf.target.codes(labels, clf.classes_)
     elements = tuple(clf.members.outputs[0].shape[1:-1])
     if clf.target.per_element and codes.shape[1:] != elements:
@@ -240,14 +242,33 @@ def _read_as_in_training(clf: Any, y: Any, target: Any) -> tuple[Any, Any]:
 
     Both stay as they are if these options are the default, or if the user passed `cp.labels(...)`.
     """
-    options = () if clf.schema is None else clf.schema.label_options
+    options = clf.label_options if clf.target.independent else ()
     given = target if target is not None else y
     if not options or isinstance(given, (Labels, LabelColumns)):
         return y, target
     if given is None:
-        return y, clf.target.columns_of(clf.schema, clf.classes_.tolist()) if "column" in dict(options) else None
+        return y, _training_columns(clf) if "column" in dict(options) else None
     read = as_in_training(given, options)
     return (y, read) if target is not None or read.columns else (read, None)
+
+
+def _training_columns(clf: Any) -> Any:
+    """Return the column, or the columns, of a table that contained the target in training."""
+    return clf.target.columns_of(clf.schema, clf.classes_.tolist(), dict(clf.label_options))
+
+
+def _warn_read_otherwise(clf: Any, images: ImageSet) -> None:
+    """Warn if the labels of images were read in the default way, but those of training by options of `cp.labels`."""
+    trained = {name: value for name, value in clf.label_options if name in ("missing", "uncertain")}
+    given = {} if images.metadata is None else dict(images.metadata.y.options)
+    if clf.target.independent and trained and not given.keys() & {"missing", "uncertain"}:
+        options = ", ".join(f"{name}={value!r}" for name, value in trained.items())
+        warnings.warn(
+            f"The labels of these images were read without options, but those of training with {options}. To read "
+            f"them as in training, pass target=cp.labels([...], {options}) to cp.images.",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def _unscored_text(problems: Sequence[Problem]) -> str:
@@ -308,9 +329,10 @@ def labeled_rows(
         _check_only_images(y=y, target=target, groups=groups)
         data, y, groups, _ = _test_images_and_labels(data)
     elif dataset_kind(data):
-        data, y, _ = load_without_y(data, y, None)
+        data, y, _ = load_without_y(data, y, None, row_shape(clf, data))
     check_row_order(data, {"y": y, "groups": groups})
-    labels, rows, source = _labels_and_rows(clf, data, y, target, {groups} if isinstance(groups, str) else set())
+    named = {groups} if isinstance(groups, str) else set()
+    labels, rows, source = _labels_and_rows(clf, data, y, target, named, tuple(named))
     codes = clf.target.codes(labels, clf.classes_)
     group = _group_codes(rows, groups, source, len(codes))
     _check_one_per_label(codes, groups=group)
@@ -381,25 +403,28 @@ def _named_column(rows: Any, name: str, role: str, source: str | None) -> pl.Ser
     return rows[name]
 
 
-def _labels_and_rows(clf: Any, data: Any, y: Any, target: Any, named: set[str]) -> tuple[Any, Any, str | None]:
+def _labels_and_rows(
+    clf: Any, data: Any, y: Any, target: Any, named: set[str], names: Sequence[str] = ()
+) -> tuple[Any, Any, str | None]:  # fmt: skip
     """Return labels, rows, and the name of the rows in messages.
 
     Arrays are returned as they are, with the name None. A table is read as in `fit`, without its unused columns.
-    `named` contains the columns that other arguments of `evaluate` name, so they are read too.
+    `named` contains the columns that other arguments of `evaluate` name, so they are read too;
+    `names` are those of groups and units, which are read as text.
     """
     given = y is not None and target_columns(y, is_table(data, table=False)) is None
     if not is_table(data, table=False) or (given and clf.schema is None):
         if not given:
             raise OptionError("The rows are arrays, which contain no labels. Pass y.")
         return y, data, None
-    wanted = target or (None if given else y) or clf.target.columns_of(clf.schema, clf.classes_.tolist())
+    wanted = target or (None if given else y) or _training_columns(clf)
     where = target_columns(wanted, table=True) or wanted
     labels = () if given else (where,) if isinstance(where, str) else where.columns
     deciding = [] if clf.rule.column is None else [clf.rule.column.name]
     features = clf.schema.columns if clf.schema is not None else ()
     used = {*labels, *named, *deciding, *(c.name for c in features if c.used)}
     frame, source, _ = to_frame(
-        data, as_text=(*labels, *text_columns(clf.schema)),
+        data, as_text=(*labels, *text_columns(clf.schema), *names),
         unused=lambda column: clf.schema is not None and column not in used, lists=labels,
     )  # fmt: skip
     if given:

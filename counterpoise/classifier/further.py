@@ -55,7 +55,7 @@ class Stakes:
         if (self.amount is not None or self.first is not None) and not binary:
             raise OptionError("cost_column= and first= require two classes. Otherwise, pass a cost matrix as costs=.")
         if self.cost_fp and self.amount is None:
-            raise OptionError("cost_fp requires cost_column. Without a column, pass a cost matrix as costs=.")
+            raise OptionError("cost_fp= requires cost_column=. Without a column, pass a cost matrix as costs=.")
         if not (self.cost_fp >= 0 and np.isfinite(self.cost_fp)):
             raise OptionError(f"cost_fp is {self.cost_fp!r}. Expected a finite number, 0 or more.")
         if self.first is not None and not 1 <= self.first <= rows:

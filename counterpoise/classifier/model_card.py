@@ -29,6 +29,8 @@ RESAMPLES = 60
 PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "numpy", "scikit-learn")
 #: What a rule adds to the note on the rows of the metrics.
 CHOSEN_ON_THEM, LACK_COLUMN = "; the guarantee chose the threshold on them", "; these rows lack the column"
+#: Ends of the note on the rows that fitted the rule.
+TUNED, NOT_TUNED = "; the threshold was tuned on these rows", "; the threshold was not tuned on these rows"
 
 
 class ModelCard(dict[str, Any]):
@@ -98,6 +100,28 @@ def counted_labels(scores: Mapping[str, Array]) -> Array:
     """Return the labels of the stored rows that fitted the rule, without rows of weight 0; none if none are stored."""
     y, weight = scores.get("y", np.empty(0)), scores.get("weight")
     return y if weight is None or weight.ndim > 1 else y[weight > 0]
+
+
+def noted(card: Mapping[str, Any], scores: Mapping[str, Array]) -> dict[str, Any]:
+    """Return a card whose notes "rule" and "metrics_of" state whether the threshold was tuned on the rows of the rule.
+
+    The card must have the entries of the rule. "metrics_of" is about these rows, unless other rows are stored for
+    guarantees, or metrics were measured on other rows.
+    """
+    if "rule" not in card or "log_p" not in scores:
+        return dict(card)
+    word = card.get("unit", card)["threshold"]["word"]
+    note = _without_end(card["rule"]) + (TUNED if word == "estimate" else NOT_TUNED)
+    same = _without_end(card.get("metrics_of", "")) == _without_end(card["rule"])
+    own = "metrics_of" in card and "guarantee_y" not in scores and (same or "metrics" not in card)
+    return {**card, "rule": note, **({"metrics_of": note} if own else {})}
+
+
+def _without_end(note: str) -> str:
+    """Return a note on rows without what the present rule adds to it."""
+    for added in (TUNED, NOT_TUNED, CHOSEN_ON_THEM, LACK_COLUMN):
+        note = note.partition(added)[0]
+    return note
 
 
 def prior_entry(rule: Any) -> list[float]:

@@ -21,6 +21,7 @@ from counterpoise.data.frames import in_column_order, is_table, to_frame
 from counterpoise.data.group_input import GroupInput
 from counterpoise.data.image_rows import encode_image_set, encode_pictures, read_as_trained, warn_of_other_scale
 from counterpoise.data.image_set import ImageSet, pictures_of
+from counterpoise.data.inputs import as_inputs
 from counterpoise.data.loading import dataset_kind, features_of, load_features
 from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.schema import encode_rows, text_columns
@@ -57,6 +58,7 @@ def encoded_rows(clf: Any, x: Any, name: str | None = None) -> Any:
     if column is not None and is_table(x, table=False):
         return texts_of_table(x, column)
     if clf.schema is None:  # of scores that `wrap` got, a frame may name its columns as the classes
+        x = as_inputs(x, leaves(clf.members.input))
         x = in_column_order(x, [str(label) for label in clf.classes_.tolist()])
     named = NamedInputs.of(clf.members.input) if clf.schema is None else None
     rows = encode_rows(clf.schema, named.rows(x)[0] if named and named.takes(x) else x, name)

@@ -21,7 +21,7 @@ from counterpoise.data.frames import check_row_order, is_table, to_frame
 from counterpoise.data.image_set import ImageSet
 from counterpoise.data.row_metadata import unit_table
 from counterpoise.data.schema import text_columns
-from counterpoise.data.unit_columns import unit_names, units_of
+from counterpoise.data.unit_columns import columns_of_names, unit_names, units_of
 
 if TYPE_CHECKING:
     from counterpoise.classifier.classifier import Classifier
@@ -106,7 +106,7 @@ def unit_columns(clf: Classifier, x: Any, unit: Any) -> tuple[pl.DataFrame, Any]
         check_images_aggregate(clf, x)
         return x.unit, x
     if is_table(x, table=False):
-        x, _, _ = to_frame(x, as_text=text_columns(clf.schema))
+        x, _, _ = to_frame(x, as_text=(*text_columns(clf.schema), *columns_of_names(wanted)))
         table = unit_table(x, unit_names(wanted, x.columns) or wanted)
     else:
         if unit is None or isinstance(unit, str):

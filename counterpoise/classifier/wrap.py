@@ -12,13 +12,14 @@ import keras
 import numpy as np
 
 from counterpoise.classifier.classifier import Classifier
-from counterpoise.classifier.model_card import ruled, stored_scores
+from counterpoise.classifier.model_card import noted, ruled, stored_scores
 from counterpoise.core.errors import ModelError, OptionError, TargetError
 from counterpoise.core.label_columns import as_labels_if_several
 from counterpoise.core.label_names import warn_look_alikes
 from counterpoise.core.labels import Labels, class_labels
 from counterpoise.core.masked import unmasked
 from counterpoise.core.rule import LabelRules, Rule
+from counterpoise.core.structure import leaves
 from counterpoise.core.target import Target
 from counterpoise.core.version import version
 from counterpoise.data.frames import check_row_order, frame_columns
@@ -74,7 +75,7 @@ def wrap(
     """
     rows = x if isinstance(model, keras.Model) else model
     if isinstance(model, keras.Model):
-        x, y = _rows_and_labels(x, y) if dataset_kind(x) else (x, y)
+        x, y = _rows_and_labels(model, x, y) if dataset_kind(x) else (x, y)
     else:
         x, y = _score_array(model), x if y is None else y
     check_row_order(rows, {"y": y})
@@ -141,9 +142,11 @@ def _default_rule(shift: Array, prior: Array) -> Rule | LabelRules:
     return Rule(shift[None], prior, threshold=0.5 if len(prior) == 2 else None)
 
 
-def _rows_and_labels(dataset: Any, y: Any) -> tuple[Any, Any]:
+def _rows_and_labels(model: keras.Model, dataset: Any, y: Any) -> tuple[Any, Any]:
     """Return the rows and labels of a dataset; raise an OptionError if it contains weights, which `wrap` cannot use."""
-    rows, labels, weights = load_without_y(dataset, y, None)
+    inputs = leaves(getattr(model, "inputs", None) or [None])  # a subclassed model may have none
+    shape = getattr(inputs[0], "shape", None)
+    rows, labels, weights = load_without_y(dataset, y, None, None if shape is None else tuple(shape[1:]))
     if weights is not None:
         raise OptionError("The dataset contains weights, which wrap() does not support. Leave the weights out.")
     return rows, labels
@@ -174,9 +177,9 @@ def _with_fitted_rule(
             )
     rule = target.fit_rule(log_p[None], y, shifts, aim=aim, calibrate=lambda codes: calibrate)
     scores = stored_scores(log_p[None], y)
-    note = f"{len(y)} rows given to wrap(), which fitted the threshold"
+    note = f"{len(y)} rows given to wrap()"
     card |= {"rows": len(y), "classes": shares_of(target, y, order), "rule": note, "metrics_of": note}
-    card |= ruled(target, rule, scores, order)
+    card = noted(card | ruled(target, rule, scores, order), scores)
     return Classifier(unfitted.members, rule, order, None, card, scores, unfitted.kind)
 
 

@@ -5,6 +5,7 @@ A fault of Counterpoise shows its traceback instead. The exit codes are public. 
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -37,7 +38,7 @@ def run(app: Callable[[], Any]) -> NoReturn:
     # Without this, a panic of polars prints its trace.
     os.environ["RUST_BACKTRACE"] = "0"
     signals: list[int] = []
-    with _interrupted_by(signals), _temporary_files_in_scratch(), _warnings_as_lines():
+    with _interrupted_by(signals), _temporary_files_in_scratch(), _notes_as_lines():
         try:
             code = app() or 0
             if code == 130:  # an interrupt, as Typer reports it
@@ -164,13 +165,21 @@ def _temporary_files_in_scratch() -> Iterator[None]:
         tempfile.tempdir = before
 
 
+class _Lines(logging.Handler):
+    """Prints each message of a log as one line on standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print the message of a record."""
+        print_line(" ".join(record.getMessage().split()), error=True)
+
+
 @contextmanager
-def _warnings_as_lines() -> Iterator[None]:
-    """In a `with` block, print each UserWarning as one line on standard error.
+def _notes_as_lines() -> Iterator[None]:
+    """In a `with` block, print each UserWarning, and each message of our log, as one line on standard error.
 
     Other warnings are printed as usual.
     """
-    before = warnings.showwarning
+    before, log, lines = warnings.showwarning, logging.getLogger("counterpoise"), _Lines(logging.WARNING)
 
     def show(message: Warning | str, category: type[Warning], *where: Any, **how: Any) -> None:
         if category is UserWarning:
@@ -179,7 +188,9 @@ def _warnings_as_lines() -> Iterator[None]:
             before(message, category, *where, **how)
 
     warnings.showwarning = show
+    log.addHandler(lines)
     try:
         yield
     finally:
         warnings.showwarning = before
+        log.removeHandler(lines)

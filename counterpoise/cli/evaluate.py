@@ -117,7 +117,7 @@ def command(
             )
         )
     else:
-        named = _labels_named(clf, data, target, (separator, missing, uncertain))
+        named = _labels_named(clf, data, target, (separator, missing, uncertain), images=False)
         record = jsonable(
             _drift_record(clf, data)
             if unlabeled
@@ -176,7 +176,7 @@ def _image_record(
     costs as values. `labels_as` is (separator, missing, uncertain), for columns that each hold a label.
 
     Raises:
-        OptionError: --target is given for a folder, or lacks for a table.
+        OptionError: --target is given for a folder, or the columns of the labels are not known.
     """
     from counterpoise.data import images as module
 
@@ -187,11 +187,7 @@ def _image_record(
         return _drift_record(clf, unlabeled_images)
     if images is None and target is not None:
         raise OptionError(f"--target names a column, but {data} is a folder of images. Remove --target.")
-    if images is not None and target is None and not unlabeled:
-        raise OptionError(
-            f"--target is required for a table of images. Name the column of {data.name} that contains the class."
-        )
-    named = _image_target(clf, target, labels_as)
+    named = None if unlabeled or images is None else _labels_named(clf, data, target, labels_as, images=True)
     if images is not None and how["unit"] is None and not unlabeled:
         how = {**how, "unit": unit_columns_in(clf, data)}
     listed = module.list_images(
@@ -203,36 +199,39 @@ def _image_record(
 
 
 def _labels_named(
-    clf: Any, data: Path, target: str | None, labels_as: tuple[str | None, str | None, str | None]
+    clf: Any, data: Path, target: str | None, labels_as: tuple[str | None, str | None, str | None], images: bool
 ) -> Any:  # fmt: skip
-    """Return the target of the table `data` as `evaluate` takes it.
+    """Return the target of the table `data`: what was given, and the rest as in training.
 
-    Without options it is the column that --target names, or a list of columns, which `evaluate` reads as in training.
-    `labels_as` is (separator, missing, uncertain). What was not given is as in training.
+    `evaluate` itself reads the columns of a table as in training, so that without options the target is what --target
+    names. A table of `images` is listed without the classifier, so that its target has all options.
+
+    Args:
+        labels_as: (separator, missing, uncertain), for several labels per row.
 
     Raises:
-        OptionError: The options do not belong together.
+        OptionError: The options do not belong together, or the file does not name the column of the images' class.
     """
     from counterpoise.core.label_columns import as_in_training
 
     names = o.split_names(target)
     given = {name: value for name, value in zip(("separator", "missing", "uncertain"), labels_as, strict=True) if value}
-    if not given:
+    trained = dict(clf.label_options)
+    if images and not given and not clf.target.independent:
+        if target is None and "column" not in trained:
+            raise OptionError(
+                f"--target is required, because the model was not trained on a table of images. Name the column of "
+                f"{data.name} that contains the class."
+            )
+        return trained["column"] if target is None else target
+    if not given and not images:
         return list(names) if len(names) > 1 else target
-    trained: dict[str, Any] = {} if clf.schema is None else dict(clf.schema.label_options)
     if target is None and clf.target.independent:
         names = (trained["column"],) if "column" in trained else tuple(map(str, clf.classes_))
     separator = given.get("separator") or (trained.get("separator") if len(names) == 1 else None)
-    o.several_labels(names, separator, *labels_as[1:], data)
+    if o.several_labels(names, separator, *labels_as[1:], data) is None:
+        return target
     return as_in_training(names[0] if len(names) == 1 else list(names), {**trained, **given}.items())
-
-
-def _image_target(clf: Any, target: str | None, labels_as: tuple[str | None, str | None, str | None]) -> Any:
-    """Return the target of a table of images, as `list_images` takes it.
-
-    For a model with several labels per row, text a,b,c names one column per label. For any other it is one name.
-    """
-    return o.target_named(target, *labels_as) if clf.target.independent else target
 
 
 def _drift_record(clf: Any, data: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ Bad input ends with exit code 2 and one clear line on standard error. Heavy impo
 
 from __future__ import annotations
 
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -25,6 +25,7 @@ from counterpoise.cli import (
     train,
 )
 from counterpoise.cli.ending import run
+from counterpoise.cli.wording import set_command
 from counterpoise.core.version import version
 
 app = typer.Typer(
@@ -47,11 +48,15 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def options(
+    context: typer.Context,
     _: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Options of the whole program."""
+    commands: dict[str, Any] = dict(getattr(context.command, "commands", {}))
+    if (running := commands.pop(context.invoked_subcommand or "", None)) is not None:
+        set_command(running, commands.values())
 
 
 def main() -> NoReturn:

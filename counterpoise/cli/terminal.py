@@ -15,6 +15,7 @@ from rich.console import Console, ConsoleOptions
 from rich.segment import Segment
 from rich.text import Text
 
+from counterpoise.cli.wording import as_typed
 from counterpoise.core.errors import OptionError
 from counterpoise.core.terminal_text import terminal_text
 
@@ -22,13 +23,21 @@ from counterpoise.core.terminal_text import terminal_text
 def print_line(text: object, error: bool = False) -> None:
     """Print a line, on standard error when asked for.
 
-    A terminal gets it broken between words. A line with a command stays whole, so that the command can be copied.
+    Arguments of Python become options (see `wording`). A terminal gets the line broken between words. A line with a
+    command stays whole, so that the command can be copied.
     """
-    stream, line = sys.stderr if error else sys.stdout, terminal_text(text)
+    stream, line = sys.stderr if error else sys.stdout, terminal_text(as_typed(str(text)))
     if stream is not None and stream.isatty() and "counterpoise " not in line:
         width = get_terminal_size().columns
         line = "\n".join(fill(part, width, break_long_words=False, break_on_hyphens=False) for part in line.split("\n"))
     print(line, file=stream)
+
+
+def _worded(shown: Any) -> Any:
+    """Return a text with options in the place of the arguments of Python; tables stay as they are."""
+    if isinstance(shown, Text):
+        return shown if (plain := as_typed(shown.plain)) == shown.plain else Text(plain, style=shown.style)
+    return as_typed(shown) if isinstance(shown, str) else shown
 
 
 class Terminal(Console):
@@ -36,6 +45,10 @@ class Terminal(Console):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, **options)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print as `Console.print` does, with sentences in the words of the command line (see `wording`)."""
+        super().print(*map(_worded, objects), **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Make text as `Console.render_str` does, but write out control characters.

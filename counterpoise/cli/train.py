@@ -70,7 +70,9 @@ def command(
     seed: o.Seed = 0,
     folds: Annotated[
         int | None,
-        typer.Option(help="Number of folds for correction and threshold. The saved model is trained on all rows."),
+        typer.Option(
+            min=2, help="Number of folds for correction and threshold. The saved model is trained on all rows."
+        ),
     ] = None,
     tune_threshold: Annotated[
         bool | None,

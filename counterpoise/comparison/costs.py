@@ -48,8 +48,8 @@ class Costs:
     def __post_init__(self) -> None:
         if not all(0 < cost < math.inf for cost in (self.cost_fp, self.cost_fn)):
             raise OptionError(
-                f"costs= is ({self.cost_fp:g}, {self.cost_fn:g}). Expected two finite numbers above 0. Pass "
-                "(cost of a false positive, cost of a missed case)."
+                f"costs= is ({self.cost_fp:g}, {self.cost_fn:g}). Expected two finite numbers above 0: the "
+                "cost of a false positive, and the cost of a missed case."
             )
 
     @classmethod

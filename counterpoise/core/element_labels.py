@@ -204,8 +204,8 @@ def void_doubts(classes: Sequence[Any]) -> list[str]:
         return []
     return [
         f"The value 255 is read as a class, in addition to {len(others)} classes from {min(others)} to {max(others)}. "
-        "If 255 means no class (void), ignore it: cp.elements(masks, ignore=255), cp.images(..., ignore=255), or "
-        "--ignore 255."
+        "If 255 means no class (void), ignore it: pass ignore=255 (--ignore 255) where the masks are read, to "
+        "cp.elements or cp.images."
     ]
 
 

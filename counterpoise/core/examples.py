@@ -75,6 +75,8 @@ class Examples:
         pictures: How `x` was read from files of pictures; None: it was not.
         units: What is decided where one decision is for several rows; None: each row is decided. Rows of one unit are
             also of one group.
+        label_options: How the labels were read, if not in the default way: `Labels.options`, and for a table of images
+            ("column", name of the target column).
         names: What each row is called, the name of its file, text (N,); None: it is known by its number.
         kept_labels: Of several labels, bool: which of the labels that were given are among `classes`, in their order;
             None: all.
@@ -99,6 +101,7 @@ class Examples:
     amount: Array | None = None
     by: Mapping[str, Array] | None = None
     kept_labels: Array | None = None
+    label_options: tuple[tuple[str, str], ...] = ()
 
     def __len__(self) -> int:
         return len(self.y)

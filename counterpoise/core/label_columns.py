@@ -76,7 +76,7 @@ class LabelColumns:
         lists = one_cell or are_lists_of_names(values)
         labels_read = self._read_name_lists(values) if lists else self._read_columns(values)
         _check_label_names(labels_read)
-        return labels_read
+        return replace(labels_read, options=self.options)
 
     def _read_columns(self, values: Any) -> Labels:
         """Read labels with one column each.

@@ -45,6 +45,7 @@ class Labels:
         kind: The kind of target (see `core.target`). Of "labels", several per row, codes are (N, L), each 1, 0, or -1
             where it is not known, and `classes` are their names.
         listed: Whether each row listed the names of its labels, so that a label that no row names is absent.
+        options: How several labels per row were read (see `label_columns.LabelColumns.options`).
     """
 
     codes: Array
@@ -53,6 +54,7 @@ class Labels:
     columns: tuple[Any, ...] | None = None
     kind: str = "one_of"
     listed: bool = False
+    options: tuple[tuple[str, str], ...] = ()
 
     def __len__(self) -> int:
         return len(self.codes)

@@ -76,13 +76,10 @@ class Schema:
     Attributes:
         columns: The columns.
         target: Name of the target column, or names of the label columns.
-        label_options: How several labels per row were read, if not in the default way: pairs of a name and a value of
-            `label_columns.LabelColumns.options`.
     """
 
     columns: tuple[Column, ...]
     target: str = "target"
-    label_options: tuple[tuple[str, str], ...] = ()
 
     @cached_property
     def numeric(self) -> tuple[Column, ...]:

@@ -184,8 +184,11 @@ class Target(Protocol):
         """
         ...
 
-    def columns_of(self, schema: Any, classes: Sequence[Any]) -> str | TargetColumns:
-        """The column, or the columns, of a table that held the target in training."""
+    def columns_of(self, schema: Any, classes: Sequence[Any], options: Mapping[str, str]) -> str | TargetColumns:
+        """The column, or the columns, of a table that held the target in training.
+
+        `options` are `Examples.label_options`.
+        """
         ...
 
     def problems(self, y: Array, classes: Sequence[Any]) -> tuple[Problem, ...]:

@@ -127,7 +127,7 @@ def _aspect_note(infos: Sequence[ImageInfo], aspect: str, size: tuple[int, int])
         return ()
     return (
         f"{other:,} of {len(infos):,} images have another shape than {size[0]} x {size[1]}, so they are "
-        'stretched. To keep their proportions, pass aspect="crop" or aspect="pad" (--aspect).',
+        'stretched. To keep their proportions, pass aspect="crop" or aspect="pad".',
     )
 
 

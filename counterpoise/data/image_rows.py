@@ -59,9 +59,10 @@ def image_examples(
             groups = arrays["groups"]
             arrays["groups"] = duplicate_ids if groups is None else joined_groups(groups, duplicate_ids)
     notes += blank_label_notes(labels.codes, labels.classes) if labels.kind == "labels" else []
+    column = (("column", metadata.target),) if images.names is not None and labels.kind == "one_of" else ()
     examples = Examples(
         x, labels.codes, labels.classes, schema, **arrays, duplicate_ids=duplicate_ids,
-        names=names_below(images.root, images.paths), kind=labels.kind,
+        names=names_below(images.root, images.paths), kind=labels.kind, label_options=labels.options or column,
         source=Path(images.root).resolve().name, warnings=(*images.notes, *notes), pictures=images.form,
     )  # fmt: skip
     return with_units(examples, images.units)

@@ -21,6 +21,7 @@ from counterpoise.core.target import TargetColumns
 from counterpoise.data.frames import to_frame
 from counterpoise.data.image_names import locate_images
 from counterpoise.data.row_metadata import RowMetadata, metadata_of
+from counterpoise.data.unit_columns import columns_of_names
 
 Array = np.ndarray
 #: What `metadata_of` reads.
@@ -52,14 +53,15 @@ class TableImages:
 
 def read_image_table(
     source: Any, images: str, root: Any, target: Any, columns: Mapping[str, str | None], skip_bad: bool,
-    more: Sequence[str] = (), as_text: Sequence[str] = (),
+    more: Sequence[str] = (), as_text: Sequence[str] = (), units: Sequence[str] = (),
 ) -> TableImages:  # fmt: skip
     """Read a table of images.
 
     Args:
         source, images, root, target, skip_bad: As in `images`.
         columns: Those of groups, time, split and sample_weight.
-        more: Further columns to keep. as_text: Those of them that are read as text from a file.
+        more: Further columns to keep. as_text: Those of them that are read as text from a file. units: Those that name
+            units.
 
     Returns:
         The images, each once. Rows without a file, without a label, or that contradict another row of the same image
@@ -70,7 +72,8 @@ def read_image_table(
     """
     asked = {name: column for name, column in columns.items() if column is not None}
     wanted = () if target is None else _target_names(target)
-    frame, name, notes = to_frame(source, (images, *wanted, *as_text), skip_bad)
+    texts = (images, *wanted, *as_text, *columns_of_names(columns.get("groups"), tuple(units)))
+    frame, name, notes = to_frame(source, texts, skip_bad)
     targets = _target_columns(frame, target, name)
     for column in (images, *asked.values(), *more):
         if column not in frame.columns:

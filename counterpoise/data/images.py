@@ -228,7 +228,7 @@ def list_images(
         paths, metadata, home, notes = _read_class_folders(Path(source))
     else:
         more = tuple(dict.fromkeys((*features, *units)))
-        rows = read_image_table(source, images, root, target, columns or {}, skip_bad, more, as_text)
+        rows = read_image_table(source, images, root, target, columns or {}, skip_bad, more, as_text, units)
         if units:
             units_of(rows.columns.select(units), aggregate)  # raises before files are decoded
         paths, metadata, home, notes, table = rows.paths, rows.metadata, rows.root, rows.notes, rows.columns

@@ -5,7 +5,7 @@ Readers and `predict` check arrays by it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,30 @@ def beyond_int32(array: Any) -> bool:
         return False
     limits = np.iinfo(np.int32)
     return array.dtype != np.int32 and bool(array.max() > limits.max or array.min() < limits.min)
+
+
+def as_inputs(x: Any, inputs: Sequence[Any] | None = None, rows: int | None = None) -> Any:
+    """Return a list with one array for each input of a model as a tuple, or one array; anything else as it is.
+
+    Keras takes such lists. A list of rows is no such list: it has as many entries as there are rows.
+
+    Args:
+        x: What was passed.
+        inputs: The inputs of the model, in order, with a `shape`; None: not known.
+        rows: Number of rows, if the inputs are not known.
+
+    Example:
+        >>> a, b = np.zeros((5, 3)), np.zeros((5, 2))
+        >>> type(as_inputs([a, b], rows=5)), as_inputs([a], rows=5).shape, type(as_inputs(list(a), rows=5))
+        (<class 'tuple'>, (5, 3), <class 'list'>)
+    """
+    if not isinstance(x, list) or not x or not all(len(getattr(part, "shape", ())) for part in x):
+        return x
+    if inputs is not None:
+        each = len(x) == len(inputs) and (len(x) > 1 or len(x[0].shape) == len(inputs[0].shape))
+    else:
+        each = rows is not None and len(x) != rows and any(part.shape[0] == rows for part in x)
+    return x if not each else tuple(x) if len(x) > 1 else x[0]
 
 
 def check_no_gap(array: np.ndarray, name: str = "x") -> None:

@@ -315,12 +315,8 @@ def _time_note(column: Column) -> str:
             if positions
             else ""
         )
-    positions = [f"its position in the {cycle_name(period)}" for period in column.cycles]
-    return (
-        f"contains {kinds[column.unit]}, which are converted to days"
-        + "".join(f", {position}" for position in positions)
-        + "."
-    )
+    cycles = "".join(f" and the position in the {cycle_name(period)}" for period in column.cycles)
+    return f"contains {kinds[column.unit]}, which are converted to days{cycles}."
 
 
 def _levels_note(column: Column, rows: int) -> tuple[str, ...]:

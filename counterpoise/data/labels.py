@@ -155,7 +155,7 @@ def _code_of(label: Any, labels: Labels, name: str, option: str) -> int:
     """Return the code of a class; raise a TargetError naming the option if there is none."""
     code = find_label(label, labels.classes)
     if code is None:
-        raise TargetError(f"{option} {label!r} is not a class of target {name!r}.{did_you_mean(label, labels.classes)}")
+        raise TargetError(f"{option}={label!r} is not a class of target {name!r}.{did_you_mean(label, labels.classes)}")
     return code
 
 

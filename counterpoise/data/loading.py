@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,12 +54,13 @@ def check_no_generator(source: Any) -> None:
         )
 
 
-def load(source: Any, limit: int | None = None) -> tuple[Any, Array, Array | None]:
+def load(source: Any, limit: int | None = None, rows: Any = None) -> tuple[Any, Array, Array | None]:
     """Return the rows of one pass of a dataset of (x, y) or (x, y, weight), in memory.
 
     Args:
         source: See the module. Whatever it does at random (shuffling, augmentation) is read once.
         limit: Most bytes; None is half of the free memory.
+        rows: See `has_single_elements`.
 
     Returns:
         x in the structure of its batches, class codes or labels (N,), several labels per row (N, L) or a class per
@@ -77,9 +78,10 @@ def load(source: Any, limit: int | None = None) -> tuple[Any, Array, Array | Non
             "A sampling plan was already applied to these batches. Expected the original rows. Pass the rows as "
             "x= and y=, and pass the plan as strategy=."
         )
-    x, y, *weight = _join_in_memory(
-        (_labeled_element(element, kind) for element in single_pass(source)), kind, batch_count(source), limit
-    )
+    if kind == "tf.data.Dataset" and rows is None:
+        _check_clear(source)
+    elements = (_labeled_element(element, kind) for element in single_pass(source, rows))
+    x, y, *weight = _join_in_memory(elements, kind, batch_count(source, rows), limit)
     logger.info("read %s rows of a %s into memory", f"{len(leaves(y)[0]):,}", kind)
     if not isinstance(y, np.ndarray):
         raise TargetError(f"y has several outputs. Expected one class label per row.{SEVERAL}")
@@ -88,17 +90,17 @@ def load(source: Any, limit: int | None = None) -> tuple[Any, Array, Array | Non
     return x, y if several else class_labels(y, several=SEVERAL).values, weight[0].reshape(-1) if weight else None
 
 
-def load_without_y(source: Any, y: Any, sample_weight: Any) -> tuple[Any, Array, Any]:
+def load_without_y(source: Any, y: Any, sample_weight: Any, rows: Any = None) -> tuple[Any, Array, Any]:
     """Return what `load` returns, after checking that no labels were given beside the dataset.
 
-    `sample_weight` becomes the weights if the dataset has none.
+    `sample_weight` becomes the weights if the dataset has none. `rows` is as in `has_single_elements`.
 
     Raises:
         OptionError: `y` is not None, or both the dataset and the caller give weights.
     """
     if y is not None:
         raise OptionError(f"y was given with a {dataset_kind(source)}, which already contains the labels. Remove y=.")
-    x, labels, weights = load(source)
+    x, labels, weights = load(source, rows=rows)
     if weights is not None and sample_weight is not None:
         raise OptionError("sample_weight was given, but the dataset also contains weights. Remove one of them.")
     return x, labels, sample_weight if weights is None else weights
@@ -213,7 +215,7 @@ def batch_count(source: Any, rows: Any = None) -> int | None:
         raise DataError(
             f"The {kind} has no end. Expected one pass over the rows. Limit the dataset, for example with take(steps)."
         )
-    if count > 0 and kind == "tf.data.Dataset" and has_single_elements(source.element_spec, rows):
+    if count > 0 and kind == "tf.data.Dataset" and has_single_elements(_shapes_of(source), rows):
         # Division that rounds up: batches of single elements.
         return -(-count // TOGETHER)
     return count if count > 0 else None
@@ -226,7 +228,7 @@ def _iterate_batches(source: Any, kind: str | None, rows: Any) -> Iterator[Any]:
     """
     if kind == "PyDataset":
         return (source[i] for i in range(source.num_batches))
-    if kind == "tf.data.Dataset" and has_single_elements(source.element_spec, rows):
+    if kind == "tf.data.Dataset" and has_single_elements(_shapes_of(source), rows):
         source = source.batch(TOGETHER)
     return iter(source)
 
@@ -236,7 +238,8 @@ def has_single_elements(spec: Any, rows: Any = None) -> bool:
 
     Args:
         spec: Its `element_spec`.
-        rows: Shape of a row of the first input, used if elements have no label. None: elements are batches.
+        rows: Shape of a row of the first input, None where a length is open. None: the shape is not known, and elements
+            without a label are batches.
     """
     labeled = isinstance(spec, tuple) and len(spec) > 1
     features, target = spec[:2] if labeled else (spec, spec)
@@ -246,11 +249,47 @@ def has_single_elements(spec: Any, rows: Any = None) -> bool:
     if labeled:
         # `alone`: the features are one array of numbers, not a dict of columns and not text.
         alone = not isinstance(features, Mapping) and getattr(features, "dtype", None) != "string"
-        return not x or not y or _is_one_hot_row(x, y, alone)
+        if not x or not y:
+            return True
+        if rows is not None and len(rows) > 1:
+            return _is_row(x, rows)
+        return _is_one_hot_row(x, y, alone)
     if rows is None:
         return False
     one_value = tuple(rows) == (1,)  # a row of one number may be a scalar
     return len(x) < len(rows) or (len(x) == len(rows) and (not one_value or x[0] == 1))
+
+
+def _shapes_of(source: Any) -> Any:
+    """Return the `element_spec` of a `tf.data.Dataset`, or its first element if the spec has no shapes.
+
+    A dataset from a generator may have none.
+    """
+    if all(getattr(getattr(part, "shape", None), "rank", None) is not None for part in leaves(source.element_spec)):
+        return source.element_spec
+    return next(iter(source), source.element_spec)
+
+
+def _is_row(x: tuple[int | None, ...], rows: Sequence[int | None]) -> bool:
+    """Return whether a shape is that of a row. The first axis of a batch often has an open length."""
+    same = len(x) == len(rows) and all(a == b or None in (a, b) for a, b in zip(x, rows, strict=True))
+    return same and not (x[0] is None and rows[0] is not None)
+
+
+def _check_clear(source: Any) -> None:
+    """Raise a DataError if an element may be one image with its mask, or a batch of sequences with their classes.
+
+    It is called if the shape of a row is not known.
+    """
+    spec = _shapes_of(source)
+    if not isinstance(spec, tuple) or len(spec) < 2:
+        return
+    x, y = (_first_shape(part) or () for part in spec[:2])
+    if len(x) == 3 and None not in x and x[2] in (1, 3, 4) and y[:2] == x[:2] and y[2:] in ((), (1,)):
+        raise DataError(
+            f"The dataset gives elements of the shapes {x} and {y}, which may be one image with its mask, or a batch "
+            "of sequences. Expected batches. Batch the rows with batch(32), after unbatch() if they are batches."
+        )
 
 
 def _is_one_hot_row(x: tuple[int | None, ...], y: tuple[int | None, ...], alone: bool) -> bool:

@@ -13,6 +13,7 @@ from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Examples
 from counterpoise.core.target import TargetColumns
 from counterpoise.data.frames import check_row_order, is_table
+from counterpoise.data.inputs import as_inputs
 from counterpoise.data.loading import check_no_generator, dataset_kind, load_without_y
 from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.read_arrays import read_arrays
@@ -44,6 +45,7 @@ def read(
     table: bool = True,
     text: bool = False,
     inputs: NamedInputs | None = None,
+    row_shape: Sequence[int | None] | None = None,
 ) -> Examples:
     """Return labeled rows as `Examples`.
 
@@ -52,8 +54,8 @@ def read(
 
     Args:
         source: Path to CSV or Parquet; pandas or polars frame; pyarrow table; dict of columns; array (N, ...);
-            dict or tuple of arrays of rank 2 and more (several inputs); a dataset (see `data.loading`), of which one
-            pass is read.
+            dict, tuple, or list of arrays of rank 2 and more (several inputs); a dataset (see `data.loading`), of which
+            one pass is read.
         target: Name of the label column of a table; or a reader of several (see `core.target.TargetColumns`).
         y: Labels (N,) instead of `target`, in any form (see `core.labels`); one-hot rows (N, C) too.
         pick: Function of `y` that makes `Labels` of what is not one class per row, and returns anything else as it is.
@@ -78,6 +80,7 @@ def read(
         table: False lets an array of rank 2 pass unchanged.
         text: True takes one column of a table, that of the longest texts, as an array of texts (N,).
         inputs: Named inputs of a model: a table, or a dict of arrays, becomes a dict of arrays by these names.
+        row_shape: Shape of a row of the model's first input, if it is known, for datasets (see `data.loading`).
 
     Returns:
         The rows as `Examples`, with a sentence in `warnings` for each thing noticed.
@@ -94,7 +97,8 @@ def read(
     check_no_generator(source)
     kind = dataset_kind(source)
     if kind:
-        source, y, sample_weight = load_without_y(source, y if target is None else target, sample_weight)
+        given = y if target is None else target
+        source, y, sample_weight = load_without_y(source, given, sample_weight, row_shape)
         target = None
     if isinstance(y, str) and target is None:
         target, y = y, None
@@ -107,6 +111,8 @@ def read(
         },
     )  # fmt: skip
     y = y if pick is None or y is None else pick(y)
+    if hasattr(y, "__len__") and not isinstance(y, (str, Mapping)):
+        source = as_inputs(source, rows=len(y))
     if target is None and y is None:
         raise OptionError(
             "No labels were passed. If a column contains the labels, pass its name as y='COLUMN' (--target COLUMN). "

@@ -47,7 +47,9 @@ def read_arrays(source: Any, y: Any, options: ReadOptions) -> Examples:
     # The frame only carries the number of rows; its values are not read.
     metadata = metadata_of(pl.DataFrame({"row": np.zeros(len(arrays[0]), dtype=np.uint8)}), y, options.metadata)
     labels = options.encoded(metadata)
-    examples = Examples(x, labels.codes, labels.classes, source="arrays", kind=labels.kind)
+    examples = Examples(
+        x, labels.codes, labels.classes, source="arrays", kind=labels.kind, label_options=labels.options
+    )
     return complete_examples(examples, metadata, [*notes, *digit_notes(x)], options.aggregate)
 
 

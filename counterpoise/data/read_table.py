@@ -15,7 +15,6 @@ import polars as pl
 from counterpoise.core.checks import check_choice
 from counterpoise.core.errors import ColumnError, DataError, TargetError, did_you_mean
 from counterpoise.core.examples import TRAIN, Examples
-from counterpoise.core.label_columns import LabelColumns
 from counterpoise.core.label_columns import labels as label_columns
 from counterpoise.core.labels import Labels
 from counterpoise.core.schema import Schema
@@ -29,7 +28,7 @@ from counterpoise.data.reading_notes import column_notes, leak_notes
 from counterpoise.data.row_metadata import RowMetadata, metadata_of, roles, skip_rows
 from counterpoise.data.schema import encode_frame
 from counterpoise.data.texts import text_column, texts_of
-from counterpoise.data.unit_columns import unit_names
+from counterpoise.data.unit_columns import columns_of_names, unit_names
 
 _OVERRIDES = ("numeric", "categorical", "boolean", "identifier")
 #: Names that targets usually have.
@@ -47,6 +46,7 @@ def read_table(source: Any, target: str | TargetColumns | None, y: Any, options:
     """
     targets = (target,) if isinstance(target, str) else () if target is None else target.columns
     as_text = targets + (options.inputs.text if options.inputs else ())
+    as_text += columns_of_names(options.metadata["groups"], options.metadata["unit"])
     frame, name, notes = to_frame(source, as_text, options.skip_bad, unused=options.is_unused, lists=targets)
     absent = [column for column in targets if column not in frame.columns]
     if absent:
@@ -73,8 +73,8 @@ def read_table(source: Any, target: str | TargetColumns | None, y: Any, options:
     elif options.inputs is not None:
         examples, more = _examples_of_inputs(features, labels, options.inputs, name)
     else:
-        title, read_as = ", ".join(targets) or "target", target.options if isinstance(target, LabelColumns) else ()
-        examples, more = _examples_of_columns(features, labels, metadata, options, name, title, read_as)
+        title = ", ".join(targets) or "target"
+        examples, more = _examples_of_columns(features, labels, metadata, options, name, title)
     return complete_examples(examples, metadata, [*notes, *more], options.aggregate)
 
 
@@ -82,7 +82,9 @@ def _examples_of_text(features: pl.DataFrame, labels: Labels, name: str) -> tupl
     """Return examples of one text column (see `text_column`), with sentences for the user."""
     column, notes = text_column(features, name)
     x = texts_of(features, column)
-    return Examples(x, labels.codes, labels.classes, source=name, text_column=column, kind=labels.kind), notes
+    return Examples(
+        x, labels.codes, labels.classes, source=name, text_column=column, kind=labels.kind, label_options=labels.options
+    ), notes
 
 
 def _examples_of_inputs(
@@ -94,17 +96,19 @@ def _examples_of_inputs(
     """
     x, notes = inputs.of_frame(features, name)
     lost = lost_digit_notes((repr(c), features[c]) for c in x if features[c].dtype.is_numeric())
-    return Examples(x, labels.codes, labels.classes, source=name, kind=labels.kind), [*notes, *lost]
+    return Examples(x, labels.codes, labels.classes, source=name, kind=labels.kind, label_options=labels.options), [
+        *notes,
+        *lost,
+    ]
 
 
 def _examples_of_columns(
-    features: pl.DataFrame, labels: Labels, metadata: RowMetadata, options: ReadOptions, name: str, title: str,
-    label_options: tuple[tuple[str, str], ...],
+    features: pl.DataFrame, labels: Labels, metadata: RowMetadata, options: ReadOptions, name: str, title: str
 ) -> tuple[Examples, list[str]]:  # fmt: skip
     """Return examples with a schema, with sentences for the user.
 
     The kinds of the columns are inferred from the training rows of a split, or from all rows without a split. `name` is
-    the table and `title` the target, both for messages. `label_options` are those of the schema.
+    the table and `title` the target, both for messages.
 
     Raises:
         DataError: The split has no training row. TargetError: The labels are one class per step. ColumnError: No column
@@ -123,13 +127,15 @@ def _examples_of_columns(
             "class for each step. A table needs one class per row, or several labels per row (0, 1, or missing)."
         )
     columns = [infer_column(learn[c], options.kinds.get(c)) for c in learn.columns]
-    schema = Schema(tuple(inferred.column for inferred in columns), title, label_options)
+    schema = Schema(tuple(inferred.column for inferred in columns), title)
     used = pl.DataFrame([inferred.series for inferred in columns if inferred.column.used])
     # Without a split, the inferred series of all rows are there; with one, only those of the training rows.
     x = encode_frame(schema, used if learn is features else features)
     if not x:
         raise ColumnError(f"No column of {name} can be used as a feature. {_left_out_reasons(columns)}".rstrip())
-    examples = Examples(x, labels.codes, labels.classes, schema, source=name, kind=labels.kind)
+    examples = Examples(
+        x, labels.codes, labels.classes, schema, source=name, kind=labels.kind, label_options=labels.options
+    )
     return examples, [*column_notes(columns), *leak_notes(x, labels, schema)]
 
 

@@ -61,8 +61,7 @@ def schema_to_dict(schema: Schema) -> dict[str, Any]:
         >>> schema_from_dict(schema_to_dict(schema)) == schema
         True
     """
-    plain = {"target": schema.target, "columns": [_column_to_dict(c) for c in schema.columns]}
-    return plain | ({"label_options": dict(schema.label_options)} if schema.label_options else {})
+    return {"target": schema.target, "columns": [_column_to_dict(c) for c in schema.columns]}
 
 
 def _column_to_dict(column: Column) -> dict[str, Any]:
@@ -95,7 +94,7 @@ def schema_from_dict(plain: Mapping[str, Any]) -> Schema:
             raise ArtifactError(f"the schema has categories for the column {column.name!r:.80}, which is numeric.")
     if len({column.name for column in columns}) < len(columns):
         raise ArtifactError("the schema has two columns with the same name.")
-    return Schema(columns, checked["target"], tuple(checked.get("label_options", {}).items()))
+    return Schema(columns, checked["target"])
 
 
 def _column_from_dict(plain: Mapping[str, Any]) -> Column:

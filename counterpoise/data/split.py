@@ -205,7 +205,7 @@ def usable_rows(examples: Examples, duplicates: str) -> tuple[Array, Array | Non
     if duplicates == "error" and repeated:
         raise SplitError(
             f"{repeated:,} rows repeat the features of another row. Expected no such rows, because "
-            "duplicates= is 'error'. Remove these rows, or use duplicates='group' or 'drop'."
+            "duplicates= is 'error'. Remove these rows, or use duplicates='group' or duplicates='drop'."
         )
     if duplicates == "drop":
         kept = np.sort(first)

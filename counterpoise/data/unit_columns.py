@@ -34,6 +34,23 @@ def unit_names(unit: Any, columns: Sequence[str]) -> tuple[str, ...]:
     return tuple(unit) if named and len(unit) < 10 and set(unit) <= set(columns) else ()
 
 
+def columns_of_names(*given: Any) -> tuple[str, ...]:
+    """Return the columns of groups and units, which are read from a file as text: 1.1 and 1.10 are two patients.
+
+    Args:
+        given: Groups and units, as the user named them; values (N,) name no columns.
+
+    Example:
+        >>> columns_of_names("patient", "study, eye", None, np.zeros(3))
+        ('patient', 'study, eye', 'study', 'eye')
+    """
+    lists = [[one] if isinstance(one, str) else one for one in given]
+    texts = [name for one in lists if isinstance(one, (tuple, list)) and len(one) < 10 for name in one]
+    texts = [name for name in texts if isinstance(name, str)]
+    parts = [part.strip() for name in texts if "," in name for part in name.split(",")]
+    return (*texts, *parts)
+
+
 def check_aggregate(unit: Any, aggregate: str | None) -> str:
     """Return how probabilities are aggregated, "mean" by default.
 

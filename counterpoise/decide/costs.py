@@ -147,7 +147,7 @@ def checked_cost_column(name: Any, cost_fp: Any) -> CostColumn:
     number = isinstance(cost_fp, (int, float, np.number)) and not isinstance(cost_fp, (bool, np.bool_))
     if not number or not 0 < cost_fp < np.inf:
         raise OptionError(
-            f"cost_fp is {cost_fp!r}. Expected a finite number above 0 with cost_column. Pass the cost of a false "
+            f"cost_fp is {cost_fp!r}. Expected a finite number above 0 with cost_column=. Pass the cost of a false "
             f"positive, for example cost_fp=5."
         )
     if not isinstance(name, str) or not name:

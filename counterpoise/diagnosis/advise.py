@@ -224,7 +224,10 @@ def _near_duplicates(r: DiagnosisRecord) -> Advice | None:
         f"{more:,} of {r.compared:,} rows have a near-duplicate. A test row may therefore have a near-duplicate "
         "in training."
     )
-    text = "Keep near-duplicates on one side of a split: groups=cp.diagnosis.near_duplicates(x)."
+    text = (
+        "Keep near-duplicates on one side of a split: number them with cp.diagnosis.near_duplicates(x), and pass these "
+        "numbers as groups=."
+    )
     return Advice(text, reason, {"near": r.near, "duplicates": r.duplicates})
 
 
@@ -238,7 +241,8 @@ def _duplicates(r: DiagnosisRecord) -> Advice | None:
         "duplicate in training."
     )
     text = (
-        "If duplicate rows are copies, use duplicates='group' or 'drop'. Otherwise, use the score without duplicates."
+        "If duplicate rows are copies, use duplicates='group' or duplicates='drop'. Otherwise, use the score without "
+        "duplicates."
     )
     return Advice(text, reason, {"duplicates": r.duplicates, "share": share})
 

@@ -94,8 +94,8 @@ def _duplicate_rows(r: DiagnosisRecord) -> Check:
     if r.duplicates_grouped:
         return Check(name, "handled", finding, "Equal rows stay on one side of every split.")
     action = (
-        "If the duplicate rows are copies of one case, use duplicates='group' or 'drop'. The report also has the "
-        "scores without duplicate rows."
+        "If the duplicate rows are copies of one case, use duplicates='group' or duplicates='drop'. The report also "
+        "has the scores without duplicate rows."
     )
     return Check(name, "look" if r.duplicates > 0.01 * r.rows else "handled", finding, action)
 
@@ -116,7 +116,11 @@ def _near_duplicates(r: DiagnosisRecord) -> Check:
     if r.near_grouped:
         return Check(name, "handled", finding, "Near-duplicates stay on one side of every split.")
     return Check(
-        name, "look", finding, "Keep near-duplicates on one side of a split: groups=cp.diagnosis.near_duplicates(x)."
+        name,
+        "look",
+        finding,
+        "Keep near-duplicates on one side of a split: number them with cp.diagnosis.near_duplicates(x), and pass these "
+        "numbers as groups=.",
     )
 
 

@@ -164,27 +164,16 @@ def card_entries(
     }
 
 
-def sets_threshold(strategy: Strategy, tune_threshold: bool) -> bool:
-    """Return whether a threshold is tuned for the aim of the strategy; otherwise it is the default."""
-    return tune_threshold and strategy.aim != "argmax"
-
-
-def scores_note(strategy: Strategy, tune_threshold: bool, rows: str) -> str:
-    """Return a part of a sentence of the card: what comes from `rows`, the rows that fit the rule."""
-    return f"{'the threshold and ' * sets_threshold(strategy, tune_threshold)}the scores come from {rows}"
-
-
 def stopping_note(count: int, examples: Examples, strategy: Strategy, tune_threshold: bool, stops: bool) -> str:
-    """Return the card's sentence about `count` held-out rows: what they were used for.
+    """Return the card's sentence about `count` held-out rows: what they were used for, except for the threshold.
 
     `stops` is whether they end the training of any model; a forest does not stop early.
     """
     word = "held-out" if examples.split is None or not len(examples.rows_with_role(VALIDATION)) else "validation"
-    sets = sets_threshold(strategy, tune_threshold)
     # A model that does not stop early always has its probabilities checked.
-    checks = not stops or (not sets and strategy.aim != "argmax")
-    uses = ["for early stopping"] * stops + ["to check the probabilities"] * checks + ["for the threshold"] * sets
-    return f"{count} {word} rows were used {' and '.join(uses)}{'' if sets else ', not for the threshold'}"
+    checks = not stops or (not tune_threshold and strategy.aim != "argmax")
+    uses = ["for early stopping"] * stops + ["to check the probabilities"] * checks
+    return f"{count} {word} rows were used {' and '.join(uses)}"
 
 
 def ends_training(jobs: Sequence[Job], trainer: Trainer) -> bool:
@@ -212,4 +201,5 @@ def card_entries_of_rows(examples: Examples) -> dict[str, Any]:
             "excluded": [c.name for c in examples.schema.excluded],
         },
         "classes": shares_of(target_of(examples), examples.y, examples.classes),
+        **({"label_options": dict(examples.label_options)} if examples.label_options else {}),
     }

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.classifier.classifier import Classifier
+from counterpoise.classifier.rows import row_shape
 from counterpoise.core.checks import check_classifier
 from counterpoise.core.errors import GuaranteeError, OptionError
 from counterpoise.core.examples import Examples
@@ -107,7 +108,7 @@ def distill(
     if not isinstance(truth, (int, float)) or not 0 <= truth <= 1:
         raise OptionError(f"truth= is {truth!r}. Expected a share from 0 to 1.")
     if dataset_kind(data):  # read once, because a second pass of a dataset that shuffles has another order
-        data, y, sample_weight = load_without_y(data, y, sample_weight)
+        data, y, sample_weight = load_without_y(data, y, sample_weight, row_shape(teacher, data))
     examples = read_for(model, data, y, groups=groups, time=time, sample_weight=sample_weight)
     if list(examples.classes) != teacher.classes_.tolist():
         raise OptionError(

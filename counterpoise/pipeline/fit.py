@@ -75,9 +75,10 @@ def fit(
             on the rows: `cnn` for images, `unet` for images with masks, `text` for texts. For tables, "auto" is the
             blend of `tabular`, `boosted` and, up to a million numbers, `forest` and `extra_trees`. With callbacks, with
             a scan, or with a strategy that only networks can train, "auto" is `tabular` alone.
-        data: A frame, a dict of columns, a CSV or Parquet file, an array, a dict or tuple of arrays, or text (N,).
-            Without `y` also: a `tf.data.Dataset`, `PyDataset` or `DataLoader` of (x, y[, weight]), which is read into
-            memory once; a folder of `cp.images`; or a `cp.scan`, whose rows are read from disk during training.
+        data: A frame, a dict of columns, a CSV or Parquet file, an array, text (N,), or one array for each input: a
+            dict, tuple, or list. Without `y` also: a `tf.data.Dataset`, `PyDataset` or `DataLoader` of (x, y[,
+            weight]), which is read into memory once; a folder of `cp.images`; or a `cp.scan`, whose rows are read from
+            disk during training.
         y: Labels (N,), or the name of the target column of a table. Several labels per row: names of their columns, an
             array (N, L) of 0 and 1, or `cp.labels(...)`.
             A class for each pixel or step: masks (N, H, W), one-hot masks, sequences (N, T), or `cp.elements(...)`.
@@ -157,6 +158,8 @@ def fit(
         division.scanned.check_strategy(chosen)
     for noticed in division.examples.warnings:
         warnings.warn(noticed, UserWarning, stacklevel=2)
+    # By the strategy as it was passed: for a blend it becomes an ensemble.
+    tuned = _tunes_threshold(tune_threshold, chosen, division.stopped_by_given)
     model = model_for(model, division.examples, [chosen], network_alone=bool(callbacks or division.scanned))
     if (
         isinstance(model, Blend)
@@ -191,7 +194,6 @@ def fit(
         )
     if not clone and (folds is not None or len(chosen.singles) > 1):
         raise OptionError("clone=False trains a single model, but folds or an ensemble train several. Leave clone out.")
-    tuned = _tunes_threshold(tune_threshold, chosen, division.stopped_by_given)
     with progress_bar(verbose) as progress:
         clf = _train_by_division(chosen, replace(trainer, progress=progress), division, tuned, keep)
     warn_if_cut_off(clf)
@@ -212,7 +214,7 @@ def cost_column_of(column: Any, cost_fp: Any) -> CostColumn | None:
     """
     if column is None and cost_fp is not None:
         raise OptionError(
-            "cost_fp requires cost_column. Without a column, pass both costs to clf.decide(cost=(cost_fp, cost_fn))."
+            "cost_fp= requires cost_column=. Without a column, pass both costs to clf.decide(cost=(cost_fp, cost_fn))."
         )
     return None if column is None else checked_cost_column(column, cost_fp)
 
@@ -305,7 +307,7 @@ def _tunes_threshold(wanted: bool | None, strategy: Strategy, given: bool) -> bo
     if wanted is False and strategy.only_decides:
         raise OptionError(
             f"strategy {strategy.name!r} only tunes the threshold, so it cannot be combined with tune_threshold=False. "
-            "Leave tune_threshold out."
+            "Leave tune_threshold= out."
         )
     if wanted is None and given and not strategy.only_decides:
         if strategy.aim != "argmax":

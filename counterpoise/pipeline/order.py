@@ -18,7 +18,7 @@ import numpy as np
 
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.classifier.group_thresholds import codes_of, group_values
-from counterpoise.classifier.model_card import ruled, stored_scores
+from counterpoise.classifier.model_card import noted, ruled, stored_scores
 from counterpoise.core.examples import TEST, Examples
 from counterpoise.core.fold_result import FoldResult
 from counterpoise.core.folds import Fold, Holdout
@@ -30,7 +30,6 @@ from counterpoise.pipeline.assembly import (
     card_entries,
     card_entries_of_rows,
     ends_training,
-    scores_note,
     split_counts,
     stopping_note,
 )
@@ -172,7 +171,7 @@ def _classifier(
     scores = stored_scores(log_p, y, weights, outputs, amount, None if by is None else by[rows], lesions, of_rows)
     entries = {**entries, "by": groups} if groups else entries
     card = card_entries(strategy, trainer, trained, length, note) | ruled(target, rule, scores, examples.classes)
-    clf = assemble(strategy, trainer, trained, rule, {**card, **entries}, scores)
+    clf = assemble(strategy, trainer, trained, rule, noted({**card, **entries}, scores), scores)
     if examples.units is None:
         return clf
     proba = target.apply(rule.unreviewed, log_p).proba
@@ -270,8 +269,7 @@ def refit(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune_thresh
     jobs = jobs_for_steps(strategy, trainer, whole, outcome.best_steps[strategy.name])
     trained = _train_on_fold(strategy, jobs, trainer)
     log_p, rows = stacked_scores(outcome.log_p[strategy.name])
-    scored = scores_note(strategy, tune_threshold, f"{len(rows):,} out-of-fold predictions")
-    note = f"trained on all {len(everything):,} rows; {scored}"
+    note = f"trained on all {len(everything):,} rows; the scores come from {len(rows):,} out-of-fold predictions"
     outputs, length = outcome.member_outputs.get(strategy.name), outcome.training[strategy.name]
     lesions = outcome.lesions[strategy.name]
     return _classifier(
@@ -318,12 +316,11 @@ def bag_of_folds(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune
     )  # fmt: skip
     trained = [member for fold in outcome.members[strategy.name] for member in fold]
     log_p, rows = stacked_scores(outcome.log_p[strategy.name])
-    note = scores_note(strategy, tune_threshold, f"{len(rows):,} rows not used for training")
+    note = f"the scores come from {len(rows):,} rows not used for training"
     if count > 1:
-        scored = scores_note(strategy, tune_threshold, f"{len(rows):,} out-of-fold predictions")
         note = (
-            f"the average of the models of {count} folds; {scored}; the saved average predicts less "
-            "extreme probabilities than a single model"
+            f"the average of the models of {count} folds, which predicts less extreme probabilities than a single "
+            f"model; the scores come from {len(rows):,} out-of-fold predictions of single models"
         )
     # Each of the models in the bag has the same out-of-fold scores, which are those of one model per row.
     copies, length = np.tile(log_p, (count, *[1] * (log_p.ndim - 1))), outcome.training[strategy.name]
@@ -349,7 +346,7 @@ def _classifier_of_given_split(strategy: Strategy, trainer: Trainer, outcome: Ou
         stopping = replace(jobs[0], score=fold.stop)
         outputs = score_members(trained[0], stopping, first.examples, first.model, len(strategy.member_names))
     note = stopping_note(len(fold.stop), trainer.examples, strategy, True, ends_training(jobs, trainer))
-    note = f"{note}; no test row was used"
+    note = f"no test row was used; {note}"
     length, split = outcome.training[strategy.name], split_counts(fold, len(fold.test))
     lesions = outcome.lesions[strategy.name]
     entries = {"split": split, **_entries_of(_used_rows(outcome), trainer.examples)}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,9 @@ import numpy as np
 
 from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Examples
-from counterpoise.core.label_columns import LabelColumns, as_labels_if_several, split_off_labels, target_columns
-from counterpoise.core.label_columns import labels as label_columns
+from counterpoise.core.label_columns import as_labels_if_several, split_off_labels, target_columns
 from counterpoise.core.sources import Source
+from counterpoise.core.structure import leaves
 from counterpoise.data.frames import CSV, FRAME_LIBRARIES, PARQUET, is_table
 from counterpoise.data.image_rows import image_examples
 from counterpoise.data.image_set import ImageSet
@@ -78,20 +77,28 @@ def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
         )
     named = _is_named_model(model)
     options["inputs"] = named_inputs_of(model)
+    options["row_shape"] = _row_shape(model)
     how = {
         "table": named,
         "text": model == "text" if named else False,
         "pick": partial(as_labels_if_several, sequences=_predicts_steps(model)),
         **options,
     }
-    named_target = y
     data, y = split_off_labels(data, y)
     target = target_columns(y, is_table(data, named))
     examples = read(data, target=target, **how) if target is not None else read(data, y=y, **how)
-    if y is not named_target and examples.schema is not None:  # the labels of a list column, by which evaluate finds it
-        spec = named_target if isinstance(named_target, LabelColumns) else label_columns(named_target)
-        examples = replace(examples, schema=replace(examples.schema, label_options=spec.options))
     return without_rare_labels(examples)
+
+
+def _row_shape(model: Any) -> tuple[int | None, ...] | None:
+    """Return the shape of a row of the first input of a Keras model, or of "cnn"; None if it is not known."""
+    if model == "cnn":
+        return (None, None, None)
+    shape = None
+    if hasattr(model, "layers"):
+        with suppress(Exception):  # one that was never called has none yet
+            shape = tuple(leaves(model.inputs)[0].shape[1:])
+    return shape
 
 
 def _predicts_steps(model: Any) -> bool:

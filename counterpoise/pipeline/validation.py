@@ -18,10 +18,11 @@ from counterpoise.core.examples import TRAIN, VALIDATION, Examples
 from counterpoise.core.label_columns import LabelColumns, as_the_training_labels, split_off_labels
 from counterpoise.core.labels import Labels
 from counterpoise.core.sources import Source
-from counterpoise.core.structure import join, mapped, rows_in
+from counterpoise.core.structure import join, leaves, mapped, rows_in
 from counterpoise.data.frames import check_row_order, is_table, to_frame
 from counterpoise.data.image_rows import encode_image_set, read_as_trained, warn_of_other_scale
 from counterpoise.data.image_set import ImageSet
+from counterpoise.data.inputs import as_inputs
 from counterpoise.data.loading import dataset_kind, load
 from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.row_metadata import metadata_of, weights
@@ -140,7 +141,7 @@ def _read_validation(
         several = given_labels.codes.ndim > 1
         return encode_image_set(images, examples.schema), given_labels if several else given_labels.values, None
     if dataset_kind(given) or (isinstance(given, (tuple, list)) and len(given) in (2, 3)):
-        x, y, weight = load(given) if dataset_kind(given) else (*given, None)[:3]
+        x, y, weight = load(given, rows=leaves(examples.x)[0].shape[1:]) if dataset_kind(given) else (*given, None)[:3]
         check_row_order(x, {"validation: y": y, "validation: sample_weight": weight})
         if isinstance(target, LabelColumns) and not isinstance(y, LabelColumns):
             y = as_the_training_labels(y, target)
@@ -230,6 +231,7 @@ def encode_validation(examples: Examples, x: Any, inputs: NamedInputs | None = N
 
     They are named inputs, a column of text, or a table or arrays. The message of a DataError starts with "validation".
     """
+    x = x if examples.schema is not None else as_inputs(x, leaves(examples.x))
     try:
         if inputs is not None and examples.schema is None and inputs.takes(x):
             return inputs.rows(x)[0]

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from counterpoise.core.errors import OptionError
 from counterpoise.plans import shift
 from counterpoise.plans.labels import user_weights
 from counterpoise.plans.multilabel import MultiLabelPlan
@@ -123,14 +124,19 @@ def label_plan(
     )  # fmt: skip
 
 
-def joined_label_plans(plans: Sequence[Plan], labels: Array, sample_weight: Array | None = None) -> LabelPlan | None:
+def joined_label_plans(plans: Sequence[Plan], labels: Array, sample_weight: Array | None = None) -> LabelPlan:
     """Join plans of single labels, each over the rows where its label is known, into one plan.
 
-    Return None if a plan draws rows by its label, needs features, or is deferred: the labels then cannot share rows.
     Each label keeps the weights that its own plan gives to its two classes.
+
+    Raises:
+        OptionError: A plan does more than to weight rows, so that the labels cannot share rows.
     """
-    if any(not np.array_equal(plan.drawn, plan.counts) or plan.needs_features or plan.deferred for plan in plans):
-        return None
+    if odd := [plan for plan in plans if plan.beyond_weights]:
+        raise OptionError(
+            f"Plan {odd[0].name!r} {odd[0].beyond_weights}, which is for one class per row, but these rows have "
+            "several labels. Choose, for example, class_weight, focal, or oversample."
+        )
     scaled = []
     for plan in plans:
         shares = plan.mass / plan.mass.sum()

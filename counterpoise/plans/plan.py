@@ -174,6 +174,21 @@ class Plan:
         return len(self.codes)
 
     @property
+    def beyond_weights(self) -> str:
+        """What the plan does in addition to weights of rows, for messages; "" if it only weights rows.
+
+        Example:
+            >>> plan = Plan("twice", np.array([0, 0, 1]), ("no", "yes"), np.array([2, 2]), np.ones(2))
+            >>> plan.beyond_weights, replace(plan, drawn=plan.counts, deferred=0.8).beyond_weights
+            ('draws rows by class', 'changes its weights during training')
+        """
+        if self.needs_features:
+            return "creates rows"
+        if not np.array_equal(self.drawn, self.counts):
+            return "draws rows by class"
+        return "changes its weights during training" if self.deferred else ""
+
+    @property
     def needs_features(self) -> bool:
         """Whether the plan needs features from `realize`, as synthesis and cleaning do."""
         return False

@@ -137,7 +137,7 @@ class Elements:
         """Return the labels of new rows as class codes (N, ...), -1 for elements without a class."""
         return element_codes(given, classes)
 
-    def columns_of(self, schema: Any, classes: Sequence[Any]) -> str:
+    def columns_of(self, schema: Any, classes: Sequence[Any], options: Mapping[str, str]) -> str:
         """Return "target", the only column that labels of elements come from."""
         return "target"
 
@@ -176,9 +176,9 @@ class Elements:
         plan = make(np.arange(n), sample_weight=mass.astype(np.float64), classes=range(n))
         # Weights of equally frequent classes are 1, as are those of a plan that does not weigh.
         weighs = function in WEIGHING or np.any(plan.class_weights != 1)
-        if np.any(plan.drawn != 1) or plan.needs_features or plan.deferred or not weighs:
+        if (fault := plan.beyond_weights) or not weighs:
             raise OptionError(
-                f"Plan {plan.name!r} draws or creates rows by class, but these rows have a class per element "
+                f"Plan {plan.name!r} {fault or 'has no class weights'}, but these rows have a class per element "
                 "(pixel or step). Choose, for example, class_weight or oversample."
             )
         return element_plan(counts, plan.class_weights, name=plan.name, sample_weight=sample_weight)

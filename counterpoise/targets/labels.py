@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import OptionError
-from counterpoise.core.label_columns import labels
+from counterpoise.core.label_columns import as_in_training
 from counterpoise.core.logits import softplus
 from counterpoise.core.rule import LabelRules, Rule
 from counterpoise.core.target import Problem, TargetColumns
@@ -92,13 +92,12 @@ class Labels:
         """Return labels of new rows as codes (N, L) in the order of `classes`; -1: not known."""
         return new_labels.several_codes(given, classes)
 
-    def columns_of(self, schema: Any, classes: Sequence[Any]) -> TargetColumns:
+    def columns_of(self, schema: Any, classes: Sequence[Any], options: Mapping[str, str]) -> TargetColumns:
         """Return the columns of a table with the labels, read as in training.
 
         They are one column per label, with its name, or one column that contains all labels of a row.
         """
-        how: dict[str, Any] = {} if schema is None else dict(schema.label_options)
-        return labels(how.pop("column", [str(name) for name in classes]), **how)
+        return as_in_training(options.get("column", [str(name) for name in classes]), options.items())
 
     def problems(self, y: Array, classes: Sequence[Any]) -> tuple[Problem, ...]:
         """Return one problem of two classes for each label, over the rows where it is known."""
@@ -114,7 +113,7 @@ class Labels:
         """Return the plan of `make` over all labels, each with the weights of its own plan.
 
         Raises:
-            OptionError: The plan draws or creates rows by class, and is not oversampling; or oversampling has options.
+            OptionError: The plan does more than to weight rows, and is not oversampling; or oversampling has options.
         """
         # Oversampling draws whole rows by all of their labels; any other plan is made label by label.
         if _plan_function(make) is class_plans.oversample:
@@ -130,13 +129,7 @@ class Labels:
             make(p.y, sample_weight=w, classes=p.classes)
             for p, w in zip(self.problems(y, range(n)), weights, strict=True)
         ]
-        plan = joined_label_plans(plans, y, sample_weight)
-        if plan is None:
-            raise OptionError(
-                f"Plan {plans[0].name!r} draws or creates rows by class, but these rows have several labels. "
-                "Choose, for example, class_weight, focal, or oversample."
-            )
-        return plan
+        return joined_label_plans(plans, y, sample_weight)
 
     def weighted(self, loss: tuple[str, Mapping[str, Any]], plan: Plan) -> tuple[str, Mapping[str, Any]]:
         """Return the loss unchanged: the weights of a plan over labels are weights of the batches."""

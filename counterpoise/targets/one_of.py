@@ -88,7 +88,7 @@ class OneOf:
         """Return the labels of new rows as class codes, int64 (N,), in the order of `classes`."""
         return new_labels.label_codes(given, classes)
 
-    def columns_of(self, schema: Any, classes: Sequence[Any]) -> str:
+    def columns_of(self, schema: Any, classes: Sequence[Any], options: Mapping[str, str]) -> str:
         """Return the name of the column that contained the target in training."""
         return "target" if schema is None else str(schema.target)
 

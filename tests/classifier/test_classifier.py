@@ -294,7 +294,7 @@ def test_the_keras_model_of_three_classes_and_each_vote(vote, tmp_path):
     assert np.mean(clf.classes_[np.asarray(out["decision"])] == clf.predict(x)) > 0.99
 
 
-@pytest.mark.parametrize("form", ["dict", "tuple"])
+@pytest.mark.parametrize("form", ["dict", "tuple", "list"])
 def test_several_inputs_go_through_the_file(form, tmp_path):
     rng = np.random.default_rng(0)
     y = (rng.random(160) < 0.25).astype(int)
@@ -304,12 +304,22 @@ def test_several_inputs_go_through_the_file(form, tmp_path):
     parts = [keras.layers.Flatten()(inputs["image"]), inputs["table"]]
     out = keras.layers.Dense(1, "sigmoid")(keras.layers.Concatenate()(parts))
     model = keras.Model(inputs if form == "dict" else (inputs["image"], inputs["table"]), out)
-    x = {"table": table, "image": image} if form == "dict" else (image, table)
+    x = {"table": table, "image": image} if form == "dict" else (image, table) if form == "tuple" else [image, table]
     clf = cp.fit(model, x, y, strategy="oversample", epochs=2, verbose=0)
     again = cp.load(clf.save(tmp_path / "m.keras"))
     assert np.array_equal(again.predict_proba(x), clf.predict_proba(x))
     output = clf.keras_model()(x)["probability"]
     assert np.allclose(output, clf.predict_proba(x), atol=1e-5)
+    if form == "list":  # as Keras takes inputs
+        assert np.array_equal(clf.predict_proba(x), clf.predict_proba(tuple(x)))
+        assert cp.evaluate(clf, x, y, resamples=3) == cp.evaluate(clf, tuple(x), y, resamples=3)
+        how = {"strategies": "none", "folds": 2, "epochs": 1, "verbose": 0}
+        scores = [cp.compare(model, rows, y, **how).leaderboard[0]["scores"] for rows in (x, tuple(x))]
+        assert scores[0] == scores[1]
+        cp.fit(model, x, y, validation=([image[:40], table[:40]], y[:40]), epochs=1, verbose=0)
+        assert cp.diagnose(x, y, quick=False).record.rows == 160
+        with pytest.raises(DataError, match="input 0 has 160, input 1 has 159"):
+            cp.fit(model, [image, table[1:]], y, epochs=1)
 
 
 def test_the_keras_model_holds_an_isotonic_calibrator(plain, tmp_path):

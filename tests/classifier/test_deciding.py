@@ -200,6 +200,19 @@ def test_a_guarantee_of_rows_with_weights_is_reported(two):
             clf.decide(**how)
 
 
+def test_the_card_states_whether_its_rows_chose_the_present_threshold(two, tmp_path):
+    clf, yes, no = two[0], "1000 rows given to wrap(); the threshold was tuned on these rows", "was not tuned on"
+    assert clf.card["rule"] == clf.card["metrics_of"] == yes
+    for given in ({"threshold": 0.3}, {"cost": (1, 5)}, {"costs": [[0, 1], [5, 0]]}):
+        decided = clf.decide(**given)
+        assert no in decided.card["rule"]
+        assert no in decided.card["metrics_of"]
+        again = cp.load(decided.save(tmp_path / "m.keras")).decide(recall_floor=0.8)
+        assert again.card["rule"] == again.card["metrics_of"] == yes
+    guaranteed = clf.decide(recall_floor=0.8, confidence=0.9)
+    assert (no in guaranteed.card["rule"]) is (guaranteed.card["threshold"]["word"] == "guarantee")
+
+
 def test_a_threshold_that_follows_from_costs_is_no_estimate(two, three):
     entry = two[0].decide(cost=(1, 20)).card["threshold"]
     assert (entry["word"], entry["value"]) == ("given", pytest.approx(1 / 21))

@@ -344,6 +344,12 @@ def refusal_of(description, rule) -> str:
     return ""
 
 
+def test_options_of_labels_in_the_schema_are_those_of_files_of_earlier_versions(clf, parts):
+    schema = {"target": "a, b", "columns": [], "label_options": {"missing": "absent"}}
+    classes, _, card = check_description({**json.loads(parts[CARD]), "schema": schema}, clf.rule)
+    assert (len(classes), card["label_options"]) == (2, {"missing": "absent"})
+
+
 def test_no_type_in_any_place_of_a_description_gives_a_foreign_error(clf, parts):
     values = json.loads(parts[CARD])
 

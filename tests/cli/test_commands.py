@@ -167,12 +167,12 @@ def test_train_without_a_strategy_is_the_baseline_at_the_default_threshold(count
     done = counterpoise("train", table, "--target", "ill", "--model", "boosted", "--out", tmp_path / "m.keras")
     assert done.code == 0, done.err
     assert ": Baseline, boosted, 240 rows, decision threshold 0.5 (default)" in done.out
-    assert "held-out rows were used for early stopping, not for the threshold" in done.out
+    assert "held-out rows were used for early stopping; the threshold was not tuned on these rows" in done.out
 
 
 def test_no_rows_are_said_to_stop_a_forest(counterpoise, table, tmp_path):
     done = counterpoise("train", table, "--target", "ill", "--model", "forest", "--out", tmp_path / "m.keras")
-    assert "held-out rows were used to check the probabilities, not for the threshold" in done.out
+    assert "held-out rows were used to check the probabilities; the threshold was not tuned on these rows" in done.out
 
 
 def test_an_aim_chooses_the_threshold_so_tuning_cannot_be_turned_off(counterpoise, table, tmp_path):
@@ -278,7 +278,7 @@ def test_a_column_says_which_rows_do_what(counterpoise, tmp_path):
     assert board["split"] == clf.card["split"]
     check_refusal(
         counterpoise("compare", *how, "--folds", 3, "--out", tmp_path / "other"),
-        "folds=3 cannot be used, because the rows have their own split",
+        "--folds 3 cannot be used, because the rows have their own split",
     )
     check_refusal(
         counterpoise("compare", *how, "--drop", "role", "--out", tmp_path / "other"), "both --split and --drop"

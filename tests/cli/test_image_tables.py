@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 from small_networks import least
 
+import counterpoise as cp
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _network():
@@ -112,7 +114,7 @@ def test_what_a_table_lacks_is_named(counterpoise, folder, model, tmp_path):
     for option, odd in (("--flip", "sideways"), ("--contrast", 2)):
         run = counterpoise("train", folder / "none.csv", *QUICK, "--target", "dx", "--strategy", "none", option, odd,
                            "--out", tmp_path / "x.keras")  # fmt: skip
-        assert run.err.startswith(f"counterpoise: {option[2:]}"), "before anything is read"
+        assert run.err.startswith(f"counterpoise: {option}"), "before anything is read"
         assert f" is {odd!r}" in run.err
 
 
@@ -164,3 +166,43 @@ def test_an_empty_label_of_an_image_may_mean_that_it_is_absent(counterpoise, fol
     edema = json.loads(run.out)
     assert "edema" in run.out
     assert edema
+
+
+def test_labels_of_images_are_read_as_in_training(counterpoise, folder, tmp_path):
+    """In the table `edema` is empty in 15 of 160 rows, and -1 in 10."""
+    frame = pl.read_csv(folder / "scans.csv").with_columns(
+        edema=pl.when(pl.int_range(160) % 16 == 1).then(-1).otherwise("edema"),
+    )
+    frame.write_csv(folder / "unsure.csv")
+    empty, unsure = frame["edema"].null_count(), (frame["edema"] == -1).sum()
+    assert (empty, unsure) == (14, 10)
+    how, model = (folder / "unsure.csv", "--images", "scan"), tmp_path / "m.keras"
+
+    def known(*more):
+        run = counterpoise("evaluate", model, *how, "--json", *more)
+        assert run.code == 0, run.err
+        return [(row["known"], row["count"]) for row in json.loads(run.out)["classes"]]
+
+    target = ("--target", "mass,edema")
+    trained = ("--missing", "absent", "--uncertain", "one")
+    run = counterpoise("train", *how, *QUICK[2:], *target, *trained, "--model", "cnn", "--out", model)
+    assert run.code == 0, run.err
+    ones = (frame["edema"] == 1).sum()
+    same = known()
+    assert same[1] == (160, ones + unsure)
+    assert same == known(*target) == known(*trained) == known(*target, *trained) == known("--uncertain", "one")
+    assert known("--uncertain", "zero")[1] == (160, ones)
+    assert known("--missing", "ignore")[1] == (160 - empty, ones + unsure)
+    # In Python, the images are listed without the model, so a warning states that they were read in another way.
+    clf, listed = cp.load(model), {"images": "scan", "color_mode": "grayscale"}
+    with pytest.warns(UserWarning, match="missing='absent', uncertain='one'"):
+        cp.evaluate(clf, cp.images(folder / "unsure.csv", 12, target=["mass", "edema"], **listed), resamples=5)
+
+
+def test_the_class_of_images_is_in_the_column_of_training(counterpoise, folder, model, tmp_path):
+    how = ("evaluate", model, folder / "scans.csv", "--images", "scan", "--json")
+    assert json.loads(counterpoise(*how).out) == json.loads(counterpoise(*how, "--target", "dx").out)
+    assert "--missing is for several labels" in counterpoise(*how, "--missing", "absent").err
+    frame = pl.read_csv(folder / "scans.csv").drop("dx")
+    frame.write_csv(folder / "without.csv")
+    assert "Target 'dx' is not a column" in counterpoise(*how[:2], folder / "without.csv", *how[3:]).err

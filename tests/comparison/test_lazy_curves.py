@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 
 import pytest
@@ -28,3 +29,20 @@ def test_copies_are_dicts_of_all_curves(copied):
     assert copied(curves) == {"none": {"pr": "none"}, "threshold": {"pr": "threshold"}}
     assert type(copied(curves)) is dict
     assert curves == copied(curves)
+
+
+def test_it_is_written_and_compared_as_the_dict_of_all_curves():
+    whole = {"none": {"pr": "none"}, "threshold": {"pr": "threshold"}}
+
+    def lazy():
+        return LazyCurves(whole, lambda name: {"pr": name})
+
+    for read in (dict, lambda c: {**c}, lambda c: c | {}, lambda c: c.copy(), lambda c: dict(c.items()), copy.copy,
+                 lambda c: dict(zip(c, c.values(), strict=True)), lambda c: {n: c.get(n) for n in c}):  # fmt: skip
+        assert read(lazy()) == whole
+    assert lazy() == whole
+    assert whole == lazy()
+    assert lazy() != {}
+    assert lazy().get("other", 3) == 3
+    for options in ({}, {"indent": 1}, {"sort_keys": True}):
+        assert json.dumps(lazy(), **options) == json.dumps(whole, **options)

@@ -55,6 +55,10 @@ def test_the_classifier_is_the_one_that_was_judged(cmp):
     assert cmp.best.rule.threshold == result.rule.threshold
     assert cmp.best.card["split"] == cmp.record["split"]
     assert cmp.best.card["metrics_of"] == "120 test rows, not used for training or tuning"
+    decided = cmp.best.decide(recall_floor=0.8).card  # its scores are computed from the rows that are stored
+    assert decided["metrics_of"] == decided["rule"]
+    assert "60 validation rows" in decided["rule"]
+    assert decided["rule"].endswith("the threshold was tuned on these rows")
 
 
 def test_test_rows_train_nothing_and_choose_nothing(cmp):

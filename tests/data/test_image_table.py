@@ -223,7 +223,7 @@ def test_what_is_wrong_with_a_table_is_raised_before_files_are_decoded(root, giv
 @pytest.mark.parametrize(
     ("given", "how", "words"),
     [
-        ({}, {"positive": "mal"}, "positive 'mal' is not a class of target 'dx'"),
+        ({}, {"positive": "mal"}, "positive='mal' is not a class of target 'dx'"),
         ({"dx": ["a", "b", "c", "a", "b"]}, {"positive": "a"}, "one_vs_rest"),
         ({}, {"check": partial(check_divisible, folds=2)}, "class 'mel' has 2 rows, too few for 2 folds"),
         ({}, {"check": check_divisible}, "class 'mel' has 2 rows, of which 0 are among the held-out rows"),

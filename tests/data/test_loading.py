@@ -125,6 +125,11 @@ def test_features_come_once_and_in_order_whatever_stands_beside_them(form):
         ((), (1,), True),
         ((1,), (1,), True),
         ((None,), (1,), False),
+        (((8, 8, 1), (8, 8)), (8, 8, 1), True),
+        (((None, None, 3), (None, None, 1)), (None, None, None), True),
+        (((8, 8, 1), (8, 8)), (8, 1), False),
+        (((None, 8, 8), (None,)), (8, 8, 1), False),
+        (((4, 8, 8, 1), (4, 8, 8)), (8, 8, 1), False),
     ],
 )
 def test_rows_differ_from_batches_by_their_shapes(shapes, row, single):
@@ -179,6 +184,30 @@ def test_a_trained_classifier_reads_datasets_as_it_reads_arrays():
         cp.wrap(model, FORMS["weights"])
     with pytest.raises(DataError, match="gives x alone"):
         evaluate(clf, FORMS["batches"])
+
+
+@pytest.mark.parametrize("shapes", [True, False])
+def test_single_images_are_read_as_batches_of_them_are(shapes):
+    """Whatever an image has: a class or a mask; and whether the dataset knows the shapes or not."""
+    images = np.random.default_rng(0).random((24, 6, 6, 1)).astype("float32")
+    masks = (images[..., 0] > 0.8).astype("int32")
+    flat = keras.Sequential([keras.Input((6, 6, 1)), keras.layers.Flatten(), keras.layers.Dense(1, "sigmoid")])
+    pixels = keras.Sequential([keras.Input((6, 6, 1)), keras.layers.Conv2D(1, 3, padding="same")])
+    for model, y in ((flat, np.arange(24) % 3 // 2), (pixels, masks), (pixels, masks[..., None])):
+        single = Dataset.from_tensor_slices((images, y))
+        if not shapes:
+            single = Dataset.from_generator(lambda y=y: zip(images, y, strict=True), (tf.float32, tf.int32))
+        how = {"epochs": 1, "verbose": 0}
+        clf, same = (cp.fit(model, data, **how) for data in (single, single.batch(7)))
+        assert len(clf.predict(single)) == 24
+        assert np.array_equal(clf.predict_proba(single), same.predict_proba(images))
+        assert evaluate(clf, single, resamples=3) == evaluate(clf, images, y, resamples=3)
+        cp.fit(model, images, y, validation=single, **how)
+        board = cp.compare(model, single, strategies="none", folds=2, **how).leaderboard
+        assert board[0]["status"] == "ok"
+    with pytest.raises(DataError, match=r"shapes \(6, 6, 1\) and \(6, 6, 1\), which may be one image with its mask"):
+        cp.diagnose(single)
+    assert cp.diagnose(single.batch(4), quick=False).record.rows == 24
 
 
 def test_diagnose_reads_a_dataset():

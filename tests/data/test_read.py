@@ -144,7 +144,7 @@ def test_masks_in_which_255_may_mean_no_class_are_reported():
         )
     ]
     assert [len(texts) for texts in doubts] == [1, 0, 0, 0]
-    assert "If 255 means no class (void), ignore it: cp.elements(masks, ignore=255)" in doubts[0][0]
+    assert "If 255 means no class (void), ignore it: pass ignore=255 (--ignore 255)" in doubts[0][0]
 
 
 def test_an_infinite_time_is_refused():
@@ -153,10 +153,10 @@ def test_an_infinite_time_is_refused():
 
 
 @pytest.mark.parametrize("role", ["groups", "unit"])
-def test_names_of_groups_that_are_decimal_numbers_are_reported(tmp_path, role):
-    rows = [f"{i / 7},{name},{i % 2}" for i, name in enumerate(["1.1", "1.10", "2.3", "2.30"] * 5)]
-    path = csv(tmp_path, "\n".join(["a,patient,y", *rows]))
-    notes = [note for note in read(path, "y", **{role: "patient"}).warnings if "1.1 and 1.10 are the same" in note]
+def test_names_of_groups_that_are_decimal_numbers_are_reported(role):
+    rows = {"a": np.arange(20) / 7, "patient": [1.1, 1.1, 2.3, 2.3] * 5, "y": [0, 1] * 10}
+    table = pl.DataFrame(rows)  # a file is read as it is written
+    notes = [note for note in read(table, "y", **{role: "patient"}).warnings if "1.1 and 1.10 are the same" in note]
     assert len(notes) == 1
     assert f"{role}='patient' contains numbers with decimals (1.1)" in notes[0]
     whole = pl.DataFrame({"a": np.arange(4) / 7, "patient": [1.0, 2.0, 1.0, 2.0], "y": [0, 1, 1, 0]})
@@ -270,7 +270,7 @@ def test_a_leak_is_named():
 def test_labels_are_named_once():
     with pytest.raises(OptionError, match="--target"):
         read(TABLE)
-    with pytest.raises(TargetError, match="merge_rare 'AB' is not a class"):
+    with pytest.raises(TargetError, match="merge_rare='AB' is not a class"):
         read({"a": [1.5, 2.5, 3.5]}, y=["A", "B", "C"], merge_rare="AB")
     with pytest.raises(OptionError, match="twice"):
         read(TABLE, "y", y=[0] * 6)
@@ -477,3 +477,14 @@ def test_ambiguous_amounts_of_a_column_that_is_no_feature_are_refused_in_trainin
         read(frame, target="y", cost_column="cost", drop=["cost"])
     kept = read(frame, target="y", cost_column="cost")
     assert kept.amount.tolist() == [1200, 3400] * 10
+
+
+@pytest.mark.parametrize("role", ["groups", "unit"])
+def test_names_of_groups_and_units_are_read_from_a_file_as_they_are_written(role, tmp_path):
+    lines = [f"{i * 7 % 24 / 8},{name},{i % 2}" for i, name in enumerate(["1.1", "1.10", "007", "7"] * 6)]
+    (tmp_path / "t.csv").write_text("\n".join(["x,patient,ill", *lines]))
+    rows = read(tmp_path / "t.csv", target="ill", **{role: "patient"})
+    assert len(np.unique(rows.groups)) == 4
+    assert not [text for text in rows.warnings if "compared as numbers" in text]
+    if role == "unit":
+        assert len(rows.units) == 4

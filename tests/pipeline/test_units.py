@@ -190,6 +190,8 @@ def test_scores_of_units_stand_beside_those_of_rows(tmp_path):
     assert "Single rows" in page
     assert f"240 units (patient) of {len(frame)} rows" in page
     scores = cp.evaluate(cmp.best, visits(150, seed=1), resamples=30)
+    one_class = type(scores)({**scores, "units": {**scores["units"], "metrics": {}}})
+    assert "All units are of one class, so these scores are for rows." in str(one_class)
     assert scores["units"]["count"] == 150
     assert scores["groups"] == 150
     assert scores["units"]["metrics"]["recall"]["low"] <= scores["units"]["metrics"]["recall"]["high"]

@@ -128,12 +128,15 @@ def test_rows_given_stop_training_and_choose_a_threshold_when_asked(caplog):
     tuned = fit(X[TRAIN], Y[TRAIN], validation=OWN, strategy="oversample", tune_threshold=True)
     assert plain.rule.threshold == 0.5 != tuned.rule.threshold
     assert np.array_equal(plain.predict_proba(X), tuned.predict_proba(X)), "probabilities are checked all the same"
-    assert plain.card["rule"].endswith("early stopping and to check the probabilities, not for the threshold")
-    assert tuned.card["rule"].endswith("early stopping and for the threshold")
-    assert quiet.card["rule"].endswith("early stopping, not for the threshold")
-    assert "threshold" not in fit(X, Y, folds=2).card["rule"]
-    assert "the threshold and the scores come" in fit(X, Y, folds=2, strategy="oversample").card["rule"]
-    assert plain.decide(f1=True).rule.threshold == pytest.approx(tuned.rule.threshold), "later is early enough"
+    yes, no = "; the threshold was tuned on these rows", "; the threshold was not tuned on these rows"
+    assert plain.card["rule"].endswith(f"early stopping and to check the probabilities{no}")
+    assert tuned.card["rule"].endswith(f"early stopping{yes}")
+    assert quiet.card["rule"].endswith(f"early stopping{no}")
+    assert fit(X, Y, folds=2).card["rule"].endswith(f"out-of-fold predictions{no}")
+    assert fit(X, Y, folds=2, strategy="oversample").card["rule"].endswith(f"out-of-fold predictions{yes}")
+    later = plain.decide(f1=True)
+    assert later.rule.threshold == pytest.approx(tuned.rule.threshold), "later is early enough"
+    assert later.card["rule"] == later.card["metrics_of"] == plain.card["rule"].replace(no, yes)
     assert fit(X, Y, strategy="oversample", tune_threshold=False).rule.threshold == 0.5
     assert fit(X, Y, strategy="oversample", folds=2, tune_threshold=False).rule.threshold == 0.5
     assert fit(X[TRAIN], Y[TRAIN], validation=OWN, strategy="threshold").rule.threshold != 0.5

@@ -8,6 +8,7 @@ import pytest
 from counterpoise.core.errors import OptionError
 from counterpoise.plans import class_plans as plans
 from counterpoise.plans.label_plan import label_plan
+from counterpoise.plans.schedule import deferred
 from counterpoise.targets.kinds import target_of
 
 RNG = np.random.default_rng(3)
@@ -48,8 +49,12 @@ def test_a_weight_of_two_is_the_row_twice():
 
 
 def test_plans_that_draw_by_one_class_are_refused_and_oversampling_draws_label_sets():
-    with pytest.raises(OptionError, match="several labels"):
+    with pytest.raises(OptionError, match=r"'undersample' draws rows by class, .* but these rows have several"):
         weighed(plans.undersample)
+    with pytest.raises(
+        OptionError, match=r"'class_weight, deferred to 0\.8' changes its weights during training, which"
+    ):
+        weighed(lambda y, **options: deferred(plans.class_weight(y, **options)))
     drawn = weighed(plans.oversample)
     assert drawn.needs_calibration
     assert len(drawn) == len(drawn.rows()) > len(Y)

@@ -19,6 +19,7 @@ from counterpoise.data.split import hold_out, make_folds
 from counterpoise.decide.rule import apply_rule_to_log_p, fit_rule_from_log_p
 from counterpoise.losses import CrossEntropy
 from counterpoise.plans import class_plans
+from counterpoise.plans.schedule import deferred
 from counterpoise.plans.synthesis import synthesize
 from counterpoise.targets.element_losses import LOSSES
 from counterpoise.targets.kinds import target_of
@@ -266,8 +267,13 @@ def test_draws_are_of_rows_that_contain_the_rare_class():
     assert len(plan) == 70
     assert plan.needs_calibration
     assert plan.log_shift.tolist() == [0, 0]
-    with pytest.raises(OptionError, match="draws or creates rows by class"):
-        ELEMENTS.plan(synthesize, y, 2, None)
+    for make, reason in ((synthesize, "creates rows"), (_deferred, "changes its weights during training")):
+        with pytest.raises(OptionError, match=reason):
+            ELEMENTS.plan(make, y, 2, None)
+
+
+def _deferred(y, **options):
+    return deferred(class_plans.class_weight(y, **options))
 
 
 def test_where_outputs_start():

@@ -107,6 +107,10 @@ def test_new_rows_are_read_as_the_training_rows(tmp_path):
     wanted = [(int(((rows[n] == 1) | (rows[n] == -1)).sum()), N) for n in NAMES]
     assert counts(clf, rows) == counts(clf, rows, target=NAMES) == counts(clf, features, rows[NAMES]) == wanted
     assert counts(clf, rows, target=cp.labels(NAMES))[1][1] == rows["edema"].notna().sum()
+    own = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    for model, x, y in (("mlp", features, rows[NAMES]), (own, X, rows[NAMES].to_numpy())):
+        clf = cp.fit(model, x, cp.labels(y, **how), **QUICK)
+        assert counts(clf, x, y) == wanted
     listed = [[name for name in NAMES if row[name] == 1] for _, row in rows.iterrows()]
     wanted = [(int((rows[name] == 1).sum()), N) for name in NAMES]
     for y, tags in (("t", listed), (cp.labels("t", separator="|"), ["|".join(row) for row in listed])):
