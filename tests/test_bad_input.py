@@ -105,7 +105,7 @@ COMMANDS = {
     "one fold to diagnose": ("diagnose t.csv --target ill --folds 1", "--folds", "2"),
     "groups too few for the folds": (RUN + "--groups ward --folds 13", "Class 'no'", "at most 12 folds"),
     "no such group column": (RUN + "--groups wards", "Did you mean 'ward'"),
-    "groups and time together": (RUN + "--groups ward --time day", "groups= and time="),
+    "groups and time together": (RUN + "--groups ward --time day", "--groups and --time"),
     "a positive of three classes": (
         "compare t.csv --target grade --positive a --out {out}", "a, b, c", "--one-vs-rest a"
     ),
@@ -113,11 +113,11 @@ COMMANDS = {
     "an unknown strategy": (RUN + "--strategies none,oversampel", "'oversampel'", "Did you mean 'oversample'"),
     "no strategy": (RUN + "--strategies ,", "--strategies is empty"),
     "an unknown metric": (RUN + "--metric acuracy", "'acuracy'", "Did you mean 'accuracy'"),
-    "an unknown budget": (RUN + "--budget time", "budget= is 'time'", "steps"),
-    "an unknown way with duplicates": (RUN + "--duplicates merge", "duplicates= is 'merge'", "drop"),
+    "an unknown budget": (RUN + "--budget time", "--budget is 'time'", "steps"),
+    "an unknown way with duplicates": (RUN + "--duplicates merge", "--duplicates is 'merge'", "drop"),
     "no epochs": (RUN + "--epochs 0", "epochs is 0"),
     "no repeats": (RUN + "--repeats 0", "--repeats", "1"),
-    "an empty batch": (RUN + "--batch-size 0", "batch_size is 0"),
+    "an empty batch": (RUN + "--batch-size 0", "--batch-size is 0"),
     "a negative seed": (RUN + "--seed -1", "'--seed'", "greater than or equal to 0"),
     "pixels of a table": (RUN + "--size 32", "--size", "t.csv"),
     "an output folder below a file": ("compare t.csv --target ill --out file/run", "'file' is a file"),
@@ -144,7 +144,7 @@ COMMANDS = {
     ),
     "train: one cost": (MODEL + "--cost-fp 1", "--cost-fn"),
     "train: two aims": (MODEL + "--alerts 5 --precision-floor 0.9", "one aim"),
-    "train: a recall above 1": (MODEL + "--recall-floor 2", "recall_floor is 2", "at most 1"),
+    "train: a recall above 1": (MODEL + "--recall-floor 2", "--recall-floor is 2", "at most 1"),
     "train: a negative cost": (MODEL + "--cost-fp -1 --cost-fn 1", "above 0", "-1"),
     "train: an aim for three": (
         "train t.csv --target grade --strategy none --recall-floor 0.9 --out {out}/m.keras",
