@@ -49,8 +49,8 @@ def summary_lines(record: Mapping[str, Any], width: int = LINE_WIDTH) -> list[st
     lines = [*_opening_sentences(record, of), "", *aligned_lines(cells, width)]
     lines += [*_found_per_cases(record, of), _calibration_line(of["metrics"], len(of["classes"]) == 2)]
     lines += _review_and_unit_sentences(record)
-    if record["labels"]:
-        lines += ["", *_label_lines(record["labels"], width)]
+    if of["labels"]:
+        lines += ["", *_label_lines(of["labels"], width)]
     return lines + list(_group_lines(record["by"], width))
 
 
@@ -244,7 +244,7 @@ def _review_and_unit_sentences(record: Mapping[str, Any]) -> Iterator[str]:
         )
     if (units := record["units"]) is not None:
         mixed = f" {units['mixed']:,} units contain rows of several classes." if units["mixed"] else ""
-        how = f"{units['aggregate']} of the probabilities, calibrated"
+        how = f"{units['aggregate']} of the probabilities, {'' if units['calibrated'] else 'not '}calibrated"
         yield f"Unit: {' + '.join(units['columns'])} ({how}).{mixed}"
         keys = ("average_precision", "recall", "precision")
         shown = ", ".join(f"{metric_name(key)} {_number_text(record['metrics'][key]['value'])}" for key in keys)

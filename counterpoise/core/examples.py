@@ -183,6 +183,22 @@ class Examples:
         chosen["by"] = None if self.by is None else {name: values[rows] for name, values in self.by.items()}
         return replace(self, x=structure.subset(self.x, rows), y=self.y[rows], **chosen)
 
+    def counted(self) -> Examples:
+        """Return examples without the rows of weight 0, which are as if they were absent.
+
+        Rows that were known by their number keep this number as their name.
+
+        Example:
+            >>> y, weight = np.array([0, 1, 1], np.int32), np.array([1, 0, 2], np.float32)
+            >>> rows = Examples(np.zeros((3, 1)), y, ("well", "ill"), sample_weight=weight).counted()
+            >>> rows.y.tolist(), rows.names.tolist()
+            ([0, 1], ['row 1', 'row 3'])
+        """
+        if self.sample_weight is None or self.sample_weight.all():
+            return self
+        names = np.array([f"row {i + 1}" for i in range(len(self))]) if self.names is None else self.names
+        return replace(self, names=names).subset(np.flatnonzero(self.sample_weight > 0))
+
     def as_units(self) -> Examples:
         """Return examples with one row for each unit, without features.
 

@@ -109,3 +109,12 @@ def test_a_few_new_rows_are_no_change_of_the_class_proportions() -> None:
         estimate = estimate_prior(log_p, y, rows(rng, 5, 0.1)[0][2:], draws=20, seed=seed)
         moved += bool(np.any((estimate.source_prior < estimate.low) | (estimate.source_prior > estimate.high)))
     assert moved <= 4
+
+
+@pytest.mark.parametrize("slope", [0.3, 4.0])
+def test_scores_that_are_too_sure_or_too_unsure_give_the_shares_of_calibrated_scores(slope: float) -> None:
+    rng = np.random.default_rng(3)
+    (lp, y), (new, _) = rows(rng, 1500, OLD), rows(rng, 1500, 0.3)
+    right, other = (estimate_prior(log_softmax(a * lp), y, log_softmax(a * new), draws=30) for a in (1.0, slope))
+    assert other.prior[1] == pytest.approx(right.prior[1], abs=0.01)
+    assert [other.low[1], other.high[1]] == pytest.approx([right.low[1], right.high[1]], abs=0.02)
