@@ -17,7 +17,7 @@ from counterpoise.classifier.by_group import scores_by_group
 from counterpoise.classifier.evaluation_summary import Evaluation
 from counterpoise.classifier.further import Stakes, further_scores
 from counterpoise.classifier.region_evaluation import region_metrics, sampled_logits_and_regions
-from counterpoise.classifier.rows import with_column_values
+from counterpoise.classifier.rows import label_options_of, with_column_values
 from counterpoise.classifier.threshold_spread import decisions_at, threshold_spread
 from counterpoise.classifier.unit_scores import unit_scores, units_to_score, unscored_text
 from counterpoise.core.checks import check_classifier, check_int, check_lengths, check_no_class_lost, check_weights
@@ -113,6 +113,7 @@ def evaluate(
     check_int(resamples, "resamples")
     if isinstance(data, ImageSet):
         _check_only_images(y=y, target=target, groups=groups, unit=unit, sample_weight=sample_weight)
+        _warn_of_other_reading(clf, data)
         data, y, groups, sample_weight = _test_images_and_labels(data)
     elif dataset_kind(data):
         data, y, sample_weight = load_without_y(data, y, sample_weight)
@@ -245,7 +246,7 @@ def _read_as_in_training(clf: Any, y: Any, target: Any) -> tuple[Any, Any]:
 
     Both stay as they are if these options are the default, or if the user passed `cp.labels(...)`.
     """
-    options = () if clf.schema is None else clf.schema.label_options
+    options = tuple(label_options_of(clf).items())
     given = target if target is not None else y
     if not options or isinstance(given, (Labels, LabelColumns)):
         return y, target
@@ -322,6 +323,20 @@ def _check_only_images(**given: Any) -> None:
     for name, value in given.items():
         if value is not None:
             raise OptionError(f"{name}= cannot be passed with images. Name its column in cp.images(...).")
+
+
+def _warn_of_other_reading(clf: Any, pictures: ImageSet) -> None:
+    """Warn if labels of images are unknown only because they were not read as in training, but in the default way."""
+    trained = {name: value for name, value in label_options_of(clf).items() if name in ("missing", "uncertain")}
+    codes = pictures.labeled_metadata.y.codes
+    if trained and not pictures.form.label_options and codes.ndim > 1 and (codes < 0).any():
+        how = ", ".join(f"{name}={value!r}" for name, value in trained.items())
+        warnings.warn(
+            f"Some labels of the images are unknown, and have no scores, because empty cells or -1 were not read as in "
+            f"training ({how}). Pass cp.images(..., target=cp.labels([...], {how})).",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def _test_images_and_labels(pictures: ImageSet) -> tuple[ImageSet, Any, Array | None, Array | None]:

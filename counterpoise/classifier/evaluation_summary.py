@@ -233,16 +233,18 @@ def _is_finite(value: float | None) -> bool:
 
 
 def _review_and_unit_sentences(record: Mapping[str, Any]) -> Iterator[str]:
-    """Yield sentences on rows that go to a human, and on units and their single rows.
+    """Yield sentences on rows or units that go to a human, and on units and their single rows.
 
     Both are optional parts of the record ("review" and "units"); nothing is yielded for a part that is None.
     """
-    if (review := record["review"]) is not None:
+    units = record["units"]
+    what = "rows" if units is None else "units"
+    if (review := (units or record)["review"]) is not None:
         yield (
-            f"Rows that go to a human: {value_with_interval(review['share'])}. Error of all other rows: "
+            f"{capital(what)} that go to a human: {value_with_interval(review['share'])}. Error of all other {what}: "
             f"{value_with_interval(review['error'])}."
         )
-    if (units := record["units"]) is not None:
+    if units is not None:
         mixed = f" {units['mixed']:,} units contain rows of several classes." if units["mixed"] else ""
         how = f"{units['aggregate']} of the probabilities, {'' if units['calibrated'] else 'not '}calibrated"
         yield f"Unit: {' + '.join(units['columns'])} ({how}).{mixed}"

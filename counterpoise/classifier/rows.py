@@ -119,6 +119,12 @@ def row_shape(clf: Any, dataset: Any) -> tuple[int | None, ...]:
     return () if isinstance(getattr(dataset, "element_spec", None), Mapping) else (len(clf.schema.columns),)
 
 
+def label_options_of(clf: Any) -> dict[str, str]:
+    """Return how the training labels were read if rows have several (see `Schema`), {} for the default way."""
+    options = () if clf.schema is None else clf.schema.label_options
+    return dict(options or (() if clf.pictures is None else clf.pictures.label_options))
+
+
 def pictures_of_card(card: Mapping[str, Any]) -> Pictures | None:
     """Return how the training pictures were read, by the model card; None without pictures.
 

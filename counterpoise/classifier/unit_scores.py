@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from counterpoise.data.image_set import ImageSet
 from counterpoise.data.row_metadata import unit_table
 from counterpoise.data.unit_columns import mixed_units, unit_names, units_of
 from counterpoise.metrics.measured import mean_over_problems, measure, without_intervals
+from counterpoise.metrics.review_scores import review_scores
 from counterpoise.targets.shares import shares_of
 
 Array = np.ndarray
@@ -63,7 +65,7 @@ def unit_scores(
         resamples: Bootstrap draws.
     """
     rule, y, classes = unit_rule_of(clf), units.labels(codes), clf.classes_.tolist()
-    predicted = decide_units(clf, rule, units, proba)
+    predicted = decide_units(clf, replace(rule, rule=rule.rule.unreviewed), units, proba)
     drawn_by = {
         "groups": None if groups is None else groups[units.first],
         "sample_weight": None if weight is None else units.mean(weight),
@@ -104,6 +106,9 @@ def unit_scores(
             for p, scores in zip(problems, each, strict=True)
             if p.index is not None
         ],
+        "review": None
+        if rule.rule == rule.rule.unreviewed
+        else review_scores(y, decide_units(clf, rule, units, proba).decision, classes, **drawn_by),
     }
 
 

@@ -187,11 +187,11 @@ def _image_record(
         return _drift_record(clf, unlabeled_images)
     if images is None and target is not None:
         raise OptionError(f"--target names a column, but {data} is a folder of images. Remove --target.")
-    if images is not None and target is None and not unlabeled:
+    if images is not None and target is None and not unlabeled and not clf.target.independent:
         raise OptionError(
             f"--target is required for a table of images. Name the column of {data.name} that contains the class."
         )
-    named = _image_target(clf, target, labels_as)
+    named = None if images is None or unlabeled else _image_target(clf, data, target, labels_as)
     if images is not None and how["unit"] is None and not unlabeled:
         how = {**how, "unit": unit_columns_in(clf, data)}
     listed = module.list_images(
@@ -213,13 +213,14 @@ def _labels_named(
     Raises:
         OptionError: The options do not belong together.
     """
+    from counterpoise.classifier.rows import label_options_of
     from counterpoise.core.label_columns import as_in_training
 
     names = o.split_names(target)
     given = {name: value for name, value in zip(("separator", "missing", "uncertain"), labels_as, strict=True) if value}
     if not given:
         return list(names) if len(names) > 1 else target
-    trained: dict[str, Any] = {} if clf.schema is None else dict(clf.schema.label_options)
+    trained: dict[str, Any] = dict(label_options_of(clf))
     if target is None and clf.target.independent:
         names = (trained["column"],) if "column" in trained else tuple(map(str, clf.classes_))
     separator = given.get("separator") or (trained.get("separator") if len(names) == 1 else None)
@@ -227,12 +228,23 @@ def _labels_named(
     return as_in_training(names[0] if len(names) == 1 else list(names), {**trained, **given}.items())
 
 
-def _image_target(clf: Any, target: str | None, labels_as: tuple[str | None, str | None, str | None]) -> Any:
+def _image_target(
+    clf: Any, data: Path, target: str | None, labels_as: tuple[str | None, str | None, str | None]
+) -> Any:  # fmt: skip
     """Return the target of a table of images, as `list_images` takes it.
 
-    For a model with several labels per row, text a,b,c names one column per label. For any other it is one name.
+    For a model with several labels per row, it is read as in training (see `_labels_named`), and text a,b,c names one
+    column per label. For any other it is one name.
     """
-    return o.target_named(target, *labels_as) if clf.target.independent else target
+    from counterpoise.classifier.rows import label_options_of
+    from counterpoise.core.label_columns import as_in_training
+
+    if not clf.target.independent:
+        return target
+    named, trained = _labels_named(clf, data, target, labels_as), label_options_of(clf)
+    if named is None:
+        named = trained.get("column", [str(label) for label in clf.classes_])
+    return as_in_training(named, trained.items()) if isinstance(named, (str, list)) else named
 
 
 def _drift_record(clf: Any, data: Any) -> dict[str, Any]:
@@ -280,6 +292,7 @@ def _show_scores(record: Mapping[str, Any]) -> None:
 
 def _show_units(console: Any, units: Mapping[str, Any]) -> None:
     """Print the metrics of units, how many there are, and how they are decided."""
+    from counterpoise.cli.evaluation_tables import review_table
     from counterpoise.decide.aim import threshold_text
 
     console.print()
@@ -287,6 +300,8 @@ def _show_units(console: Any, units: Mapping[str, Any]) -> None:
     mixed = f" ({units['mixed']:,} of them contain rows of several classes)" if units["mixed"] else ""
     calibrated = "calibrated" if units["calibrated"] else "uncalibrated"
     how = f"the probability of a unit is the {calibrated} {units['aggregate']} of its row probabilities"
+    if units["review"] is not None:
+        console.print(review_table(units["review"], "units"))
     if units["labels"]:
         console.print(_label_table(units["labels"]))
         console.print(f"{units['count']:,} units{mixed}; {how}; scores are means over the labels")

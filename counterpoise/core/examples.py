@@ -38,12 +38,14 @@ class Pictures:
         range: Stored values that are black and white in files of more than 8 bits; None: those of each file's type.
         aspect: How images of another shape are brought to that of the network: "stretch", "crop" or "pad".
         learned: Whether rows are the values that files store, and the network learned which are black and white.
+        label_options: How several labels per row were read (see `Schema`); a table of images has no schema of them.
     """
 
     color_mode: str
     range: tuple[float, float] | None = None
     aspect: str = "stretch"
     learned: bool = False
+    label_options: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -218,7 +218,7 @@ class ImageSet:
             raise DataError(
                 f"aspect= is {mine.aspect!r}, but the model was trained with {pictures.aspect!r}. Remove aspect=."
             )
-        form = replace(pictures, range=mine.range if free else pictures.range)
+        form = replace(pictures, range=mine.range if free else pictures.range, label_options=mine.label_options)
         return self if form == mine else replace(self, form=form, deep=self.deep or pictures.learned)
 
 
@@ -245,6 +245,7 @@ def pictures_of(plain: Mapping[str, Any]) -> Pictures:
     return Pictures(
         check_choice(plain["color_mode"], "color_mode", CHANNELS), check_span(plain["range"]),
         check_choice(plain["aspect"], "aspect", ASPECTS), check_choice(plain["learned"], "learned", (False, True)),
+        tuple((str(name), str(value)) for name, value in plain.get("label_options", ())),
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ import polars as pl
 from counterpoise.core.checks import check_choice
 from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.core.examples import Examples, Pictures
+from counterpoise.core.label_columns import LabelColumns
 from counterpoise.core.target import TargetColumns
 from counterpoise.data.frames import is_table
 from counterpoise.data.image_checks import image_notes, learns_range, sound_files
@@ -264,7 +265,8 @@ def list_images(
     deep = any(info.deep for info in good.values())
     if color_mode == "auto":
         color_mode = "grayscale" if all(info.gray for info in good.values()) else "rgb"
-    form = Pictures(color_mode, span, aspect, learns_range(good, span, learned))
+    read_as = target.options if isinstance(target, LabelColumns) else ()
+    form = Pictures(color_mode, span, aspect, learns_range(good, span, learned), read_as)
     # The form of a model was chosen in training, with notes on the training images.
     all_notes = (*notes, *(image_notes(list(good.values()), form, sides) if learned is None else ()))
     return ImageSet(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import warnings
 
 import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
 from small_networks import least
+
+import counterpoise as cp
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -164,3 +167,29 @@ def test_an_empty_label_of_an_image_may_mean_that_it_is_absent(counterpoise, fol
     edema = json.loads(run.out)
     assert "edema" in run.out
     assert edema
+
+
+@pytest.mark.parametrize("options", [(), ("--target", "edema,mass"), ("--target", "mass,edema", "--uncertain", "one")])
+def test_labels_of_images_are_scored_as_they_were_trained(counterpoise, folder, absent, tmp_path, options):
+    run = counterpoise("evaluate", absent, folder / "scans.csv", "--images", "scan", *options, "--out",
+                       tmp_path / "s.json")  # fmt: skip
+    assert run.code == 0, run.err
+    assert [one["known"] for one in json.loads((tmp_path / "s.json").read_text())["classes"]] == [160, 160]
+
+
+def test_labels_of_images_that_were_read_in_another_way_are_reported(folder, absent):
+    table = {"source": folder / "scans.csv", "size": 12, "images": "scan"}
+    clf, names = cp.load(absent), ["mass", "edema"]
+    with pytest.warns(UserWarning, match=r"not read as in training \(missing='absent'\)"):
+        cp.evaluate(clf, cp.images(**table, target=names), resamples=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        cp.evaluate(clf, cp.images(**table, target=cp.labels(names, missing="absent")), resamples=2)
+
+
+@pytest.fixture(scope="module", name="absent")
+def _absent(folder, counterpoise):
+    run = counterpoise("train", folder / "scans.csv", *QUICK, "--epochs", 1, "--target", "mass,edema", "--missing",
+                       "absent", "--out", folder / "absent.keras")  # fmt: skip
+    assert run.code == 0, run.err
+    return folder / "absent.keras"

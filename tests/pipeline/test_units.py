@@ -282,6 +282,22 @@ def test_units_of_one_class_have_no_scores_and_are_named(kept):
     assert repr(record).startswith(f"{len(ill)} rows")
 
 
+def test_units_that_go_to_a_human_are_reported(kept):
+    frame = visits(200, seed=5)
+    clf = kept.decide(review_alpha=0.05)
+    record, table = cp.evaluate(clf, frame, resamples=5), clf.predict_units(frame)
+    truth = frame.groupby("patient", sort=False)["ill"].max().to_numpy()
+    human = (table["decision"] == "review").to_numpy()
+    wrong = (table["decision"] == "1").to_numpy() != truth
+    assert human.any()
+    assert record["units"]["review"]["share"]["value"] == pytest.approx(human.mean())
+    assert record["units"]["review"]["error"]["value"] == pytest.approx(wrong[~human].mean())
+    assert "Units that go to a human" in repr(record)
+    plain = cp.evaluate(kept, frame, resamples=5)["units"]
+    assert plain["review"] is None
+    assert plain["metrics"]["recall"] == record["units"]["metrics"]["recall"]
+
+
 def test_only_units_with_a_calibrator_are_called_calibrated(kept):
     from counterpoise.report.card_page import to_markdown
 
