@@ -30,7 +30,8 @@ class PriorEstimate:
     """The estimated class proportions of unlabeled rows.
 
     Attributes:
-        prior: float64 (C,), the estimate. low, high: float64 (C,), bootstrap interval of each share.
+        prior: float64 (C,), the estimate. low, high: float64 (C,), bootstrap interval of each share. With more than two
+            classes, the intervals contain all shares together with the chosen confidence.
         source_prior: float64 (C,), shares of the labeled rows, weighted.
         method: "em" or "bbse".
         fit_p: p-value of the goodness-of-fit test. A small value means that more than the class proportions changed.
@@ -179,7 +180,8 @@ def estimate_prior(
         log_p_new: float (M, C), log-probabilities of the new rows from the same model.
         sample_weight: float (N,): labeled row i counts as w_i rows. None: all weights are 1.
         method: "em" or "bbse" (the decisions are argmax of log p_c - log prior_c).
-        draws: Number of bootstrap draws. confidence: Of the interval. seed: Of the draws.
+        draws: Number of bootstrap draws. confidence: Of the interval; with more than two classes, of all intervals
+            together (Bonferroni). seed: Of the draws.
 
     Raises:
         OptionError: A class has no row, there is no new row, or an argument is out of range.
@@ -206,8 +208,10 @@ def estimate_prior(
         source = study.draw_source(rng)
         boot.append(study.estimate(source, rng.multinomial(study.m, study.ones_new / study.m)))
         distances.append(study.null_distance(rng, source, q))
-    low, high = np.quantile(boot, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
-    least = wilson(np.minimum(q * study.m, study.m), study.m, confidence)
+    # Of many shares that did not change, one would often be outside of its own interval.
+    level = confidence if study.c == 2 else 1 - (1 - confidence) / study.c
+    low, high = np.quantile(boot, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    least = wilson(np.minimum(q * study.m, study.m), study.m, level)
     low, high = np.minimum(low, least[0]), np.maximum(high, least[1])
     # The usual bootstrap p-value: the observed distance counts as one of the draws.
     p = (1 + np.sum(np.asarray(distances) >= study.distance(study.weights, study.ones_new, q) - 1e-12)) / (draws + 1)
