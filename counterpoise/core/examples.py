@@ -78,6 +78,7 @@ class Examples:
         units: What is decided where one decision is for several rows; None: each row is decided. Rows of one unit are
             also of one group.
         names: What each row is called, the name of its file, text (N,); None: it is known by its number.
+        numbers: int64 (N,), the number of each row among the rows that were read, or None if all are here.
     """
 
     x: Any
@@ -98,6 +99,7 @@ class Examples:
     kind: str = "one_of"
     amount: Array | None = None
     by: Mapping[str, Array] | None = None
+    numbers: Array | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -178,7 +180,7 @@ class Examples:
             >>> rows.subset(np.array([2, 0])).y.tolist()
             [1, 0]
         """
-        names = ("groups", "time", "sample_weight", "amount", "duplicate_ids", "split", "names")
+        names = ("groups", "time", "sample_weight", "amount", "duplicate_ids", "split", "names", "numbers")
         metadata = {name: getattr(self, name) for name in names}
         chosen: dict[str, Any] = {name: None if values is None else values[rows] for name, values in metadata.items()}
         chosen["units"] = None if self.units is None else self.units.at(rows)
@@ -199,7 +201,8 @@ class Examples:
         if self.sample_weight is None or self.sample_weight.all():
             return self
         names = np.array([f"row {i + 1}" for i in range(len(self))]) if self.names is None else self.names
-        return replace(self, names=names).subset(np.flatnonzero(self.sample_weight > 0))
+        numbers = np.arange(len(self)) if self.numbers is None else self.numbers
+        return replace(self, names=names, numbers=numbers).subset(np.flatnonzero(self.sample_weight > 0))
 
     def as_units(self) -> Examples:
         """Return examples with one row for each unit, without features.

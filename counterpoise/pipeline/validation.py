@@ -79,7 +79,7 @@ def with_validation(
     return replace(
         examples, x=both, y=np.concatenate([examples.y, codes.astype(examples.y.dtype)]), split=split,
         sample_weight=weights_of_both, groups=None, time=None, amount=None, by=None, duplicate_ids=None, names=None,
-        units=None,
+        numbers=None, units=None,
     )  # fmt: skip
 
 

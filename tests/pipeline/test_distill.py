@@ -146,3 +146,12 @@ def test_bad_requests(teacher):
         cp.distill(keras.Sequential(), "mlp", X, Y)
     with pytest.raises(OptionError, match="labels of the teacher"):
         cp.distill(teacher, "mlp", X, np.where(Y == 1, "ill", "well"))
+
+
+def test_a_row_of_weight_0_teaches_nothing(teacher):
+    weight = (np.arange(400) % 3 > 0).astype(float)
+    some = weight > 0
+    how = {"epochs": 2, "batch_size": 32, "verbose": 0}
+    student = cp.distill(teacher, "mlp", X, Y, sample_weight=weight, **how)
+    alone = cp.distill(teacher, "mlp", X[some], Y[some], sample_weight=weight[some], **how)
+    assert np.array_equal(student.predict_proba(X), alone.predict_proba(X))
