@@ -245,7 +245,8 @@ def _review_and_unit_sentences(record: Mapping[str, Any]) -> Iterator[str]:
             f"{value_with_interval(review['error'])}."
         )
     if units is not None:
-        mixed = f" {units['mixed']:,} units contain rows of several classes." if units["mixed"] else ""
+        several = "unit contains" if units["mixed"] == 1 else "units contain"
+        mixed = f" {units['mixed']:,} {several} rows of several classes." if units["mixed"] else ""
         how = f"{units['aggregate']} of the probabilities, {'' if units['calibrated'] else 'not '}calibrated"
         yield f"Unit: {' + '.join(units['columns'])} ({how}).{mixed}"
         keys = ("average_precision", "recall", "precision")
