@@ -20,7 +20,7 @@ from counterpoise.classifier.further import Stakes, further_scores
 from counterpoise.classifier.region_evaluation import region_metrics, sampled_logits_and_regions
 from counterpoise.classifier.rows import row_shape, with_column_values
 from counterpoise.classifier.threshold_spread import decisions_at, threshold_spread
-from counterpoise.classifier.unit_scores import unit_scores, units_to_score
+from counterpoise.classifier.unit_scores import unit_scores, units_to_score, unscored_text
 from counterpoise.core.checks import check_classifier, check_int, check_lengths, check_no_class_lost, check_weights
 from counterpoise.core.cost_column import CostColumn
 from counterpoise.core.errors import ColumnError, OptionError, TargetError, did_you_mean
@@ -146,13 +146,6 @@ def evaluate(
     _check_one_per_label(codes, groups=group, sample_weight=weight, unit=None if units is None else units.codes)
     if units is not None:
         group = units.codes if group is None else joined_groups(group, units.codes)
-    if group is not None and 1 < (count := len(np.unique(group))) < ENOUGH_GROUPS:
-        warnings.warn(
-            f"The rows are in {count} groups. Intervals from fewer than {ENOUGH_GROUPS} groups are too narrow. "
-            "Evaluate rows of more groups.",
-            UserWarning,
-            stacklevel=2,
-        )
     examples = Examples(rows, codes, tuple(clf.classes_.tolist()), sample_weight=weight, kind=clf.kind)
     check_no_class_lost(examples.strata, weight, clf.classes_.tolist())
     column = clf.rule.column
@@ -167,6 +160,19 @@ def evaluate(
     check_lengths({"data": leaves(encoded)[0], "y": codes})
     if isinstance(column, CostColumn) and stakes.costs is None and stakes.amount is None:
         stakes = replace(stakes, amount=values, cost_fp=column.cost_fp)
+    kept = slice(None) if weight is None else np.flatnonzero(weight > 0)
+    values, amount = (None if given is None else given[kept] for given in (values, stakes.amount))
+    stakes, grouped = replace(stakes, amount=amount), {name: given[kept] for name, given in grouped.items()}
+    examples = replace(examples, x=encoded, groups=group, units=units).counted()
+    encoded, codes, weight = examples.x, examples.y, examples.sample_weight
+    group, units = examples.groups, examples.units
+    if group is not None and 1 < (count := len(np.unique(group))) < ENOUGH_GROUPS:
+        warnings.warn(
+            f"The rows are in {count} groups. Intervals from fewer than {ENOUGH_GROUPS} groups are too narrow. "
+            "Evaluate rows of more groups.",
+            UserWarning,
+            stacklevel=2,
+        )
     if clf.target.per_element:
         logits, decided = sampled_logits_and_regions(clf, encoded, examples)
         regions = region_metrics(decided, group, resamples, weight)
@@ -199,7 +205,7 @@ def evaluate(
         )
     one = problems[0].index is None  # one class per row, not several labels
     if unscored := [p for p in problems if len(np.unique(p.y)) < 2 and not one]:
-        warnings.warn(_unscored_text(unscored), UserWarning, stacklevel=2)
+        warnings.warn(unscored_text(unscored, "rows"), UserWarning, stacklevel=2)
     scores = mean_over_problems(each)
     if len(scored) > 1:
         labels_of = [(p.rows, p.y, p.proba(predicted.proba)) for p in scored]
@@ -261,24 +267,15 @@ def _warn_read_otherwise(clf: Any, images: ImageSet) -> None:
     """Warn if the labels of images were read in the default way, but those of training by options of `cp.labels`."""
     trained = {name: value for name, value in clf.label_options if name in ("missing", "uncertain")}
     given = {} if images.metadata is None else dict(images.metadata.y.options)
-    if clf.target.independent and trained and not given.keys() & {"missing", "uncertain"}:
+    unknown = clf.target.independent and (images.labeled_metadata.y.codes < 0).any()
+    if trained and unknown and not given.keys() & {"missing", "uncertain"}:
         options = ", ".join(f"{name}={value!r}" for name, value in trained.items())
         warnings.warn(
-            f"The labels of these images were read without options, but those of training with {options}. To read "
-            f"them as in training, pass target=cp.labels([...], {options}) to cp.images.",
+            f"Some labels of these images are unknown, because they were read without options, but those of training "
+            f"with {options}. To read them as in training, pass target=cp.labels([...], {options}) to cp.images.",
             UserWarning,
             stacklevel=3,
         )
-
-
-def _unscored_text(problems: Sequence[Problem]) -> str:
-    """Return a sentence on the labels that have no scores because their known rows have one value only."""
-    names = [f"{p.name!r} ({f'always {p.y[0]}' if len(p.y) else 'never known'})" for p in problems]
-    more = " ..." if len(names) > 5 else ""
-    return (
-        f"Labels without scores: {', '.join(names[:5])}{more}. Scores need rows with 0 and rows with 1. The means do "
-        "not contain these labels. Pass rows of the other value, too."
-    )
 
 
 def _checked_stakes(

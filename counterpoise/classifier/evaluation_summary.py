@@ -51,8 +51,8 @@ def summary_lines(record: Mapping[str, Any], width: int = LINE_WIDTH) -> list[st
     lines += [*_found_per_cases(record, of), _calibration_line(of["metrics"], len(of["classes"]) == 2)]
     lines += ["All units are of one class, so these scores are for rows."] if units and of is record else []
     lines += _review_and_unit_sentences(record)
-    if record["labels"]:
-        lines += ["", *_label_lines(record["labels"], width)]
+    if of["labels"]:
+        lines += ["", *_label_lines(of["labels"], width)]
     return lines + list(_group_lines(record["by"], width))
 
 
@@ -235,18 +235,21 @@ def _is_finite(value: float | None) -> bool:
 
 
 def _review_and_unit_sentences(record: Mapping[str, Any]) -> Iterator[str]:
-    """Yield sentences on rows that go to a human, and on units and their single rows.
+    """Yield sentences on rows or units that go to a human, and on units and their single rows.
 
     Both are optional parts of the record ("review" and "units"); nothing is yielded for a part that is None.
     """
-    if (review := record["review"]) is not None:
+    units = record["units"]
+    what = "rows" if units is None else "units"
+    if (review := (units or record)["review"]) is not None:
         yield (
-            f"Rows that go to a human: {value_with_interval(review['share'])}. Error of all other rows: "
+            f"{capital(what)} that go to a human: {value_with_interval(review['share'])}. Error of all other {what}: "
             f"{value_with_interval(review['error'])}."
         )
-    if (units := record["units"]) is not None:
-        mixed = f" {units['mixed']:,} units contain rows of several classes." if units["mixed"] else ""
-        how = f"{units['aggregate']} of the probabilities, calibrated"
+    if units is not None:
+        several = "unit contains" if units["mixed"] == 1 else "units contain"
+        mixed = f" {units['mixed']:,} {several} rows of several classes." if units["mixed"] else ""
+        how = f"{units['aggregate']} of the probabilities, {'' if units['calibrated'] else 'not '}calibrated"
         yield f"Unit: {' + '.join(units['columns'])} ({how}).{mixed}"
         keys = ("average_precision", "recall", "precision")
         shown = ", ".join(f"{metric_name(key)} {_number_text(record['metrics'][key]['value'])}" for key in keys)

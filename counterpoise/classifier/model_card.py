@@ -213,7 +213,8 @@ def unit_entry(
     """
     threshold = target.describe(unit.rule, counted_labels(scores), classes, f"units ({unit.name})")
     return {
-        "columns": list(unit.columns), "aggregate": unit.aggregate, "count": len(scores["y"]),
+        "columns": list(unit.columns), "aggregate": unit.aggregate, "calibrated": unit.calibrated,
+        "count": len(scores["y"]),
         "threshold": {**threshold, "budgets": budgets} if budgets else threshold,
     }  # fmt: skip
 

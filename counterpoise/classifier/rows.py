@@ -130,7 +130,7 @@ def pictures_of_card(card: Mapping[str, Any]) -> Pictures | None:
     images = card.get("images")
     try:
         return None if images is None else pictures_of(images)
-    except (KeyError, TypeError, OptionError) as error:
+    except (KeyError, TypeError, ValueError, OptionError) as error:
         raise ArtifactError(
             f"The model card is damaged: its entry 'images' is {images!r:.80}. Use another copy of the model file."
         ) from error

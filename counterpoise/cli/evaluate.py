@@ -279,13 +279,21 @@ def _show_scores(record: Mapping[str, Any]) -> None:
 
 def _show_units(console: Any, units: Mapping[str, Any]) -> None:
     """Print the metrics of units, how many there are, and how they are decided."""
+    from counterpoise.cli.evaluation_tables import review_table
     from counterpoise.decide.aim import threshold_text
 
     console.print()
     console.print(_metric_table(units["metrics"], console.width, f"Units ({' + '.join(units['columns'])})"))
     mixed = f" ({units['mixed']:,} of them contain rows of several classes)" if units["mixed"] else ""
-    how = f"the probability of a unit is the calibrated {units['aggregate']} of its row probabilities"
-    console.print(f"{units['count']:,} units{mixed}; {how}; {threshold_text(units['threshold'], units['aim'])}")
+    calibrated = "calibrated" if units["calibrated"] else "uncalibrated"
+    how = f"the probability of a unit is the {calibrated} {units['aggregate']} of its row probabilities"
+    if units["review"] is not None:
+        console.print(review_table(units["review"], "units"))
+    if units["labels"]:
+        console.print(_label_table(units["labels"]))
+        console.print(f"{units['count']:,} units{mixed}; {how}; scores are means over the labels")
+    else:
+        console.print(f"{units['count']:,} units{mixed}; {how}; {threshold_text(units['threshold'], units['aim'])}")
     console.print()
 
 

@@ -24,7 +24,7 @@ def all_tables(record: Mapping[str, Any]) -> Iterator[Any]:
     if record["threshold_spread"] is not None:
         yield _spread_table(record["threshold_spread"])
     if record["review"] is not None:
-        yield _review_table(record["review"])
+        yield review_table(record["review"])
 
 
 def _empty_table(title: str, *columns: str) -> Any:
@@ -79,10 +79,13 @@ def _bin_table(table: Mapping[str, Any]) -> Any:
     return shown
 
 
-def _review_table(review: Mapping[str, Any]) -> Any:
-    """Return a table of the shares that go to a human and of wrong decisions, by class."""
+def review_table(review: Mapping[str, Any], what: str = "rows") -> Any:
+    """Return a table of the shares that go to a human and of wrong decisions, by class.
+
+    `what` is what is decided, such as "units".
+    """
     title = (
-        f"for a human: {value_with_interval(review['share'])} of the rows; wrong decisions among the other rows: "
+        f"for a human: {value_with_interval(review['share'])} of the {what}; wrong decisions among the other {what}: "
         f"{value_with_interval(review['error'])}"
     )
     shown = _empty_table(title, "class", "for a human", "decided wrongly")

@@ -39,7 +39,8 @@ class Comparison:
     Attributes:
         record: The content of leaderboard.json.
         curves: strategy -> the curves that the report draws, computed when they are first read.
-        fold_results: One result per strategy, repeat and fold, with the scores of the test rows.
+        fold_results: One result per strategy, repeat and fold, with the scores of the test rows. Its `rows` count only
+            rows whose weight is above 0.
         best: The classifier of the recommended strategy, trained on all rows. None with `refit=False`.
         diagnosis: The diagnosis of the data before training.
         pictures: The images that the report shows (see `example_pictures`).

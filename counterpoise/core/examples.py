@@ -80,6 +80,7 @@ class Examples:
         names: What each row is called, the name of its file, text (N,); None: it is known by its number.
         kept_labels: Of several labels, bool: which of the labels that were given are among `classes`, in their order;
             None: all.
+        numbers: int64 (N,), the number of each row among the rows that were read, or None if all are here.
     """
 
     x: Any
@@ -102,6 +103,7 @@ class Examples:
     by: Mapping[str, Array] | None = None
     kept_labels: Array | None = None
     label_options: tuple[tuple[str, str], ...] = ()
+    numbers: Array | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -182,12 +184,29 @@ class Examples:
             >>> rows.subset(np.array([2, 0])).y.tolist()
             [1, 0]
         """
-        names = ("groups", "time", "sample_weight", "amount", "duplicate_ids", "split", "names")
+        names = ("groups", "time", "sample_weight", "amount", "duplicate_ids", "split", "names", "numbers")
         metadata = {name: getattr(self, name) for name in names}
         chosen: dict[str, Any] = {name: None if values is None else values[rows] for name, values in metadata.items()}
         chosen["units"] = None if self.units is None else self.units.at(rows)
         chosen["by"] = None if self.by is None else {name: values[rows] for name, values in self.by.items()}
         return replace(self, x=structure.subset(self.x, rows), y=self.y[rows], **chosen)
+
+    def counted(self) -> Examples:
+        """Return examples without the rows of weight 0, which are as if they were absent.
+
+        Rows that were known by their number keep this number as their name.
+
+        Example:
+            >>> y, weight = np.array([0, 1, 1], np.int32), np.array([1, 0, 2], np.float32)
+            >>> rows = Examples(np.zeros((3, 1)), y, ("well", "ill"), sample_weight=weight).counted()
+            >>> rows.y.tolist(), rows.names.tolist()
+            ([0, 1], ['row 1', 'row 3'])
+        """
+        if self.sample_weight is None or self.sample_weight.all():
+            return self
+        names = np.array([f"row {i + 1}" for i in range(len(self))]) if self.names is None else self.names
+        numbers = np.arange(len(self)) if self.numbers is None else self.numbers
+        return replace(self, names=names, numbers=numbers).subset(np.flatnonzero(self.sample_weight > 0))
 
     def as_units(self) -> Examples:
         """Return examples with one row for each unit, without features.

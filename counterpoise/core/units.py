@@ -110,6 +110,11 @@ class UnitRule:
         """The name of a unit in messages."""
         return " + ".join(self.columns)
 
+    @property
+    def calibrated(self) -> bool:
+        """Whether a calibrator was fitted on units: of several labels, for each label."""
+        return all(rule.calibrator is not None for rule in self.rule.problem_rules)
+
 
 def scores_of_units(scores: Mapping[str, Any]) -> dict[str, Any]:
     """Return the stored scores of units, under the names that those of rows have.

@@ -85,7 +85,7 @@ def units_of(table: pl.DataFrame, aggregate: str) -> Units:
 
 
 def with_units(examples: Examples, units: Units | None) -> Examples:
-    """Return the rows with their units; rows of one unit are then also of one group.
+    """Return the rows of weight above 0 with their units; rows of one unit are then also of one group.
 
     A note says how many units have rows of several classes. A split then keeps them together.
 
@@ -94,6 +94,8 @@ def with_units(examples: Examples, units: Units | None) -> Examples:
         OptionError: Rows have a class per element or a time, or there are more than two classes and the aggregate is
             not "mean".
     """
+    examples = replace(examples, units=units).counted()
+    units = examples.units
     if units is None:
         return examples
     if examples.kind == "elements":
@@ -126,7 +128,7 @@ def with_units(examples: Examples, units: Units | None) -> Examples:
     )
     groups = units.codes if examples.groups is None else joined_groups(examples.groups, units.codes)
     warnings = (*examples.warnings, note) if mixed else examples.warnings
-    return replace(examples, units=units, groups=groups, warnings=warnings)
+    return replace(examples, groups=groups, warnings=warnings)
 
 
 def mixed_units(units: Units, y: np.ndarray) -> int:

@@ -67,6 +67,8 @@ class Aim:
         if not low <= len(self.values) <= high:
             wanted = str(low) if low == high else f"{low} or more"
             shown = ", ".join(f"{value:g}" for value in self.values) or "none"
+            if self.name == "alerts":
+                raise OptionError(f"alerts is {shown}. Expected k alerts per n rows, for example (50, 1000).")
             raise OptionError(f"{self.name} was given {len(self.values)} values ({shown}). Expected {wanted}.")
         _check_values(self.name, self.values)
 
@@ -123,6 +125,8 @@ def in_words(aim: str | Aim) -> str:
         return f"a false positive costing {values[0]} and a missed case {values[1]}"
     if goal.name == "cost":
         return f"costs of a missed case for each class: {', '.join(values)}"
+    if goal.name == "argmax":
+        return "the most probable class"
     return f"F-beta with beta {values[0]}" if values else metric_name(goal.name)
 
 

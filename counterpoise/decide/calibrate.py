@@ -118,6 +118,14 @@ def fitted_calibrator(
     return kept, (*notes, f"Calibration: {change}, so the calibrator was kept.")
 
 
+def fitted_platt(lp: Array, labels: Array, w: Array, start: Calibrator | None = None) -> dict[str, Any]:
+    """Return the "platt" calibrator of checked arrays (see `fit_calibrator`), whether or not it improves other rows.
+
+    `start` is a similar calibrator, which changes only the time.
+    """
+    return _fit_kind("platt", np.maximum(lp, LOWEST), labels, w * max(1.0, len(w) / w.sum()), start)
+
+
 def calibrator_kinds(kind: str) -> list[str]:
     """Return the kinds to compare for `kind` of `fit_calibrator`.
 

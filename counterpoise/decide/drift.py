@@ -147,10 +147,10 @@ def _judge_aim(rule: Rule, estimate: PriorEstimate) -> tuple[bool | None, str]:
         )
     if goal.under_new_prior == "stays":
         return False, "The class proportions changed. The threshold is now applied to the new probabilities."
-    cut = "threshold" if rule.offsets is None else "offsets"
+    cut, verb = ("threshold", "was") if rule.offsets is None else ("offsets", "were")
     return (
         False,
-        f"The class proportions changed. The {cut} for {aim} was chosen for the old proportions. Use the new {cut}.",
+        f"The class proportions changed. The {cut} for {aim} {verb} chosen for the old proportions. Use the new {cut}.",
     )
 
 

@@ -15,9 +15,8 @@ from counterpoise.core.checks import check_int, check_range, row_weights
 from counterpoise.core.errors import GuaranteeError, OptionError
 from counterpoise.core.proportions import wilson
 from counterpoise.core.seeds import generator
-from counterpoise.decide.intercept import fitted_intercept
+from counterpoise.decide.calibrate import Calibrator, calibrated, fitted_platt
 from counterpoise.decide.pooling import mixture_weights
-from counterpoise.decide.prior import log_softmax
 from counterpoise.decide.shapes import class_prior, class_scores, codes
 
 Array = np.ndarray
@@ -31,7 +30,8 @@ class PriorEstimate:
     """The estimated class proportions of unlabeled rows.
 
     Attributes:
-        prior: float64 (C,), the estimate. low, high: float64 (C,), bootstrap interval of each share.
+        prior: float64 (C,), the estimate. low, high: float64 (C,), bootstrap interval of each share. With more than two
+            classes, the intervals contain all shares together with the chosen confidence.
         source_prior: float64 (C,), shares of the labeled rows, weighted.
         method: "em" or "bbse".
         fit_p: p-value of the goodness-of-fit test. A small value means that more than the class proportions changed.
@@ -170,13 +170,18 @@ def estimate_prior(
     distance between their distribution functions. This distance is compared with its bootstrap distribution under a
     pure prior shift, with a new estimate for each draw.
 
+    "em" needs calibrated scores. A slope and an intercept are therefore fitted on the labeled rows first, also in each
+    draw (Alexandari, Kundaje and Shrikumar 2020, "Maximum likelihood with bias-corrected calibration is hard-to-beat at
+    label shift adaptation").
+
     Args:
-        log_p: float (N, C), calibrated log-probabilities of labeled rows that were not used for training.
+        log_p: float (N, C), log-probabilities of labeled rows that were not used for training.
         y: int (N,), their class codes; every class has a row.
         log_p_new: float (M, C), log-probabilities of the new rows from the same model.
         sample_weight: float (N,): labeled row i counts as w_i rows. None: all weights are 1.
         method: "em" or "bbse" (the decisions are argmax of log p_c - log prior_c).
-        draws: Number of bootstrap draws. confidence: Of the interval. seed: Of the draws.
+        draws: Number of bootstrap draws. confidence: Of the interval; with more than two classes, of all intervals
+            together (Bonferroni). seed: Of the draws.
 
     Raises:
         OptionError: A class has no row, there is no new row, or an argument is out of range.
@@ -186,7 +191,7 @@ def estimate_prior(
         >>> def rows(n, share):
         ...     y = (rng.random(n) < share).astype(int)
         ...     z = 2 * (rng.normal(size=n) + 2 * y - 1) + np.log(0.2 / 0.8)
-        ...     return log_softmax(np.stack([np.zeros(n), z], axis=1)), y
+        ...     return -np.log1p(np.exp(np.stack([z, -z], axis=1))), y
         >>> estimate = estimate_prior(*rows(2000, 0.2), rows(2000, 0.4)[0], draws=50)
         >>> bool(estimate.low[1] < 0.4 < estimate.high[1]), estimate.pure
         (True, True)
@@ -203,8 +208,10 @@ def estimate_prior(
         source = study.draw_source(rng)
         boot.append(study.estimate(source, rng.multinomial(study.m, study.ones_new / study.m)))
         distances.append(study.null_distance(rng, source, q))
-    low, high = np.quantile(boot, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
-    least = wilson(np.minimum(q * study.m, study.m), study.m, confidence)
+    # Of many shares that did not change, one would often be outside of its own interval.
+    level = confidence if study.c == 2 else 1 - (1 - confidence) / study.c
+    low, high = np.quantile(boot, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    least = wilson(np.minimum(q * study.m, study.m), study.m, level)
     low, high = np.minimum(low, least[0]), np.maximum(high, least[1])
     # The usual bootstrap p-value: the observed distance counts as one of the draws.
     p = (1 + np.sum(np.asarray(distances) >= study.distance(study.weights, study.ones_new, q) - 1e-12)) / (draws + 1)
@@ -240,6 +247,7 @@ class _ShiftStudy:
         labels, weights = codes(y, *log_p.shape), row_weights(sample_weight, len(log_p))
         counted = weights > 0
         self.lp, self.y, self.weights = log_p[counted], labels[counted], weights[counted]
+        self._calibrator: Calibrator | None = None  # of the last resample, from which the next fit starts
         self.new, self.ones_new, self.method = log_p_new, np.ones(self.m), method
         self.prior = self._class_shares(self.weights)
         if not np.all(self.prior > 0):
@@ -267,8 +275,9 @@ class _ShiftStudy:
         """
         prior = self._class_shares(source)
         if self.method == "em":
-            b = fitted_intercept(self.lp, self.y, source)
-            return _em_shares(log_softmax(target + b), prior, counts / counts.sum())
+            # Over- or underconfident scores would move the shares too little or too far, so they are calibrated.
+            self._calibrator = fitted_platt(self.lp, self.y, source, self._calibrator)
+            return _em_shares(calibrated(self._calibrator, target), prior, counts / counts.sum())
         decided = np.argmax(self.lp - np.log(prior), axis=1)
         decided_new = np.argmax(target - np.log(prior), axis=1)
         share = np.bincount(decided_new, weights=counts, minlength=self.c) / counts.sum()

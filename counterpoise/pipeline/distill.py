@@ -125,7 +125,8 @@ def distill(
             f"The teacher decides by the costs in column {column.name!r}, but the rows are not a table. Pass a table, "
             "or pass teacher.decide(f1=True) as the teacher."
         )
-    log_p = np.log(np.maximum(teacher.predict_proba(data), SMALLEST))
+    proba = teacher.predict_proba(data)
+    log_p = np.log(np.maximum(proba if examples.numbers is None else proba[examples.numbers], SMALLEST))
     taught_p = np.exp(to_prior(log_p, teacher.rule.prior, _class_shares(examples)))
     soft = (1 - truth) * taught_p + truth * np.eye(len(examples.classes))[examples.y]
     rows, held = hold_out(examples, validation, seed)

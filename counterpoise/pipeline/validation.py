@@ -81,7 +81,7 @@ def with_validation(
     return replace(
         examples, x=both, y=np.concatenate([examples.y, codes.astype(examples.y.dtype)]), split=split,
         sample_weight=weights_of_both, groups=None, time=None, amount=None, by=None, duplicate_ids=None, names=None,
-        units=None,
+        numbers=None, units=None,
     )  # fmt: skip
 
 
@@ -137,9 +137,11 @@ def _read_validation(
     """
     if isinstance(given, ImageSet):
         images = read_as_trained(given, examples.pictures)
-        given_labels = images.labeled_metadata.y
+        metadata = images.labeled_metadata
+        given_labels = metadata.y
         several = given_labels.codes.ndim > 1
-        return encode_image_set(images, examples.schema), given_labels if several else given_labels.values, None
+        labels, weight = given_labels if several else given_labels.values, metadata.arrays()["sample_weight"]
+        return encode_image_set(images, examples.schema), labels, weight
     if dataset_kind(given) or (isinstance(given, (tuple, list)) and len(given) in (2, 3)):
         x, y, weight = load(given, rows=leaves(examples.x)[0].shape[1:]) if dataset_kind(given) else (*given, None)[:3]
         check_row_order(x, {"validation: y": y, "validation: sample_weight": weight})

@@ -138,12 +138,21 @@ def _decision_blocks(card: Mapping[str, Any]) -> Iterator[str | Table]:
     if unit := card.get("unit"):
         yield (
             f"Each unit ({' + '.join(unit['columns'])}) gets one decision, by the {unit['aggregate']} of the "
-            f"probabilities of its rows. The {unit['aggregate']} is calibrated on {unit['count']:,} units. "
-            f"{unit['threshold']['text']}"
+            f"probabilities of its rows. {_unit_calibration(unit)} {unit['threshold']['text']}"
         )
         if unit.get("metrics"):
             yield "Scores of units:"
             yield _score_table(unit["metrics"])
+
+
+def _unit_calibration(unit: Mapping[str, Any]) -> str:
+    """Return a sentence on the calibration of units; `unit` is their entry of the model card."""
+    if unit.get("calibrated", True):
+        return f"The {unit['aggregate']} is calibrated on {unit['count']:,} units."
+    return (
+        f"The {unit['aggregate']} is not calibrated, because {unit['count']:,} units are too few, or because a "
+        "calibrator did not lower their log loss."
+    )
 
 
 def _significant(value: float | None) -> str:

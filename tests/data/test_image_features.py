@@ -86,6 +86,15 @@ def test_validation_images_are_encoded_as_the_training_images(table):
     assert clf.card["split"] == {"training": 60, "validation": 30, "test": 0}
 
 
+def test_weights_of_validation_images_count(table):
+    frame, own = table[0], np.arange(N) % 4 + 0.5
+    parts = [scans(table, frame=part, target="dx") for part in (frame[:60], frame[60:])]
+    weighted = scans(table, frame=frame.with_columns(w=pl.Series(own))[60:], target="dx", sample_weight="w")
+    clf, plain = (cp.fit(of_pictures, parts[0], validation=rest, epochs=1, verbose=0) for rest in (weighted, parts[1]))
+    assert clf.scores["weight"] == pytest.approx(own[60:] * clf.scores["weight"][0] / own[60])
+    assert "weight" not in plain.scores or np.ptp(plain.scores["weight"]) == 0
+
+
 def test_what_does_not_fit_is_named(table):
     frame, _ = table
     clf = cp.fit(of_pictures, scans(table, target="dx"), epochs=1, verbose=0)

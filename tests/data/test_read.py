@@ -104,7 +104,7 @@ def test_rows_without_a_group_or_unit_are_refused_in_any_form(form, missing):
 @pytest.mark.parametrize("name", ["y", "groups", "sample_weight", "by"])
 def test_values_with_the_index_of_the_rows_in_another_order_are_refused(name):
     frame = pd.DataFrame({"a": [1.5, 2.0, 3.0]}, index=[7, 8, 9])
-    moved = pd.Series([0, 1, 1], index=[9, 7, 8])
+    moved = pd.Series([0, 1, 1], index=[9, 7, 8]) + (name == "sample_weight")
     given = {"y": [0, 1, 0], name: {"site": moved} if name == "by" else moved}
     with pytest.raises(DataError, match="has the same index as the rows, but in another order"):
         read(frame, **given)

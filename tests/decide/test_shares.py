@@ -109,3 +109,26 @@ def test_a_few_new_rows_are_no_change_of_the_class_proportions() -> None:
         estimate = estimate_prior(log_p, y, rows(rng, 5, 0.1)[0][2:], draws=20, seed=seed)
         moved += bool(np.any((estimate.source_prior < estimate.low) | (estimate.source_prior > estimate.high)))
     assert moved <= 4
+
+
+@pytest.mark.parametrize("slope", [0.3, 4.0])
+def test_scores_that_are_too_sure_or_too_unsure_give_the_shares_of_calibrated_scores(slope: float) -> None:
+    rng = np.random.default_rng(3)
+    (lp, y), (new, _) = rows(rng, 1500, OLD), rows(rng, 1500, 0.3)
+    right, other = (estimate_prior(log_softmax(a * lp), y, log_softmax(a * new), draws=30) for a in (1.0, slope))
+    assert other.prior[1] == pytest.approx(right.prior[1], abs=0.01)
+    assert [other.low[1], other.high[1]] == pytest.approx([right.low[1], right.high[1]], abs=0.02)
+
+
+def test_of_six_unchanged_shares_none_seems_to_have_changed() -> None:
+    share, moved = np.array([0.5] + [0.1] * 5), 0
+
+    def scores(rng: np.random.Generator, y: np.ndarray) -> np.ndarray:
+        return log_softmax(2 * (rng.normal(size=(len(y), 6)) + 2 * np.eye(6)[y]) + np.log(share))
+
+    for seed in range(16):
+        rng, y = np.random.default_rng(seed), np.repeat(np.arange(6), [150, 30, 30, 30, 30, 30])
+        lp, new = scores(rng, y), scores(rng, rng.choice(6, p=share, size=300))
+        estimate = estimate_prior(lp, y, new, draws=40, seed=seed)
+        moved += bool(np.any((estimate.source_prior < estimate.low) | (estimate.source_prior > estimate.high)))
+    assert moved <= 6  # of separate intervals 13

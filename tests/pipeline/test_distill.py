@@ -150,3 +150,12 @@ def test_bad_requests(teacher):
     of_labels = cp.fit("mlp", X, several, epochs=1, verbose=0)
     with pytest.raises(OptionError, match=r"the teacher has several labels\. .* cp\.fit\(model, data, y\)"):
         cp.distill(of_labels, "mlp", X, several)
+
+
+def test_a_row_of_weight_0_teaches_nothing(teacher):
+    weight = (np.arange(400) % 3 > 0).astype(float)
+    some = weight > 0
+    how = {"epochs": 2, "batch_size": 32, "verbose": 0}
+    student = cp.distill(teacher, "mlp", X, Y, sample_weight=weight, **how)
+    alone = cp.distill(teacher, "mlp", X[some], Y[some], sample_weight=weight[some], **how)
+    assert np.array_equal(student.predict_proba(X), alone.predict_proba(X))

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import average_precision_score
 
 import counterpoise as cp
 from counterpoise.core.errors import ColumnError, GuaranteeError, OptionError, TargetError
@@ -200,8 +201,6 @@ def test_scores_of_units_stand_beside_those_of_rows(tmp_path):
 
 
 def test_scores_of_units_are_those_of_scikit_learn():
-    from sklearn.metrics import average_precision_score
-
     frame = visits()
     cmp = cp.compare("mlp", frame, "ill", strategies="threshold", folds=2, epochs=2, unit="patient", verbose=0,
                      refit=False)  # fmt: skip
@@ -243,6 +242,13 @@ def test_units_of_several_labels_have_a_threshold_for_each(tmp_path):
     order = np.argsort(largest.to_numpy(), kind="stable")
     assert np.all(np.diff(table["probability_edema"].to_numpy()[order]) >= -1e-9)
     truth = frame.groupby("patient")["mass"].max()
+    record = cp.evaluate(again, frame, resamples=5)
+    (mass, _), line = record["units"]["labels"], next(x for x in repr(record).splitlines() if x.startswith("mass"))
+    ranked = average_precision_score(truth, table["probability_mass"])
+    assert mass["metrics"]["average_precision"]["value"] == pytest.approx(ranked)
+    assert mass["threshold"] == again.unit.rule.problem_rules[0].threshold
+    assert f"{ranked:.2f} (" in line
+    assert line.endswith(f"{mass['threshold']:.3f}")
     assert again.scores["unit_y"][:, 0].sum() + again.scores["unit_guarantee_y"][:, 0].sum() == truth.sum()
 
 
@@ -250,3 +256,58 @@ def test_a_cost_column_is_refused_before_the_training():
     rows = visits(30).assign(amount=1.0)
     with pytest.raises(OptionError, match=r"cost_column= cannot be combined with unit="):
         cp.fit("no such model", rows, "ill", unit="patient", cost_column="amount", cost_fp=1)
+
+
+@pytest.mark.parametrize("aggregate", ["mean", "max"])
+def test_rows_of_weight_0_are_absent_from_units(aggregate):
+    frame = visits(60).assign(w=np.arange(len(visits(60))) % 3)
+    some = frame[frame["w"] > 0]
+    how = {"unit": "patient", "aggregate": aggregate, "sample_weight": "w", "epochs": 1, "verbose": 0}
+    with pytest.warns(UserWarning, match="units") as noted:
+        clf, alone = (cp.fit("mlp", rows.drop(columns="eye"), "ill", **how) for rows in (frame, some))
+    assert len({str(one.message) for one in noted if "units" in str(one.message)}) == 1
+    assert np.array_equal(clf.predict_proba(frame), alone.predict_proba(frame))
+    assert all(np.array_equal(values, alone.scores[name]) for name, values in clf.scores.items())
+    scores, of_some = (cp.evaluate(clf, rows, sample_weight="w", by="eye", resamples=5) for rows in (frame, some))
+    assert repr(scores) == repr(of_some)
+    assert (scores["rows"], scores["units"]["count"]) == (len(some), some["patient"].nunique())
+    for key, score in scores["units"]["metrics"].items():
+        assert score == pytest.approx(of_some["units"]["metrics"][key], nan_ok=True), key
+
+
+def test_units_of_one_class_have_no_scores_and_are_named(kept):
+    frame = visits(60)
+    ill = frame[frame["patient"].isin(frame.loc[frame["ill"] == 1, "patient"])]
+    with pytest.warns(UserWarning, match=r"All units \(patient\) have the same class"):
+        record = cp.evaluate(kept, ill, resamples=5)
+    assert record["units"] is None
+    assert repr(record).startswith(f"{len(ill)} rows")
+
+
+def test_units_that_go_to_a_human_are_reported(kept):
+    frame = visits(200, seed=5)
+    clf = kept.decide(review_alpha=0.05)
+    record, table = cp.evaluate(clf, frame, resamples=5), clf.predict_units(frame)
+    truth = frame.groupby("patient", sort=False)["ill"].max().to_numpy()
+    human = (table["decision"] == "review").to_numpy()
+    wrong = (table["decision"] == "1").to_numpy() != truth
+    assert human.any()
+    assert record["units"]["review"]["share"]["value"] == pytest.approx(human.mean())
+    assert record["units"]["review"]["error"]["value"] == pytest.approx(wrong[~human].mean())
+    assert "Units that go to a human" in repr(record)
+    plain = cp.evaluate(kept, frame, resamples=5)["units"]
+    assert plain["review"] is None
+    assert plain["metrics"]["recall"] == record["units"]["metrics"]["recall"]
+
+
+def test_only_units_with_a_calibrator_are_called_calibrated(kept):
+    from counterpoise.report.card_page import to_markdown
+
+    few = cp.fit("mlp", visits(30).drop(columns="eye"), "ill", unit="patient", epochs=1, verbose=0)
+    for clf in (kept, few):
+        record = cp.evaluate(clf, visits(60), resamples=5)
+        fitted = clf.unit.rule.calibrator is not None
+        assert ("probabilities, calibrated)" in repr(record)) == fitted
+        assert ("The mean is calibrated on" in to_markdown(clf.card)) == fitted
+    assert few.unit.rule.calibrator is None
+    assert "(mean of the probabilities, not calibrated)" in repr(record)
