@@ -144,15 +144,6 @@ def evaluate(
     _check_one_per_label(codes, groups=group, sample_weight=weight, unit=None if units is None else units.codes)
     if units is not None:
         group = units.codes if group is None else joined_groups(group, units.codes)
-    if group is not None and 1 < (count := len(np.unique(group))) < ENOUGH_GROUPS:
-        warnings.warn(
-            f"The rows are in {count} groups. Intervals from fewer than {ENOUGH_GROUPS} groups are too narrow. "
-            "Evaluate rows of more groups.",
-            UserWarning,
-            stacklevel=2,
-        )
-    examples = Examples(rows, codes, tuple(clf.classes_.tolist()), sample_weight=weight, kind=clf.kind)
-    check_no_class_lost(examples.strata, weight, clf.classes_.tolist())
     column = clf.rule.column
     stakes = _checked_stakes(clf, rows, source, costs, cost_column, cost_fp, first, len(codes))
     grouped = {
@@ -165,6 +156,24 @@ def evaluate(
     check_lengths({"data": leaves(encoded)[0], "y": codes})
     if isinstance(column, CostColumn) and stakes.costs is None and stakes.amount is None:
         stakes = replace(stakes, amount=values, cost_fp=column.cost_fp)
+    examples = Examples(
+        encoded, codes, tuple(clf.classes_.tolist()), groups=group, sample_weight=weight, units=units,
+        amount=stakes.amount, kind=clf.kind,
+    )  # fmt: skip
+    check_no_class_lost(examples.strata, weight, clf.classes_.tolist())
+    if weight is not None:  # rows of weight 0 are absent
+        kept = np.flatnonzero(weight)
+        examples, values = examples.subset(kept), None if values is None else values[kept]
+        grouped = {name: one.gather(kept) for name, one in grouped.items()}
+    encoded, codes, group, weight = examples.x, examples.y, examples.groups, examples.sample_weight
+    units, stakes = examples.units, replace(stakes, amount=examples.amount)
+    if group is not None and 1 < (count := len(np.unique(group))) < ENOUGH_GROUPS:
+        warnings.warn(
+            f"The rows are in {count} groups. Intervals from fewer than {ENOUGH_GROUPS} groups are too narrow. "
+            "Evaluate rows of more groups.",
+            UserWarning,
+            stacklevel=2,
+        )
     if clf.target.per_element:
         logits, decided = sampled_logits_and_regions(clf, encoded, examples)
         regions = region_metrics(decided, group, resamples, weight)

@@ -183,6 +183,19 @@ class Examples:
         chosen["by"] = None if self.by is None else {name: values[rows] for name, values in self.by.items()}
         return replace(self, x=structure.subset(self.x, rows), y=self.y[rows], **chosen)
 
+    def without_weight_zero(self) -> Examples:
+        """Return the rows whose weight is not 0, because weight 0 means absent; the same object if these are all.
+
+        Example:
+            >>> weights = np.array([1, 0, 2], np.float32)
+            >>> rows = Examples(np.zeros((3, 1)), np.array([0, 0, 1]), ("well", "ill"), sample_weight=weights)
+            >>> rows.without_weight_zero().y.tolist()
+            [0, 1]
+        """
+        if self.sample_weight is None or self.sample_weight.all():
+            return self
+        return self.subset(np.flatnonzero(self.sample_weight))
+
     def as_units(self) -> Examples:
         """Return examples with one row for each unit, without features.
 

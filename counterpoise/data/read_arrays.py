@@ -48,7 +48,7 @@ def read_arrays(source: Any, y: Any, options: ReadOptions) -> Examples:
     metadata = metadata_of(pl.DataFrame({"row": np.zeros(len(arrays[0]), dtype=np.uint8)}), y, options.metadata)
     labels = options.encoded(metadata)
     examples = Examples(x, labels.codes, labels.classes, source="arrays", kind=labels.kind)
-    return complete_examples(examples, metadata, [*notes, *digit_notes(x)], options.aggregate)
+    return complete_examples(examples, metadata, [*notes, *digit_notes(x)], options)
 
 
 def _check_array(source: Any) -> None:

@@ -65,12 +65,13 @@ def _looks_like_rows(model: Any) -> bool:
 def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
     """Return the rows as a model takes them: arrays become a table (with an encoder) only for models named by the user.
 
-    `Examples` are returned unchanged. Images (`cp.images`) are decoded, and one pass of a dataset is read, into memory.
+    Images (`cp.images`) are decoded, and one pass of a dataset is read, into memory. `Examples` stay as they were read.
+    Rows of weight 0 are left out of all.
     """
     if isinstance(data, Examples):
-        return data
+        return data.without_weight_zero()
     if isinstance(data, ImageSet):
-        return without_rare_labels(_read_images(data, y, options))
+        return without_rare_labels(_read_images(data, y, options).without_weight_zero())
     if isinstance(data, Scan):
         raise OptionError(
             "cp.scan reads rows from disk in parts, but this function needs all rows in memory. Pass the file itself, "
@@ -91,7 +92,7 @@ def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
     if y is not named_target and examples.schema is not None:  # the labels of a list column, by which evaluate finds it
         spec = named_target if isinstance(named_target, LabelColumns) else label_columns(named_target)
         examples = replace(examples, schema=replace(examples.schema, label_options=spec.options))
-    return without_rare_labels(examples)
+    return without_rare_labels(examples.without_weight_zero())
 
 
 def _predicts_steps(model: Any) -> bool:

@@ -477,3 +477,17 @@ def test_ambiguous_amounts_of_a_column_that_is_no_feature_are_refused_in_trainin
         read(frame, target="y", cost_column="cost", drop=["cost"])
     kept = read(frame, target="y", cost_column="cost")
     assert kept.amount.tolist() == [1200, 3400] * 10
+
+
+def test_a_warning_names_the_class_that_is_rarer_by_weight():
+    y, weight = ["ill"] * 30 + ["well"] * 20, np.repeat([1.0, 90.0], [30, 20])
+    x = {"a": np.arange(50.0) ** 2}
+    rarer = [note for note in read(x, y=y, sample_weight=weight).warnings if "rarer" in note]
+    assert rarer == [
+        "By the sum of their weights, 'ill' is rarer than the positive class 'well'. To score 'ill', pass "
+        "positive='ill' (--positive ill)."
+    ]
+    balanced = np.repeat([1 / 30, 1 / 20], [30, 20])
+    for how in ({"positive": "ill"}, {"positive": "well"}, {"sample_weight": balanced}):
+        notes = read(x, y=y, **{"sample_weight": weight} | how).warnings
+        assert not any("rarer" in note for note in notes)

@@ -248,3 +248,23 @@ def test_a_cost_column_is_refused_before_the_training():
     rows = visits(30).assign(amount=1.0)
     with pytest.raises(OptionError, match=r"cost_column= cannot be combined with unit="):
         cp.fit("no such model", rows, "ill", unit="patient", cost_column="amount", cost_fp=1)
+
+
+@pytest.mark.parametrize("how", [{}, {"unit": "patient"}, {"groups": "patient", "strategy": "oversample"}])
+def test_rows_of_weight_0_are_as_if_they_were_absent(how):
+    """A positive row of weight 0 does not make its unit positive, in training and in `evaluate`."""
+    frame = visits().assign(w=1.0)
+    frame.loc[(frame["ill"] == 1) & (np.arange(len(frame)) % 2 == 0), "w"] = 0.0
+    alone = frame[frame["w"] > 0].reset_index(drop=True)
+    first, second = (
+        cp.fit("mlp", rows, "ill", sample_weight="w", epochs=2, verbose=0, **how) for rows in (frame, alone)
+    )
+    assert np.array_equal(first.predict_proba(frame), second.predict_proba(frame))
+    assert first.card["classes"] == second.card["classes"]
+    assert first.rule.prior == pytest.approx(second.rule.prior)
+    own = {"groups": "patient"} if "groups" in how else {}
+    scores, wanted = (
+        cp.evaluate(first, rows, "ill", sample_weight="w", by="eye", resamples=10, **own) for rows in (frame, alone)
+    )
+    assert scores["rows"] == len(alone)
+    assert json.dumps(scores, default=str) == json.dumps(wanted, default=str)
