@@ -76,12 +76,11 @@ def with_validation(
         pairs = (examples.sample_weight, len(examples)), (weight, len(codes))
         weights_of_both = np.concatenate([np.ones(n, np.float32) if w is None else w for w, n in pairs])
     split = np.repeat(np.array([TRAIN, VALIDATION], np.int8), [len(examples), len(codes)])
-    together = replace(
+    return replace(
         examples, x=both, y=np.concatenate([examples.y, codes.astype(examples.y.dtype)]), split=split,
         sample_weight=weights_of_both, groups=None, time=None, amount=None, by=None, duplicate_ids=None, names=None,
         units=None,
     )  # fmt: skip
-    return together.without_weight_zero()
 
 
 def at_training_prior(examples: Examples) -> Examples:
