@@ -116,9 +116,10 @@ def _examples_of_columns(
     counted &= metadata.split is None or roles(metadata.split) == TRAIN
     learn = features if counted.all() else features.filter(counted)
     if not learn.height:
+        weighed = "" if metadata.weight is None else " with a weight above 0"
         raise DataError(
-            f"The column that split= names marks no row of {name} as a training row. Write train in this column for "
-            "the training rows."
+            f"The column that split= names marks no row of {name}{weighed} as a training row. Write train in this "
+            "column for the training rows."
         )
     if labels.kind == "elements":
         values = ", ".join(map(str, labels.classes[:4]))
