@@ -19,6 +19,7 @@ from counterpoise.core.cost_column import CostColumn
 from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
+from counterpoise.core.per_class import label_number_pairs
 from counterpoise.core.rule import Rule
 from counterpoise.core.seeds import generator
 from counterpoise.core.titles import PER
@@ -65,6 +66,9 @@ class Costs:
         if given is None or isinstance(given, cls):
             costs = given
         else:
+            pairs = dict(label_number_pairs(given) or [])
+            if pairs and list(pairs) != [0, 1]:  # the labels of a series count, not its order
+                given = [pairs.pop("cost_fp", None), pairs.pop("cost_fn", None), *pairs]
             try:
                 cost_fp, cost_fn = (float(value) for value in given)
             except (TypeError, ValueError):

@@ -18,6 +18,7 @@ from counterpoise.core.json_values import finite_or_none
 from counterpoise.core.rule import Rule
 from counterpoise.core.target import Problem
 from counterpoise.core.threads import map_in_threads
+from counterpoise.data.reading_notes import rarer_class_notes
 from counterpoise.data.unit_columns import mixed_units
 from counterpoise.metrics.cost_scores import largest_share
 from counterpoise.metrics.decision_scores import confusion, default_decision, per_class
@@ -283,12 +284,7 @@ def dropped_notes(examples: Examples, used: Array) -> list[str]:
         before, now = (
             [c["count"] for c in shares_of(target, y, examples.classes)] for y in (examples.y, examples.y[used])
         )
-        rare, positive = (str(label) for label in examples.classes)
-        if before[1] <= before[0] and now[1] > now[0]:
-            notes.append(
-                f"In the remaining rows, {rare!r} is rarer than the positive class {positive!r}. To score {rare!r}, "
-                f"pass positive={rare!r} (--positive {rare})."
-            )
+        notes += rarer_class_notes(examples.classes, before, now, "In the remaining rows,")
     return notes
 
 

@@ -23,7 +23,7 @@ class FoldResult:
 
     Attributes:
         strategy: Its name. repeat, fold: where.
-        rows: int64 (T,), the test rows.
+        rows: int64 (T,), the test rows; numbers (from 0) among the rows whose weight is not 0.
         raw: float32 (T, C), of several labels (T, L), uncorrected probabilities.
         proba: The same after shift correction, pooling and intercept check.
         decision: int32 (T,), of several labels (T, L), class codes by the strategy's own (cross-fitted) rule.

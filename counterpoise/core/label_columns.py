@@ -386,7 +386,8 @@ def are_lists_of_names(values: Any) -> bool:
         >>> are_lists_of_names([["edema"], None, []]), are_lists_of_names([["yes", "no"], ["no", "no"]])
         (True, False)
     """
-    one_axis = isinstance(values, (list, tuple)) or len(getattr(values, "shape", ())) == 1
+    arrow = hasattr(values, "to_pylist") and not hasattr(values, "columns")
+    one_axis = isinstance(values, (list, tuple)) or arrow or len(getattr(values, "shape", ())) == 1
     cells = _cells_of_column(values) if one_axis else []
     rows = [cell for cell in cells if isinstance(cell, _LISTS) or not is_missing(cell)]
     if not all(isinstance(row, _LISTS) and getattr(row, "ndim", 1) == 1 for row in rows):
@@ -410,6 +411,8 @@ def _cells_of_column(values: Any) -> list[Any]:
         values = next(iter(values.values())) if isinstance(values, Mapping) else values.iloc[:, 0]
     if library_of(values) == "polars" and values.dtype.is_nested():
         return list(values.to_arrow().to_pylist())  # `to_list` of lists that came from Arrow crashes polars 1.34
+    if hasattr(values, "to_pylist"):  # Arrow
+        return list(values.to_pylist())
     return values.to_list() if hasattr(values, "to_list") else list(values)
 
 

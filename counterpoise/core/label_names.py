@@ -73,6 +73,20 @@ def look_alike_doubt(
     )
 
 
+def first_look_alike(texts: Sequence[str], known: Sequence[str]) -> tuple[str, str] | None:
+    """Return the first text that looks like a known label, and this label, or None (see `look_alike_doubt`).
+
+    Example:
+        >>> first_look_alike(["Bern", "bonn"], ["Bonn", "Ulm"]), first_look_alike(["Bern"], ["Bonn"])
+        (('bonn', 'Bonn'), None)
+    """
+    keys = _comparable_values([*known, *texts])
+    label_of = dict(zip(keys[: len(known)], known, strict=True))
+    return next(
+        ((text, label_of[key]) for text, key in zip(texts, keys[len(known) :], strict=True) if key in label_of), None
+    )
+
+
 def missing_label_doubt(classes: Sequence[Any], name: str = "y") -> str | None:
     """Return a sentence about a class that may mean a missing label, or None.
 

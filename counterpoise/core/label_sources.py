@@ -279,12 +279,15 @@ def _close_gaps(codes: Array, present: Array) -> Array:
 def _read_pandas(series: Any, name: str) -> LabelSource:
     """Read a Series, Index, Categorical or array of pandas, missing values as -1.
 
-    Series of NumPy's numbers, booleans and objects are read as NumPy arrays.
+    Series of NumPy's numbers, booleans and objects are read as NumPy arrays, and lists of Arrow as a Python list.
     """
     kind = getattr(series.dtype, "kind", "O")
     if isinstance(series.dtype, np.dtype) and kind in "iufbO":
         return _read_array(np.asarray(series), name)
-    codes, levels = series.factorize()
+    try:
+        codes, levels = series.factorize()
+    except NotImplementedError:  # lists of Arrow have no distinct values
+        return _read_array(_as_array(series.tolist(), name), name)
     return LabelSource(np.asarray(codes, np.int32), list(levels))
 
 

@@ -129,6 +129,40 @@ def label_number_pairs(values: Any) -> list[tuple[Any, Any]] | None:
     return None
 
 
+def table_by_label(values: Any, classes: Sequence[Any] | None = None) -> dict[Any, dict[Any, Any]] | None:
+    """Return a table of numbers as {label of the row: {label of the column: number}}, or None if it names no classes.
+
+    Only a frame of pandas has labels for its rows. If rows and columns are 0, 1, ... they are in the order of the
+    classes, unless these are numbers too. `classes` are the labels; None: the class codes.
+
+    Raises:
+        OptionError: A frame of polars or Arrow, which has labels for its columns alone.
+
+    Example:
+        >>> import pandas as pd
+        >>> table_by_label(pd.DataFrame([[0, 9], [1, 0]], ["ill", "ok"], ["ill", "ok"]), ["ok", "ill"])
+        {'ill': {'ill': 0, 'ok': 9}, 'ok': {'ill': 1, 'ok': 0}}
+        >>> table_by_label(pd.DataFrame([[0, 9], [1, 0]]), ["ok", "ill"])
+    """
+    library = library_of(values)
+    if library in ("polars", "pyarrow"):
+        raise OptionError(
+            f"costs= is a table of {library}, whose rows have no labels. Pass {{true label: {{decided label: cost}}}}, "
+            "or an array in the order of the classes."
+        )
+    if library != "pandas" or len(getattr(values, "shape", ())) != 2:
+        return None
+    numbers = list(range(len(values)))
+    if list(values.index) == list(values.columns) == numbers:
+        known = numbers if classes is None else classes
+        if any(find_label(number, known) is None for number in numbers):
+            return None
+    return {
+        true: dict(zip(values.columns, row, strict=True))
+        for true, row in zip(values.index, values.to_numpy().tolist(), strict=True)
+    }
+
+
 def _without_tuple(label: Any) -> Any:
     """Return the label of an entry of an index; pandas gives a tuple of one for an index of one level."""
     return label[0] if isinstance(label, tuple) and len(label) == 1 else label

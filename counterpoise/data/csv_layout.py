@@ -162,7 +162,7 @@ def not_utf8_error(name: str, byte: int, line: int) -> DataError:
     """Return the error for a byte of a file that is not UTF-8."""
     return DataError(
         f"{name} is not UTF-8: byte 0x{byte:02x} in line {line}. Save the file again as UTF-8, for example "
-        "with: iconv -f latin1 -t utf-8 FILE > NEW"
+        "with: iconv -f cp1252 -t utf-8 FILE > NEW"
     )
 
 

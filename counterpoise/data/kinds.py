@@ -300,7 +300,18 @@ def _describe_numbers(series: pl.Series, written: TextFormat | None, unit: str) 
         offset = offset if unit == "time" else float(np.floor(np.nanmedian(values) / day)) * day
         cycles = cycles_of(values, offset, unit)
     column = Column(series.name, "numeric", (), series.null_count(), False, unit, offset, cycles, written)
-    return column, [note for note in (_time_note(column), precision.loss_text()) if note]
+    return column, [note for note in (_time_note(column), _zone_note(series), precision.loss_text()) if note]
+
+
+def _zone_note(series: pl.Series) -> str:
+    """Return a note on times in a time zone other than UTC, or ""."""
+    zone = series.dtype.time_zone if isinstance(series.dtype, pl.Datetime) else None
+    if zone in (None, "UTC"):
+        return ""
+    return (
+        f"has the time zone {zone}, and its times are converted to UTC. Times without a time zone in new rows are read "
+        "as UTC, so pass new rows with their time zone."
+    )
 
 
 def _time_note(column: Column) -> str:

@@ -27,19 +27,21 @@ _NO_CENTS = r"([0-9])[.,]-{1,2}([^0-9]*)$"
 #: Numbers whose points may separate decimals or thousands.
 _GROUPS = r"^[+-]?(0|[1-9][0-9]{0,2}(\.[0-9]{3})?)$"
 
-#: Digits and marks of other scripts, such as those of Arabic.
-_FOREIGN = r"[\p{Nd}٫٬--0-9]"
+#: Signs of other scripts -> those of programs: the marks of Arabic, and the full-width signs of East Asian texts.
+_SIGNS = {"٫": ".", "٬": ",", "\uff0e": ".", "\uff0c": ",", "\uff0d": "-", "\uff0b": "+"}
+#: Digits and signs of other scripts.
+_FOREIGN = rf"[\p{{Nd}}{''.join(_SIGNS)}--0-9]"
 
 
 @cache
 def _western_counterparts() -> dict[str, str]:
-    """Return each digit, decimal mark and thousands mark of other scripts -> 0 to 9, "." or ","."""
+    """Return each digit and sign of other scripts -> the one of programs."""
     digits = (c for c in map(chr, range(128, 0x20000)) if unicodedata.category(c) == "Nd")
-    return {c: str(unicodedata.digit(c)) for c in digits} | {"٫": ".", "٬": ","}
+    return {c: str(unicodedata.digit(c)) for c in digits} | _SIGNS
 
 
 def western_digits(text: pl.Series) -> pl.Series:
-    """Return text with the digits 0 to 9 in place of those of other scripts.
+    """Return text with the digits 0 to 9, and the signs beside them, in place of those of other scripts.
 
     Example:
         >>> western_digits(pl.Series(["٣٫٥"])).to_list()

@@ -50,7 +50,7 @@ def read_arrays(source: Any, y: Any, options: ReadOptions) -> Examples:
     examples = Examples(
         x, labels.codes, labels.classes, source="arrays", kind=labels.kind, label_options=labels.options
     )
-    return complete_examples(examples, metadata, [*notes, *digit_notes(x)], options.aggregate)
+    return complete_examples(examples, metadata, [*notes, *digit_notes(x)], options)
 
 
 def _check_array(source: Any) -> None:

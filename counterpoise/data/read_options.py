@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from counterpoise.core.checks import check_no_class_lost
 from counterpoise.core.duplicates import find_duplicates
 from counterpoise.core.element_labels import void_doubts
@@ -15,7 +17,7 @@ from counterpoise.core.label_names import label_doubts, look_alike_doubt
 from counterpoise.core.labels import Labels
 from counterpoise.data.labels import encode_with_options
 from counterpoise.data.named_inputs import NamedInputs
-from counterpoise.data.reading_notes import blank_label_notes, duplicate_notes
+from counterpoise.data.reading_notes import blank_label_notes, duplicate_notes, rarer_class_notes
 from counterpoise.data.row_metadata import RowMetadata, decimal_name_notes
 from counterpoise.data.unit_columns import units_of, with_units
 
@@ -102,7 +104,7 @@ class ReadOptions:
 
 
 def complete_examples(
-    examples: Examples, metadata: RowMetadata, notes: Sequence[str], aggregate: str = "mean"
+    examples: Examples, metadata: RowMetadata, notes: Sequence[str], options: ReadOptions
 ) -> Examples:
     """Return examples that have only features and labels, with metadata, `duplicate_ids` and units added.
 
@@ -119,6 +121,14 @@ def complete_examples(
     if duplicate_ids is not None:
         warnings += duplicate_notes(duplicate_ids, examples.y)
     arrays: dict[str, Any] = metadata.arrays(examples.schema)
-    check_no_class_lost(examples.strata, arrays["sample_weight"], examples.classes)
+    weight = arrays["sample_weight"]
+    check_no_class_lost(examples.strata, weight, examples.classes)
+    if weight is not None and examples.kind == "one_of" and options.labels["positive"] is None:
+        warnings += rarer_class_notes(
+            examples.classes,
+            examples.counts.tolist(),
+            np.bincount(examples.y, weight).tolist(),
+            "By the sum of their weights,",
+        )
     examples = replace(examples, **arrays, duplicate_ids=duplicate_ids, warnings=tuple(warnings))
-    return with_units(examples, None if metadata.unit is None else units_of(metadata.unit, aggregate))
+    return with_units(examples, None if metadata.unit is None else units_of(metadata.unit, options.aggregate))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from counterpoise.core.checks import check_choice
@@ -25,7 +26,7 @@ from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.precision import lost_digit_notes
 from counterpoise.data.read_options import ReadOptions, complete_examples
 from counterpoise.data.reading_notes import column_notes, leak_notes
-from counterpoise.data.row_metadata import RowMetadata, metadata_of, roles, skip_rows
+from counterpoise.data.row_metadata import RowMetadata, metadata_of, roles, skip_rows, weights
 from counterpoise.data.schema import encode_frame
 from counterpoise.data.texts import text_column, texts_of
 from counterpoise.data.unit_columns import columns_of_names, unit_names
@@ -75,7 +76,7 @@ def read_table(source: Any, target: str | TargetColumns | None, y: Any, options:
     else:
         title = ", ".join(targets) or "target"
         examples, more = _examples_of_columns(features, labels, metadata, options, name, title)
-    return complete_examples(examples, metadata, [*notes, *more], options.aggregate)
+    return complete_examples(examples, metadata, [*notes, *more], options)
 
 
 def _examples_of_text(features: pl.DataFrame, labels: Labels, name: str) -> tuple[Examples, list[str]]:
@@ -107,18 +108,21 @@ def _examples_of_columns(
 ) -> tuple[Examples, list[str]]:  # fmt: skip
     """Return examples with a schema, with sentences for the user.
 
-    The kinds of the columns are inferred from the training rows of a split, or from all rows without a split. `name` is
-    the table and `title` the target, both for messages.
+    The kinds of the columns are inferred from the training rows of a split, or from all rows without a split, in both
+    cases without rows of weight 0. `name` is the table and `title` the target, both for messages.
 
     Raises:
         DataError: The split has no training row. TargetError: The labels are one class per step. ColumnError: No column
             can be used as a feature.
     """
-    learn = features if metadata.split is None else features.filter(roles(metadata.split) == TRAIN)
+    counted = np.ones(features.height, bool) if metadata.weight is None else weights(metadata.weight) > 0
+    counted &= metadata.split is None or roles(metadata.split) == TRAIN
+    learn = features if counted.all() else features.filter(counted)
     if not learn.height:
+        weighed = "" if metadata.weight is None else " with a weight above 0"
         raise DataError(
-            f"The column that split= names marks no row of {name} as a training row. Write train in this column for "
-            "the training rows."
+            f"The column that split= names marks no row of {name}{weighed} as a training row. Write train in this "
+            "column for the training rows."
         )
     if labels.kind == "elements":
         values = ", ".join(map(str, labels.classes[:4]))
@@ -129,7 +133,7 @@ def _examples_of_columns(
     columns = [infer_column(learn[c], options.kinds.get(c)) for c in learn.columns]
     schema = Schema(tuple(inferred.column for inferred in columns), title)
     used = pl.DataFrame([inferred.series for inferred in columns if inferred.column.used])
-    # Without a split, the inferred series of all rows are there; with one, only those of the training rows.
+    # The inferred series are those of all rows, or of the training rows alone.
     x = encode_frame(schema, used if learn is features else features)
     if not x:
         raise ColumnError(f"No column of {name} can be used as a feature. {_left_out_reasons(columns)}".rstrip())

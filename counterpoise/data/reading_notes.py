@@ -87,6 +87,31 @@ def blank_label_notes(y: np.ndarray, classes: Sequence[object]) -> list[str]:
     return notes
 
 
+def rarer_class_notes(
+    classes: Sequence[object], rows: Sequence[float], counted: Sequence[float], where: str
+) -> list[str]:
+    """Return a list with a sentence if the positive one of two classes is the more frequent one, or an empty list.
+
+    Args:
+        classes: The labels, the positive one last.
+        rows: Number of rows of each class, by which the rarer class became the positive one. If it did not, the user
+            chose the positive class, and there is no note.
+        counted: How much each class counts.
+        where: The begin of the sentence.
+
+    Example:
+        >>> rarer_class_notes(["ill", "ok"], [60, 40], [60, 4000], "By weight,")[0]
+        "By weight, 'ill' is rarer than the positive class 'ok'. To score 'ill', pass positive='ill' (--positive ill)."
+    """
+    if len(classes) != 2 or rows[1] > rows[0] or counted[1] <= counted[0] * (1 + 1e-6):  # balanced weights are ties
+        return []
+    rare, positive = (str(label) for label in classes)
+    return [
+        f"{where} {rare!r} is rarer than the positive class {positive!r}. To score {rare!r}, "
+        f"pass positive={rare!r} (--positive {rare})."
+    ]
+
+
 def duplicate_notes(duplicate_ids: np.ndarray, y: np.ndarray) -> list[str]:
     """Return a note on how many rows repeat the features of an earlier row."""
     repeated, conflicting = count_duplicates(duplicate_ids, y)

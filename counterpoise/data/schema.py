@@ -18,17 +18,21 @@ import polars as pl
 from counterpoise.core.checks import check_finite, check_lengths
 from counterpoise.core.errors import ArtifactError, ColumnError, DataError, did_you_mean
 from counterpoise.core.file_checks import boolean, choice, integer, list_of, nullable, number, record, string
+from counterpoise.core.label_names import first_look_alike
 from counterpoise.core.masked import unmasked
 from counterpoise.core.schema import KINDS, Column, Schema, TextFormat
 from counterpoise.core.sources import Source
 from counterpoise.data.frames import FRAME_LIBRARIES, is_table, to_frame
 from counterpoise.data.inputs import check_no_gap, is_text
+from counterpoise.data.levels import level_text
 from counterpoise.data.number_parsing import is_plain, may_be_thousands
 from counterpoise.data.series import library
 from counterpoise.data.values import level_ids, numeric_values
 
 #: Columns with fewer known values give no warning of new levels: one row may well show one.
 LEAST_KNOWN = 5
+#: New levels of a column of which at most so many are compared with those of training.
+MOST_COMPARED = 1_000
 
 #: Checks of what model files hold: a text format, a column, and a schema. A new field has to be optional here, because
 #: files of earlier versions lack it.
@@ -154,7 +158,7 @@ def encode_rows(schema: Schema | None, source: Any, name: str | None = None) -> 
         hint = did_you_mean(absent[0], frame.columns)
         raise ColumnError(f"{name or found_name} lacks the column {absent[0]!r}{more}.{hint}")
     x = encode_frame(schema, frame)
-    _warn_of_unseen(schema, x)
+    _warn_of_unseen(schema, x, frame)
     _warn_of_shares(schema, frame)
     _warn_of_thousands(schema, frame)
     return x
@@ -167,14 +171,15 @@ def text_columns(schema: Schema | None) -> tuple[str, ...]:
     return tuple(c.name for c in schema.columns if c.used and (c.kind != "numeric" or c.written is not None))
 
 
-def _warn_of_unseen(schema: Schema, x: Mapping[str, np.ndarray]) -> None:
-    """Warn of each categorical column where most levels were not in the training rows.
+def _warn_of_unseen(schema: Schema, x: Mapping[str, np.ndarray], frame: pl.DataFrame) -> None:
+    """Warn of each categorical column where most levels are new, or where one is a training level in another spelling.
 
-    Columns with fewer than `LEAST_KNOWN` values are not judged.
+    Columns with fewer than `LEAST_KNOWN` values are judged by their spelling alone.
     """
     for j, column in enumerate(schema.categorical):
         ids = x["categorical"][:, j]
-        known, unseen = int((ids > 0).sum()), int((ids > len(column.levels)).sum())
+        new = ids > len(column.levels)
+        known, unseen = int((ids > 0).sum()), int(new.sum())
         if known >= LEAST_KNOWN and unseen > known / 2:
             shown = ", ".join(map(repr, column.levels[:5])) + (", ..." if len(column.levels) > 5 else "")
             warnings.warn(
@@ -183,6 +188,15 @@ def _warn_of_unseen(schema: Schema, x: Mapping[str, np.ndarray]) -> None:
                 UserWarning,
                 stacklevel=3,
             )
+        elif unseen:
+            texts = level_text(frame[column.name].filter(new)).unique().sort().head(MOST_COMPARED).to_list()
+            if (alike := first_look_alike(texts, column.levels)) is not None:
+                warnings.warn(
+                    f"Column {column.name!r} contains {alike[0]!r}, which is read as a new category. The training rows "
+                    f"contained {alike[1]!r}. If they mean the same, write the category as in training.",
+                    UserWarning,
+                    stacklevel=3,
+                )
 
 
 def _warn_of_shares(schema: Schema, frame: pl.DataFrame) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from counterpoise.core.cost_column import CostColumn
 from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.core.label_names import find_label
+from counterpoise.core.per_class import table_by_label
 from counterpoise.decide.aim import Aim
 from counterpoise.decide.rule_fields import LARGEST_THRESHOLD
 
@@ -24,8 +25,9 @@ def cost_matrix(costs: Any, classes: Sequence[Any]) -> Array:
     """Read costs as a matrix, float64 (C, C), entry [true, decided], in the order of `classes`.
 
     Args:
-        costs: An array (C, C) in the order of `classes`, or `{true label: {decided label: cost}}`. In a mapping the
-            cost of a right decision is 0 where it is not given. A benefit is a negative cost.
+        costs: An array (C, C) in the order of `classes`, `{true label: {decided label: cost}}`, or a frame of pandas
+            with the true labels as its index and the decided labels as its columns. In a mapping the cost of a right
+            decision is 0 where it is not given. A benefit is a negative cost.
         classes: The labels.
 
     Raises:
@@ -36,6 +38,8 @@ def cost_matrix(costs: Any, classes: Sequence[Any]) -> Array:
         [[0.0, 2.0], [100.0, -5.0]]
     """
     labels = list(classes)
+    if not isinstance(costs, Mapping) and (named := table_by_label(costs, labels)) is not None:
+        costs = named
     matrix = _matrix_from_labels(costs, labels) if isinstance(costs, Mapping) else _as_numbers(costs)
     if matrix.shape != (len(labels), len(labels)):
         raise OptionError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -34,7 +35,8 @@ def diagnose(
         folds: Number of folds that a comparison would use.
         quick: Whether to train a quick model. It measures the overlap of the classes, finds labels that look wrong, and
             estimates the benefit of twice as many positives. `quick` also looks for nearly equal images and texts.
-        **options: Other arguments of `counterpoise.data.read.read`, such as target, positive, drop, and kinds.
+        **options: Other arguments of `counterpoise.data.read.read`, such as target, positive, drop, and kinds. Each row
+            counts once, so `sample_weight` changes no number, and a warning states this.
 
     Returns:
         A `Diagnosis`. Print it, or use `.record`, `.advice`, `.checks`, `.check()` and `.to_dict()`.
@@ -49,6 +51,13 @@ def diagnose(
     """
     if isinstance(x, ImageSet):
         x = image_examples(x, **options)
+    if options.get("sample_weight") is not None:
+        warnings.warn(
+            "diagnose counts each row once, so sample_weight= changes no number. Weighted scores are from cp.compare "
+            "and cp.evaluate.",
+            UserWarning,
+            stacklevel=2,
+        )
     examples = x if isinstance(x, Examples) else _read(x, y, groups=groups, time=time, **options)
     warn_look_alikes(examples.classes)
     return Diagnosis(measure(examples, folds, quick))

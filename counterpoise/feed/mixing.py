@@ -24,6 +24,7 @@ from scipy.special import betainc
 from counterpoise.core.checks import check_int, check_range
 from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.core.lazy import needed
+from counterpoise.core.per_class import in_class_order
 from counterpoise.core.structure import mapped
 from counterpoise.feed.mixing_parts import Draws, KerasDraws, StatelessDraws, as_floats, mix_rows, squared_distances
 
@@ -188,7 +189,7 @@ class Remix(Mixup):
     n_i / n_j >= kappa and l < tau; 1 where n_i / n_j <= 1 / kappa and 1 - l < tau; else l.
 
     Args:
-        counts: Number of rows of each class in the training data, (C,).
+        counts: Number of rows of each class in the training data, (C,), or by class code (`value_counts()`).
         alpha: Parameter of Beta(alpha, alpha).
         kappa: Ratio of class sizes from which on the rarer class gets the label, 1 or more.
         tau: The rarer class gets the label only if the share of the other row in x is below tau, in [0, 1].
@@ -202,10 +203,8 @@ class Remix(Mixup):
         [4, 3]
     """
 
-    def __init__(
-        self, counts: Sequence[int], alpha: float = 1.0, kappa: float = 3.0, tau: float = 0.5, **kwargs: Any
-    ) -> None:
-        sizes = np.asarray(counts, dtype=float)
+    def __init__(self, counts: Any, alpha: float = 1.0, kappa: float = 3.0, tau: float = 0.5, **kwargs: Any) -> None:
+        sizes = np.asarray(in_class_order(counts, "counts"), dtype=float)
         if sizes.ndim != 1 or len(sizes) < 2 or not np.all(np.isfinite(sizes) & (sizes > 0)):
             raise TargetError(
                 f"counts are {counts!r:.80}. Expected the number of rows of each class, for at least two classes."

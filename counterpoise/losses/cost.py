@@ -12,6 +12,7 @@ from keras import ops, saving
 
 from counterpoise.core.checks import check_finite
 from counterpoise.core.errors import ModelError, OptionError
+from counterpoise.core.per_class import in_class_order, table_by_label
 from counterpoise.losses.base import Array, ClassLoss, Tensor
 
 
@@ -20,6 +21,8 @@ def cost_table(costs: Any) -> Array:
 
     Raise an OptionError if it is not square or has fewer than two classes, and a DataError if a cost is not finite.
     """
+    if (named := table_by_label(costs)) is not None:
+        costs = in_class_order({true: in_class_order(row, "costs") for true, row in named.items()}, "costs")
     table = check_finite(np.asarray(costs, dtype=np.float64), "costs")
     if table.ndim != 2 or table.shape[0] != table.shape[1] or len(table) < 2:
         raise OptionError(

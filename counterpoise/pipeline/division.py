@@ -94,7 +94,8 @@ def divide(
         judging = kept, "rows not used for training, early stopping, calibration, or selection"
     if own:
         target = y if isinstance(y, LabelColumns) else target_columns(y, target_of(examples).many_per_row)
-        examples = with_validation(examples, validation, target, metadata["sample_weight"], named_inputs_of(model))
+        both = with_validation(examples, validation, target, metadata["sample_weight"], named_inputs_of(model))
+        examples = both.counted()
     if examples.split is not None:
         # With validation rows of the user, no rows are held out, so the share 0.2 has no effect.
         return _given_division(examples, judging, 0.2 if own else validation, folds, seed)

@@ -64,10 +64,11 @@ def _looks_like_rows(model: Any) -> bool:
 def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
     """Return the rows as a model takes them: arrays become a table (with an encoder) only for models named by the user.
 
-    `Examples` are returned unchanged. Images (`cp.images`) are decoded, and one pass of a dataset is read, into memory.
+    Images (`cp.images`) are decoded, and one pass of a dataset is read, into memory. `Examples` stay as they were read.
+    Rows of weight 0 are left out of all.
     """
     if isinstance(data, Examples):
-        return data
+        return data.counted()
     if isinstance(data, ImageSet):
         return without_rare_labels(_read_images(data, y, options))
     if isinstance(data, Scan):

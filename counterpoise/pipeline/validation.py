@@ -109,12 +109,15 @@ def at_training_prior(examples: Examples) -> Examples:
     """
     train, stop = examples.rows_with_role(TRAIN), examples.rows_with_role(VALIDATION)
     target, n = target_of(examples), len(examples.classes)
-    counts = np.stack([target.counts(examples.y[rows], n) for rows in (train, stop)])
-    if not len(stop) or target.many_per_row or (counts == 0).any() or chi2_contingency(counts).pvalue >= UNLIKELY:
+    if not len(stop) or target.many_per_row:
         return examples
     weight = np.ones(len(examples)) if examples.sample_weight is None else examples.sample_weight.astype(float)
     mass = np.stack([target.counts(examples.y[rows], n, weight[rows]) for rows in (train, stop)])
     shares = mass / mass.sum(axis=1, keepdims=True)
+    # How many rows of equal weight are worth the same (Kish): without weights, the rows.
+    worth = np.array([weight[rows].sum() ** 2 / (weight[rows] @ weight[rows]) for rows in (train, stop)])
+    if (mass == 0).any() or chi2_contingency(shares * worth[:, None]).pvalue >= UNLIKELY:
+        return examples
     weight[stop] *= (shares[0] / shares[1])[examples.y[stop]]
     code = int(np.argmax(np.abs(np.log(shares[0] / shares[1]))))
     there, here = (f"{share:.1%}" for share in shares[:, code])

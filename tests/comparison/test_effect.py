@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score
 
@@ -62,7 +63,13 @@ def test_of_several_classes_each_has_its_effect_and_the_rarest_is_spoken_of():
     assert "100 more 'c' found, 500 more false positives, 700 fewer correct decisions" in effect["text"]
 
 
-@pytest.mark.parametrize("costs", [(1,), (0, 1), ("a", 2), 3, (1, float("inf"))])
+def test_a_series_of_costs_is_read_by_its_labels():
+    assert Costs.of(pd.Series({"cost_fn": 9, "cost_fp": 1})) == Costs(1, 9) == Costs.of(pd.Series([1, 9]))
+
+
+@pytest.mark.parametrize(
+    "costs", [(1,), (0, 1), ("a", 2), 3, (1, float("inf")), pd.Series({"ill": 9, "well": 1}), pd.Series([9, 1], [1, 0])]
+)
 def test_costs_are_two_numbers_above_0(costs):
     with pytest.raises(OptionError, match="Expected"):
         Costs.of(costs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 
 import counterpoise as cp
@@ -65,13 +66,24 @@ def as_array(rows):
     return pd.Series(rows).to_numpy()
 
 
-@pytest.mark.parametrize("make", [list, pd.Series, as_array])
+def as_arrow_series(rows):
+    return pd.Series(pd.arrays.ArrowExtensionArray(pa.array(rows)))
+
+
+@pytest.mark.parametrize("make", [list, pd.Series, as_array, pa.array, as_arrow_series])
 def test_lists_of_names_in_any_container(make):
     for rows, names in (([["a"], ["a", "b"], None, []], ("a", "b")), ([[1.0], [1, 2], [], [3.0]], ("1", "2", "3"))):
         spec = cp.labels(make(rows))
         assert spec.read(spec.target).classes == names
     with pytest.raises(TargetError, match="different lengths"):
         cp.labels(make([[1, 0], [1]])).read(make([[1, 0], [1]]))
+
+
+def test_separated_texts_of_arrow_are_read_as_those_of_a_list():
+    texts = ["a;b", "", "b", None]
+    spec = cp.labels(texts, separator=";")
+    for given in (pa.array(texts), pa.chunked_array([texts[:2], texts[2:]])):
+        assert spec.read(given).codes.tolist() == spec.read(texts).codes.tolist()
 
 
 def test_a_separator_that_was_not_passed_is_named():

@@ -178,6 +178,7 @@ def test_the_estimator_names_the_row_without_a_label():
         (pd.Series([[1], [1, 2]]), "sequences of different lengths"),
         (pl.Series([[1], [1, 2]]), "sequences of different lengths"),
         (pa.array([[1], [1, 2]]), "sequences of different lengths"),
+        (pd.Series(pd.arrays.ArrowExtensionArray(pa.array([[1], [1, 2]]))), "sequences of different lengths"),
         ([{"a": 1}], "contains dict objects"),
         (pd.MultiIndex.from_tuples([("a", 1)]), "contains tuple objects"),
         (np.array([object()]), "contains object objects"),

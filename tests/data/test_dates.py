@@ -12,6 +12,7 @@ import pytest
 from counterpoise.core.errors import ColumnError
 from counterpoise.data.date_text import parse_dates, parse_times
 from counterpoise.data.dates import days
+from counterpoise.data.kinds import infer_column
 from counterpoise.data.read import read
 from counterpoise.data.schema import encode_rows
 
@@ -168,3 +169,10 @@ def test_other_units_in_prediction_are_refused_by_name():
 
 def encode_days(schema, value):
     return float(np.float32(value - schema.numeric[0].offset))
+
+
+def test_a_note_states_that_times_of_a_zone_are_in_utc():
+    stamps = pd.Series(pd.date_range("2024-01-01", periods=40, freq="7h"))
+    for zone, notes in (("Europe/Zurich", 1), ("UTC", 0), (None, 0)):
+        inferred = infer_column(pl.from_pandas(stamps.dt.tz_localize(zone)).alias("at")).notes
+        assert sum("'at' has the time zone Europe/Zurich" in note for note in inferred) == notes

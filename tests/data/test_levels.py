@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
+import warnings
 
 import numpy as np
 import polars as pl
@@ -79,6 +81,18 @@ def test_a_column_of_unseen_levels_warns_but_one_new_row_does_not():
     ):
         encode_rows(examples.schema, {"city": ["bern"] * 6 + ["Bern", "Genf", ""]})
     assert encode_rows(examples.schema, {"city": ["Basel"]})["categorical"].tolist() == [[3]]
+
+
+def test_a_warning_names_a_level_that_is_spelled_in_another_way_than_in_training():
+    """Even if it is in few rows; a new level of its own is no fault."""
+    examples = read({"city": ["Bern", "Genf", "1"] * 10, "x": np.arange(30.0) ** 2}, y=[0, 1, 0] * 10)
+    for text, level in (("GENF", "Genf"), ("Ge\u200bnf", "Genf"), ("01", "1")):
+        cells = ["Bern"] * 20 + [text]
+        with pytest.warns(UserWarning, match=rf"'city' contains {re.escape(repr(text))}, which .* contained {level!r}"):
+            encode_rows(examples.schema, {"city": cells, "x": list(range(21))})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        encode_rows(examples.schema, {"city": ["Bern"] * 20 + ["Basel", "Genf "], "x": list(range(22))})
 
 
 def test_levels_are_counted_and_many_are_named():

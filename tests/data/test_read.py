@@ -488,3 +488,17 @@ def test_names_of_groups_and_units_are_read_from_a_file_as_they_are_written(role
     assert not [text for text in rows.warnings if "compared as numbers" in text]
     if role == "unit":
         assert len(rows.units) == 4
+
+
+def test_a_warning_names_the_class_that_is_rarer_by_weight():
+    y, weight = ["ill"] * 30 + ["well"] * 20, np.repeat([1.0, 90.0], [30, 20])
+    x = {"a": np.arange(50.0) ** 2}
+    rarer = [note for note in read(x, y=y, sample_weight=weight).warnings if "rarer" in note]
+    assert rarer == [
+        "By the sum of their weights, 'ill' is rarer than the positive class 'well'. To score 'ill', pass "
+        "positive='ill' (--positive ill)."
+    ]
+    balanced = np.repeat([1 / 30, 1 / 20], [30, 20])
+    for how in ({"positive": "ill"}, {"positive": "well"}, {"sample_weight": balanced}):
+        notes = read(x, y=y, **{"sample_weight": weight} | how).warnings
+        assert not any("rarer" in note for note in notes)

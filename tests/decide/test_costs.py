@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +13,7 @@ from hypothesis import strategies as st
 from counterpoise.core.errors import OptionError
 from counterpoise.decide.costs import cost_matrix, threshold_of_costs
 from counterpoise.decide.threshold import bayes_decision
+from counterpoise.losses import ExpectedCost
 
 
 @given(st.integers(0, 10_000), st.integers(2, 5))
@@ -28,6 +32,21 @@ def test_one_sided_costs():
     assert threshold_of_costs(np.array([[0.0, 1.0], [0.0, 3.0]])) > 1.0  # none is
     with pytest.raises(OptionError, match="exchanged"):
         threshold_of_costs(np.array([[5.0, 0.0], [0.0, 5.0]]))
+
+
+def test_a_frame_of_costs_is_read_by_its_labels():
+    """In any order of rows and columns; classes are seldom in the order in which a user writes them."""
+    frame = pd.DataFrame([[0, 9], [1, -2]], index=["ill", "ok"], columns=["ill", "ok"])
+    for table in (frame, frame.iloc[::-1], frame[["ok", "ill"]], frame.astype(object)):
+        assert cost_matrix(table, ("ok", "ill")).tolist() == [[-2, 1], [9, 0]]
+    assert cost_matrix(pd.DataFrame([[0, 9], [1, 0]]), ("ok", "ill")).tolist() == [[0, 9], [1, 0]]  # no labels
+    assert cost_matrix(pd.DataFrame([[0, 9], [1, 0]]), (1, 0)).tolist() == [[0, 1], [9, 0]]  # the labels are numbers
+    assert ExpectedCost(pd.DataFrame([[0, 9], [1, 0]], [1, 0], [1, 0])).costs.tolist() == [[0, 1], [9, 0]]
+    with pytest.raises(OptionError, match="contains the class 0"):
+        cost_matrix(frame.reset_index(drop=True), ("ok", "ill"))
+    for table in (pl.from_pandas(frame), pa.Table.from_pandas(frame, preserve_index=False)):
+        with pytest.raises(OptionError, match="rows have no labels"):
+            cost_matrix(table, ("ok", "ill"))
 
 
 def test_costs_by_label():

@@ -12,6 +12,7 @@ from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Examples
 from counterpoise.data.read import read
 from counterpoise.diagnosis.advise import advise
+from counterpoise.diagnosis.diagnose import diagnose
 from counterpoise.diagnosis.guard import leak_checks
 from counterpoise.diagnosis.measure import half_width, measure
 from counterpoise.diagnosis.neighbors import minority_kinds
@@ -135,3 +136,10 @@ def test_kinds_of_levels_images_and_text():
 
 def test_too_small_a_class_has_no_kinds():
     assert minority_kinds(read({"a": np.linspace(0, 1, 50)}, y=[1] * 5 + [0] * 45), 1) is None
+
+
+def test_weights_change_no_number_and_a_warning_states_this():
+    x, y = {"a": np.arange(40.0) ** 2}, np.arange(40) % 4 == 0
+    with pytest.warns(UserWarning, match="sample_weight= changes no number"):
+        weighed = diagnose(x, y, sample_weight=np.arange(40) + 1.0, quick=False)
+    assert weighed.record == diagnose(x, y, quick=False).record

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 from scipy import stats
@@ -147,6 +148,10 @@ def test_smote_on_quota_batches_of_a_feed():
         assert np.array_equal(batch["row"].numpy()[rare][:, y == 0], np.zeros((8, (y == 0).sum())))
         assert set(np.unique(batch["row"].numpy()[~rare])) == {0.0, 1.0}
         assert batch["image"].shape == (16, 4, 4, 1)
+
+
+def test_counts_that_name_their_classes_are_read_by_them():
+    assert Remix(pd.Series([1] * 9 + [0] * 2).value_counts()).counts == [2.0, 9.0]
 
 
 def test_bad_input_is_refused():

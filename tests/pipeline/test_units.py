@@ -311,3 +311,23 @@ def test_only_units_with_a_calibrator_are_called_calibrated(kept):
         assert ("The mean is calibrated on" in to_markdown(clf.card)) == fitted
     assert few.unit.rule.calibrator is None
     assert "(mean of the probabilities, not calibrated)" in repr(record)
+
+
+@pytest.mark.parametrize("how", [{}, {"unit": "patient"}, {"groups": "patient", "strategy": "oversample"}])
+def test_rows_of_weight_0_are_as_if_they_were_absent(how):
+    """A positive row of weight 0 does not make its unit positive, in training and in `evaluate`."""
+    frame = visits().assign(w=1.0)
+    frame.loc[(frame["ill"] == 1) & (np.arange(len(frame)) % 2 == 0), "w"] = 0.0
+    alone = frame[frame["w"] > 0].reset_index(drop=True)
+    first, second = (
+        cp.fit("mlp", rows, "ill", sample_weight="w", epochs=2, verbose=0, **how) for rows in (frame, alone)
+    )
+    assert np.array_equal(first.predict_proba(frame), second.predict_proba(frame))
+    assert first.card["classes"] == second.card["classes"]
+    assert first.rule.prior == pytest.approx(second.rule.prior)
+    own = {"groups": "patient"} if "groups" in how else {}
+    scores, wanted = (
+        cp.evaluate(first, rows, "ill", sample_weight="w", by="eye", resamples=10, **own) for rows in (frame, alone)
+    )
+    assert scores["rows"] == len(alone)
+    assert json.dumps(scores, default=str) == json.dumps(wanted, default=str)

@@ -171,6 +171,11 @@ def test_validation_rows_with_other_class_shares_do_not_move_the_probabilities(c
     caplog.clear()
     fit(x[train], y[train], validation=(x[held], y[held]), **how)
     assert "makes up" not in caplog.text
+    # Equal numbers of rows, but other sums of weights.
+    weight = np.where(y[train] == 1, 1.0, 20.0)
+    with pytest.warns(UserWarning, match=r"makes up 0.5% of the training rows and 9.3% of the validation rows"):
+        clf = fit(x[train], y[train], sample_weight=weight, validation=(x[held], y[held]), **how)
+    assert clf.rule.prior[1] == pytest.approx(np.average(y[train], weights=weight), abs=1e-4)
 
 
 def test_several_inputs_and_texts_take_validation_rows():
