@@ -40,8 +40,9 @@ Array = np.ndarray
 MOST_EXACT, BACKGROUND_ROWS = 8, 32
 #: Mixed rows of the rows that are explained at once.
 AT_ONCE = 16_384
-#: How far logits of `mixed_trees` may be from those of the layers, which are single precision.
-CLOSE = 1e-3
+#: Background rows for which the logits of `mixed_trees` are compared with those of the layers, and how far they may be
+#: from them, because the layers are single precision.
+CHECKED_ROWS, CLOSE = 8, 1e-3
 
 
 @dataclass(frozen=True)
@@ -200,20 +201,21 @@ class _MixedLogOdds:
     def __init__(self, clf: Any, columns: ExplainedColumns, base: Any, game: _Game) -> None:
         self.clf, self.columns, self.base, self.game = clf, columns, base, game
         outputs = keras.tree.flatten(clf.members.output)
-        self.trees = [self._checked(mixed_trees(z), i) for i, z in enumerate(outputs)]
+        some = take(base, np.arange(min(CHECKED_ROWS, rows_in(base))))
+        logits = clf.encoded_logits(some)
+        self.trees = [self._checked(mixed_trees(z), some, own) for z, own in zip(outputs, logits, strict=True)]
         others = [z for z, trees in zip(outputs, self.trees, strict=True) if trees is None]
         self.networks = None if not others else clf._forward
         if others and len(others) < len(outputs):
             self.networks = forward(keras.Model(clf.members.input, others))
 
-    def _checked(self, trees: MixedTrees | None, member: int) -> MixedTrees | None:
-        """Return the trees of a member, or None if they do not give the logits that the member gives."""
+    def _checked(self, trees: MixedTrees | None, rows: Any, logits: Array) -> MixedTrees | None:
+        """Return the trees of a member, or None if they do not give the logits that the member gives for rows."""
         if trees is None:
             return None
-        d = len(self.columns.names)
-        first = take(self.base, np.arange(1))
-        ways = trees.on_the_way(self.base, first, np.arange(d)[None])
-        return trees if np.abs(ways[:, 0, -1] - self.clf.encoded_logits(self.base)[member]).max() < CLOSE else None
+        order = np.arange(len(self.columns.names))[None]
+        ways = trees.on_the_way(rows, take(rows, np.arange(1)), order)
+        return trees if np.abs(ways[:, 0, -1] - logits).max() < CLOSE else None
 
     def __call__(self, x: Any, explained: Array) -> Array:
         """Return the log-odds of the classes `explained` (N,) of the mixed rows of N encoded rows, (N, M, K)."""

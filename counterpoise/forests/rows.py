@@ -75,7 +75,8 @@ class FlatRows:
     def _encode_by_targets(self, examples: Examples, rows: Array, ids: Array, seed: int) -> None:
         """Learn the target encoding of the columns in `kept`, and that of the training rows by other training rows."""
         targets, weights = targets_of(examples.y[rows], len(examples.classes)), examples.weights_of(rows)
-        weights = np.ones(len(rows)) if weights is None else weights
+        weights = np.ones(len(rows)) if weights is None else weights.astype(np.float64)
+        weights = weights * (weights.sum() / (weights @ weights))  # together, as many rows as they are worth (Kish)
         part = parts_of(targets, None if examples.groups is None else examples.groups[rows], seed)
         columns = [column for column, _ in self.kept]
         how = ids, columns, targets, weights, [int(ids[:, column].max(initial=0)) + 2 for column in columns]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -53,6 +55,17 @@ def test_a_weight_is_that_many_rows_and_the_order_of_rows_has_no_effect():
     often = RNG.permutation(np.repeat(np.arange(300), WEIGHTS.astype(int)))
     repeated = level_means(IDS[often], [0], TARGETS[often], np.ones(len(often)), [42]).means
     np.testing.assert_allclose(weighted, repeated, rtol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1e-4, 100.0])
+def test_the_unit_of_weights_has_no_effect(scale):
+    examples = read(FRAME.drop("fraud"), y=FRAUD)
+    plain, scaled = (
+        FlatRows(replace(examples, sample_weight=weights), np.arange(N), keep_nan=True, integer_levels=254, seed=1)
+        for weights in (None, np.full(N, scale, np.float32))
+    )
+    np.testing.assert_allclose(scaled.encoding.means, plain.encoding.means, rtol=1e-5)
+    np.testing.assert_allclose(scaled.training_matrix(np.arange(N)), plain.training_matrix(np.arange(N)), rtol=1e-5)
 
 
 def test_levels_without_effect_get_the_mean_of_all_rows():
