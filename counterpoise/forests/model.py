@@ -37,7 +37,8 @@ Array = np.ndarray
 KINDS = ("boosted", "forest", "extra_trees", "balanced_forest")
 #: Most rounds of boosting, and rounds without a better stopping score before it ends.
 ROUNDS, PATIENCE = 1000, 50
-#: Trees of a forest, and most leaves of each: 300 trees of 1,024 leaves make a file of 10 MB.
+#: Trees of a forest, and most leaves of each: 300 trees of 1,024 leaves make a file of 10 MB with two classes. The file
+#: is larger with more classes; fewer leaves would lower the scores much more than fewer trees do.
 TREES, LEAVES = 300, 1024
 #: How boosted trees are grown unless others are given. These values, `FOREST` and `LEAVES` are no part of a job's id.
 BOOSTED = {
@@ -122,7 +123,7 @@ class TreeModel:
             )  # fmt: skip
         if self.monotone:  # scikit-learn takes the directions as an option
             own["monotonic_cst"] = self._monotone_directions(flat, log_shift)
-        most = _most_leaves(rows) if several else leaves_for(len(log_shift))
+        most = _most_leaves(rows) if several else LEAVES
         options = {**FOREST, **({"max_leaf_nodes": most} if len(rows.y) > most else {}), **own}
         if several:
             return grow_label_forests(rows, options, kind=self.name, trees=limits.steps, seed=seed)

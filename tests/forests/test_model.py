@@ -37,6 +37,14 @@ def grown(model, log_shift=(0.0, 0.0), examples=TABLE, stop=ALL[300:], limits=LI
     return flat, trees
 
 
+@pytest.mark.parametrize("classes", [2, 60])
+def test_a_forest_of_many_classes_has_as_many_leaves(classes, monkeypatch):
+    monkeypatch.setattr("counterpoise.forests.model.grow_forest", lambda _, options, **how: options)
+    rows = Rows(np.zeros((2000, 1)), np.arange(2000) % classes)
+    options = TreeModel("forest").grow(None, rows, rows, np.zeros(classes), LIMITS, seed=0)
+    assert options["max_leaf_nodes"] == 1024
+
+
 @pytest.mark.parametrize("name", ["boosted", "forest", "extra_trees", "balanced_forest"])
 def test_the_keras_model_gives_what_the_library_gives(name):
     model = cp.trees(name, n_estimators=12)
