@@ -220,8 +220,8 @@ def _labels_named(
     if images and not given and not clf.target.independent:
         if target is None and "column" not in trained:
             raise OptionError(
-                f"--target is required, because the model was not trained on a table of images. Name the column of "
-                f"{data.name} that contains the class."
+                f"--target is required, because the model file does not name the column of the class. Name the column "
+                f"of {data.name} that contains the class."
             )
         return trained["column"] if target is None else target
     if not given and not images:

@@ -6,6 +6,7 @@ Bad input ends with exit code 2 and one clear line on standard error. Heavy impo
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -56,7 +57,7 @@ def options(
     """Options of the whole program."""
     commands: dict[str, Any] = dict(getattr(context.command, "commands", {}))
     if (running := commands.pop(context.invoked_subcommand or "", None)) is not None:
-        set_command(running, commands.values())
+        set_command(running, commands.values(), sys.argv[1:])
 
 
 def main() -> NoReturn:

@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.console import Console, ConsoleOptions
 from rich.segment import Segment
-from rich.text import Text
+from rich.text import Span, Text
 
 from counterpoise.cli.wording import as_typed
 from counterpoise.core.errors import OptionError
@@ -33,22 +33,24 @@ def print_line(text: object, error: bool = False) -> None:
     print(line, file=stream)
 
 
-def _worded(shown: Any) -> Any:
-    """Return a text with options in the place of the arguments of Python; tables stay as they are."""
-    if isinstance(shown, Text):
-        return shown if (plain := as_typed(shown.plain)) == shown.plain else Text(plain, style=shown.style)
-    return as_typed(shown) if isinstance(shown, str) else shown
+def _worded(shown: Text) -> Text:
+    """Return a sentence with options in the place of the arguments of Python, and any other text, such as a cell."""
+    if not shown.plain.rstrip().endswith(".") or (plain := as_typed(shown.plain)) == shown.plain:
+        return shown
+    worded = shown.copy()
+    worded.plain = plain
+    worded.spans = [Span(s.start, len(plain) if s.end == len(shown) else s.end, s.style) for s in shown.spans]
+    return worded
 
 
 class Terminal(Console):
-    """A console that prints text literally: no markup, no emoji, no control characters."""
+    """A console that prints text literally: no markup, no emoji, no control characters.
+
+    Sentences, also those of tables, are in the words of the command line (see `wording`).
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, **options)
-
-    def print(self, *objects: Any, **options: Any) -> None:
-        """Print as `Console.print` does, with sentences in the words of the command line (see `wording`)."""
-        super().print(*map(_worded, objects), **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Make text as `Console.render_str` does, but write out control characters.
@@ -58,8 +60,9 @@ class Terminal(Console):
         return super().render_str(terminal_text(text), **options)
 
     def render(self, renderable: Any, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Render as `Console.render` does, but write out control characters in texts."""
-        for text, style, control in super().render(renderable, options):
+        """Render as `Console.render` does, but word sentences, and write out control characters in texts."""
+        shown = _worded(renderable) if isinstance(renderable, Text) else renderable
+        for text, style, control in super().render(shown, options):
             yield Segment(text if control else terminal_text(text), style, control)
 
 

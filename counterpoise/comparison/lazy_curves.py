@@ -39,6 +39,12 @@ class LazyCurves(dict[str, Any]):
         """Return the curves of a strategy, or `default` if there is no such strategy."""
         return self[name] if name in self else default  # noqa: SIM401 - which would call this method
 
+    def pop(self, name: str, *default: Any) -> Any:
+        """Remove a strategy, and return its curves, or `default` if there is no such strategy."""
+        curves = self.get(name)
+        removed = super().pop(name, *default)
+        return removed if curves is None else curves
+
     def _complete(self) -> dict[str, Any]:
         """Return a dict with all curves."""
         return {name: self[name] for name in self}

@@ -204,9 +204,12 @@ class Examples:
         """
         if self.sample_weight is None or self.sample_weight.all():
             return self
-        names = np.array([f"row {i + 1}" for i in range(len(self))]) if self.names is None else self.names
-        numbers = np.arange(len(self)) if self.numbers is None else self.numbers
-        return replace(self, names=names, numbers=numbers).subset(np.flatnonzero(self.sample_weight > 0))
+        kept = np.flatnonzero(self.sample_weight > 0)
+        numbers = kept if self.numbers is None else self.numbers[kept]
+        counted = replace(self.subset(kept), numbers=numbers)
+        if counted.names is not None:
+            return counted
+        return replace(counted, names=np.array([f"row {number + 1}" for number in numbers]))
 
     def as_units(self) -> Examples:
         """Return examples with one row for each unit, without features.

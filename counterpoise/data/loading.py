@@ -238,8 +238,9 @@ def has_single_elements(spec: Any, rows: Any = None) -> bool:
 
     Args:
         spec: Its `element_spec`.
-        rows: Shape of a row of the first input, None where a length is open. None: the shape is not known, and elements
-            without a label are batches.
+        rows: Shape of a row of the first input, None where a length is open. If all are open, a batch may be one of
+            gray images without an axis for channels. None: the shape is not known, and elements without a label are
+            batches.
     """
     labeled = isinstance(spec, tuple) and len(spec) > 1
     features, target = spec[:2] if labeled else (spec, spec)
@@ -251,8 +252,10 @@ def has_single_elements(spec: Any, rows: Any = None) -> bool:
         alone = not isinstance(features, Mapping) and getattr(features, "dtype", None) != "string"
         if not x or not y:
             return True
-        if rows is not None and len(rows) > 1:
+        if rows is not None and len(rows) > 1 and any(rows):
             return _is_row(x, rows)
+        if rows is not None and _may_have_mask(x, y):
+            return True
         return _is_one_hot_row(x, y, alone)
     if rows is None:
         return False
@@ -276,6 +279,11 @@ def _is_row(x: tuple[int | None, ...], rows: Sequence[int | None]) -> bool:
     return same and not (x[0] is None and rows[0] is not None)
 
 
+def _may_have_mask(x: tuple[int | None, ...], y: tuple[int | None, ...]) -> bool:
+    """Return whether the shapes may be those of one image and its mask."""
+    return len(x) == 3 and y[:2] == x[:2] and y[2:] in ((), (1,))
+
+
 def _check_clear(source: Any) -> None:
     """Raise a DataError if an element may be one image with its mask, or a batch of sequences with their classes.
 
@@ -285,7 +293,7 @@ def _check_clear(source: Any) -> None:
     if not isinstance(spec, tuple) or len(spec) < 2:
         return
     x, y = (_first_shape(part) or () for part in spec[:2])
-    if len(x) == 3 and None not in x and x[2] in (1, 3, 4) and y[:2] == x[:2] and y[2:] in ((), (1,)):
+    if None not in x and x[2:] in ((1,), (3,), (4,)) and _may_have_mask(x, y):
         raise DataError(
             f"The dataset gives elements of the shapes {x} and {y}, which may be one image with its mask, or a batch "
             "of sequences. Expected batches. Batch the rows with batch(32), after unbatch() if they are batches."

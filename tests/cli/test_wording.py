@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import logging
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,9 +13,12 @@ import polars as pl
 import pytest
 import typer
 from command_line import run_command
+from rich.table import Table
+from rich.text import Text
 
 import counterpoise
 from counterpoise.cli.main import app
+from counterpoise.cli.terminal import Terminal
 from counterpoise.cli.wording import Options, as_typed
 from counterpoise.strategies.select import find
 
@@ -76,12 +80,35 @@ def test_every_option_that_a_message_names_exists():
         ("predict", "Train with unit= (--unit) and groups=.", "Train with --unit and --groups."),
         ("train", "The column 'drop=' and run/by=1/m.keras stay, as vote='hard' does.", None),
         ("train", "A split is a word here, a == b, and groups are, too.", None),
+        ("train", "pass positive='drop=1 x' (--positive drop=1 x).", 'pass --positive "drop=1 x".'),
+        ("train", "Column 'the seed=3' of my data/seed=1/a.csv and (folds=2.csv) lacks \"it's size=3\".", None),
+        ("train", "seed=1.csv is empty. See http://a.b/?seed=1&size=2.", None),
+        ("train", "saved m.keras: thresholds (y=1 0.5, label=2 0.5)", None),
+        ("compare", "stopped. To resume: counterpoise compare a --drop size=1,seed=2", None),
     ],
 )  # fmt: skip
 def test_arguments_as_they_are_typed(command, text, typed):
     options = Options(COMMANDS[command], *COMMANDS.values())
     assert as_typed(text, options) == (typed or text)
     assert as_typed(as_typed(text, options), options) == (typed or text)
+
+
+def test_what_the_user_typed_keeps_its_name():
+    words = ["train", "seed=1", "--target", "y=1,label=2", "--no-augment", "d/images", "--groups", "groups"]
+    options = Options(COMMANDS["train"], *COMMANDS.values(), words=words)
+    for text in ("seed=1 is empty.", "Labels y=1 and label=2 have no rows.", "images contains no images."):
+        assert as_typed(text, options) == text
+    assert as_typed("groups and seed=10 cannot.", options) == "--groups and --seed 10 cannot."
+
+
+def test_sentences_are_worded_but_no_cells(capsys, monkeypatch):
+    monkeypatch.setattr("counterpoise.cli.wording._running", EVERY)
+    table = Table("label", "note")
+    table.add_row(Text("seed=1"), Text("Use seed=2."))
+    Terminal(file=sys.stdout, width=80).print(Text.assemble(("> ", "cyan"), ("Pass seed=2.", "bold")), table)
+    shown = capsys.readouterr().out
+    for text in ("> Pass --seed 2.", "Use --seed ", " seed=1 "):
+        assert text in shown
 
 
 def _log_a_note(name):
@@ -102,5 +129,6 @@ def test_errors_warnings_and_notes_are_worded(tmp_path, monkeypatch):
     assert (refused.code, "cannot be combined with --no-tune-threshold" in refused.err) == (2, True)
     monkeypatch.setattr("counterpoise.strategies.select.find", _log_a_note)
     assert run_command(*how).err.startswith("Training may improve with more epochs (--epochs).\n")
-    diagnosed = " ".join(run_command("diagnose", *how[1:4]).out.split())
-    assert "use --duplicates group or --duplicates drop." in diagnosed
+    for full in ((), ("--full",)):
+        diagnosed = " ".join(run_command("diagnose", *how[1:4], *full).out.split())
+        assert "use --duplicates group or --duplicates drop." in diagnosed

@@ -43,6 +43,7 @@ def test_it_is_written_and_compared_as_the_dict_of_all_curves():
     assert lazy() == whole
     assert whole == lazy()
     assert lazy() != {}
-    assert lazy().get("other", 3) == 3
+    assert lazy().get("other", 3) == lazy().pop("other", 3) == 3
+    assert lazy().pop("none") == whole["none"]
     for options in ({}, {"indent": 1}, {"sort_keys": True}):
         assert json.dumps(lazy(), **options) == json.dumps(whole, **options)

@@ -127,6 +127,10 @@ def test_features_come_once_and_in_order_whatever_stands_beside_them(form):
         ((None,), (1,), False),
         (((8, 8, 1), (8, 8)), (8, 8, 1), True),
         (((None, None, 3), (None, None, 1)), (None, None, None), True),
+        (((None, 12, 12), (None,)), (None, None, None), False),  # gray images
+        (((8, 12, 12), (8,)), (None, None, None), False),
+        (((8, 12, 12), (8, 12, 12)), (None, None, None), False),
+        (((12, 12, 3), (2,)), (None, None, None), True),
         (((8, 8, 1), (8, 8)), (8, 1), False),
         (((None, 8, 8), (None,)), (8, 8, 1), False),
         (((4, 8, 8, 1), (4, 8, 8)), (8, 8, 1), False),
