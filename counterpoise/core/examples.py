@@ -80,7 +80,7 @@ class Examples:
         names: What each row is called, the name of its file, text (N,); None: it is known by its number.
         kept_labels: Of several labels, bool: which of the labels that were given are among `classes`, in their order;
             None: all.
-        numbers: int64 (N,), the number of each row among the rows that were read, or None if all are here.
+        numbers: int64 (N,), if rows of weight 0 were left out, the number (from 0) that each row had; else None.
     """
 
     x: Any
