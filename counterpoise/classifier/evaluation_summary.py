@@ -44,12 +44,10 @@ def summary_lines(record: Mapping[str, Any], width: int = LINE_WIDTH) -> list[st
     Returns:
         The lines. Only those of tables are padded; the others may be longer than `width`.
     """
-    units = record["units"]
-    of = units if units and units["metrics"] else record
+    of = record["units"] or record
     cells = [("", "value", "95% CI", ""), *_metric_cells(record, of)]
     lines = [*_opening_sentences(record, of), "", *aligned_lines(cells, width)]
     lines += [*_found_per_cases(record, of), _calibration_line(of["metrics"], len(of["classes"]) == 2)]
-    lines += ["All units are of one class, so these scores are for rows."] if units and of is record else []
     lines += _review_and_unit_sentences(record)
     if of["labels"]:
         lines += ["", *_label_lines(of["labels"], width)]

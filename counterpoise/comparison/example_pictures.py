@@ -111,7 +111,7 @@ def _picture_record(
     return {
         "src": thumbnail(pixels, *ends),
         "heat": None if heat is None else heat_thumbnail(pixels, heat, *ends),
-        "name": f"row {row + 1}" if examples.names is None else str(examples.names[row]),
+        "name": examples.row_name(row),
         "label": names[0],
         "decided": names[1],
         "proba": proba,

@@ -84,7 +84,7 @@ def _panel_record(examples: Examples, pictures: Any, row: int, decided: Array, s
     joined = np.concatenate([parts[0], gap, parts[1], gap, parts[2]], axis=1)
     return {
         "src": thumbnail(255 * joined, side=3 * SIDE),
-        "name": f"row {row + 1}" if examples.names is None else str(examples.names[row]),
+        "name": examples.row_name(row),
         "lines": [f"Dice {score:.3f}"],
     }
 

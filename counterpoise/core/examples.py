@@ -80,7 +80,7 @@ class Examples:
         names: What each row is called, the name of its file, text (N,); None: it is known by its number.
         kept_labels: Of several labels, bool: which of the labels that were given are among `classes`, in their order;
             None: all.
-        numbers: int64 (N,), the number of each row among the rows that were read, or None if all are here.
+        numbers: int64 (N,), if rows of weight 0 were left out, the number (from 0) that each row had; else None.
     """
 
     x: Any
@@ -194,22 +194,22 @@ class Examples:
     def counted(self) -> Examples:
         """Return examples without the rows of weight 0, which are as if they were absent.
 
-        Rows that were known by their number keep this number as their name.
-
         Example:
             >>> y, weight = np.array([0, 1, 1], np.int32), np.array([1, 0, 2], np.float32)
             >>> rows = Examples(np.zeros((3, 1)), y, ("well", "ill"), sample_weight=weight).counted()
-            >>> rows.y.tolist(), rows.names.tolist()
-            ([0, 1], ['row 1', 'row 3'])
+            >>> rows.y.tolist(), rows.row_name(1)
+            ([0, 1], 'row 3')
         """
         if self.sample_weight is None or self.sample_weight.all():
             return self
-        kept = np.flatnonzero(self.sample_weight > 0)
-        numbers = kept if self.numbers is None else self.numbers[kept]
-        counted = replace(self.subset(kept), numbers=numbers)
-        if counted.names is not None:
-            return counted
-        return replace(counted, names=np.array([f"row {number + 1}" for number in numbers]))
+        numbers = np.arange(len(self)) if self.numbers is None else self.numbers
+        return replace(self, numbers=numbers).subset(np.flatnonzero(self.sample_weight > 0))
+
+    def row_name(self, row: int) -> str:
+        """Return the name of a row for the user: that of its file, or its number among the rows read, from 1."""
+        if self.names is not None:
+            return str(self.names[row])
+        return f"row {(row if self.numbers is None else self.numbers[row]) + 1}"
 
     def as_units(self) -> Examples:
         """Return examples with one row for each unit, without features.

@@ -13,7 +13,7 @@ from itertools import combinations
 import numpy as np
 
 from counterpoise.core import seeds
-from counterpoise.core.checks import check_int, rows_text
+from counterpoise.core.checks import check_int
 from counterpoise.core.errors import OptionError, SplitError
 from counterpoise.core.examples import TEST, TRAIN, VALIDATION, Examples
 from counterpoise.core.folds import LEAST_TRAIN, Fold
@@ -203,10 +203,10 @@ def _check_disjoint(examples: Examples, parts: Mapping[str, Array]) -> None:
         if examples.groups is not None:
             shared = np.intersect1d(examples.groups[a], examples.groups[b])
             if len(shared):
-                rows = [int(rows_of_part[examples.groups[rows_of_part] == shared[0]][0]) for rows_of_part in (a, b)]
+                named = [examples.row_name(part[examples.groups[part] == shared[0]][0]) for part in (a, b)]
                 raise SplitError(
                     f"{len(shared):,} group{'s have' if len(shared) > 1 else ' has'} rows in the {first} part "
-                    f"and in the {second} part of split=, for example {_rows_text(examples, rows)}. Expected "
+                    f"and in the {second} part of split=, for example {' and '.join(named)}. Expected "
                     "each group in one part. Correct the column of split=, or remove groups=."
                 )
         if examples.time is not None and first == "training" and examples.time[a].max() >= examples.time[b].min():
@@ -214,11 +214,6 @@ def _check_disjoint(examples: Examples, parts: Mapping[str, Array]) -> None:
                 f"The {second} part of split= begins before the training part ends. With time=, training rows "
                 "must be earlier than all other rows. Correct the column of split=, or remove time=."
             )
-
-
-def _rows_text(examples: Examples, rows: list[int]) -> str:
-    """Return the names of rows for a message, or their numbers if they have no names."""
-    return rows_text(rows) if examples.names is None else " and ".join(str(examples.names[row]) for row in rows)
 
 
 def _check_parts(examples: Examples, parts: Mapping[str, Array]) -> None:

@@ -273,11 +273,14 @@ class _ShiftStudy:
         `source` (N,) counts the labeled rows, and `counts` (K,) those of `target`. `target` are the new scores, or in
         `null_distance` the labeled ones.
         """
-        prior = self._class_shares(source)
         if self.method == "em":
             # Over- or underconfident scores would move the shares too little or too far, so they are calibrated.
             self._calibrator = fitted_platt(self.lp, self.y, source, self._calibrator)
-            return _em_shares(calibrated(self._calibrator, target), prior, counts / counts.sum())
+            # The fit ends when the mean probability is nearly the share. With the share itself, this small difference
+            # would move the shares to 0 and 1 if the scores do not separate the classes.
+            mean = source @ np.exp(calibrated(self._calibrator, self.lp)) / source.sum()
+            return _em_shares(calibrated(self._calibrator, target), mean, counts / counts.sum())
+        prior = self._class_shares(source)
         decided = np.argmax(self.lp - np.log(prior), axis=1)
         decided_new = np.argmax(target - np.log(prior), axis=1)
         share = np.bincount(decided_new, weights=counts, minlength=self.c) / counts.sum()

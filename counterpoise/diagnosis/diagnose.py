@@ -6,6 +6,8 @@ import warnings
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from counterpoise.core.checks import check_choice
 from counterpoise.core.examples import Examples
 from counterpoise.core.label_columns import as_labels_if_several, split_off_labels, target_columns
@@ -35,8 +37,8 @@ def diagnose(
         folds: Number of folds that a comparison would use.
         quick: Whether to train a quick model. It measures the overlap of the classes, finds labels that look wrong, and
             estimates the benefit of twice as many positives. `quick` also looks for nearly equal images and texts.
-        **options: Other arguments of `counterpoise.data.read.read`, such as target, positive, drop, and kinds. Each row
-            counts once, so `sample_weight` changes no number, and a warning states this.
+        **options: Other arguments of `counterpoise.data.read.read`, such as target, positive, drop, and kinds. Rows of
+            weight 0 (`sample_weight`) are left out. All other rows count once, and a warning states this.
 
     Returns:
         A `Diagnosis`. Print it, or use `.record`, `.advice`, `.checks`, `.check()` and `.to_dict()`.
@@ -51,14 +53,14 @@ def diagnose(
     """
     if isinstance(x, ImageSet):
         x = image_examples(x, **options)
-    if options.get("sample_weight") is not None:
+    examples = x.counted() if isinstance(x, Examples) else _read(x, y, groups=groups, time=time, **options)
+    if examples.sample_weight is not None and len(np.unique(examples.sample_weight)) > 1:
         warnings.warn(
-            "diagnose counts each row once, so sample_weight= changes no number. Weighted scores are from cp.compare "
-            "and cp.evaluate.",
+            "diagnose counts each row once, although sample_weight= gives the rows unequal weights. Weighted scores "
+            "are from cp.compare and cp.evaluate.",
             UserWarning,
             stacklevel=2,
         )
-    examples = x if isinstance(x, Examples) else _read(x, y, groups=groups, time=time, **options)
     warn_look_alikes(examples.classes)
     return Diagnosis(measure(examples, folds, quick))
 

@@ -177,13 +177,17 @@ def _classes_record(
 ) -> DiagnosisRecord:
     """Return the record for rows with one class each; `leaks` is that of `_leaking_columns`."""
     code, schema = examples.positive, examples.schema
+    look = quick_look(examples, code) if quick else None
+    if look is not None and examples.numbers is not None:
+        named = examples.numbers[list(look.suspicion.rows)]
+        look = replace(look, suspicion=replace(look.suspicion, rows=tuple(named.tolist())))
     return _record(
         examples, examples.counts, code, folds, quick if near is None else near,
         used=() if schema is None else tuple(c.name for c in schema.columns if c.used),
         excluded={} if schema is None else {c.name: _WHY_EXCLUDED[c.kind] for c in schema.excluded},
         missing={} if schema is None else {c.name: c.missing for c in schema.columns if c.missing},
         kinds=minority_kinds(examples, code), leaks=leaks,
-        quick=quick_look(examples, code) if quick else None,
+        quick=look,
     )  # fmt: skip
 
 
@@ -251,14 +255,11 @@ def _labels_record(examples: Examples, folds: int, quick: bool, near: bool | Non
     of_rows: dict[str, Any] = {name: None if values is None else values[rows] for name, values in metadata.items()}
     rarest_alone = replace(
         examples, x=subset(examples.x, rows), y=examples.y[rows, rarest], classes=(f"not {label}", label),
-        kind="one_of", units=None, **of_rows,
+        kind="one_of", units=None, numbers=rows if examples.numbers is None else examples.numbers[rows], **of_rows,
     )  # fmt: skip
     duplicates, conflicting = _duplicates(examples)
     shares = zip(examples.classes, examples.counts, known.sum(axis=0), strict=True)
     one = _classes_record(rarest_alone, folds, quick, near=False, leaks=_leaking_columns(examples))
-    look = one.quick and replace(
-        one.quick, suspicion=replace(one.quick.suspicion, rows=tuple(rows[list(one.quick.suspicion.rows)].tolist()))
-    )
     near_rows, near_grouped = _near_duplicates(examples) if (quick if near is None else near) else (None, False)
     return replace(
         one,
@@ -270,7 +271,6 @@ def _labels_record(examples: Examples, folds: int, quick: bool, near: bool | Non
         duplicates_grouped=_duplicates_within_groups(examples.groups, examples.duplicate_ids),
         near=near_rows,
         near_grouped=near_grouped,
-        quick=look,
     )
 
 

@@ -58,5 +58,14 @@ def with_synthetic_rows(jobs: Iterable[Job], examples: Examples) -> tuple[list[J
         # Early stopping weights real rows. The weights of synthetic rows while they train are those of their plan.
         weights = np.concatenate([weights, np.ones(total - len(examples), weights.dtype)])
     return ready, replace(
-        examples, x=x, y=y, groups=groups, time=None, sample_weight=weights, duplicate_ids=None, names=None, units=None
+        examples,
+        x=x,
+        y=y,
+        groups=groups,
+        time=None,
+        sample_weight=weights,
+        duplicate_ids=None,
+        names=None,
+        numbers=None,
+        units=None,
     )

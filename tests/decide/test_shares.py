@@ -120,6 +120,17 @@ def test_scores_that_are_too_sure_or_too_unsure_give_the_shares_of_calibrated_sc
     assert [other.low[1], other.high[1]] == pytest.approx([right.low[1], right.high[1]], abs=0.02)
 
 
+@pytest.mark.parametrize("slope", [0.0, -1.0])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_scores_that_do_not_separate_the_classes_leave_the_shares(slope: float, classes: int) -> None:
+    rng = np.random.default_rng(0)
+    y = rng.integers(classes, size=300)
+    lp = log_softmax(slope * (rng.normal(size=(300, classes)) + np.eye(classes)[y]) - np.arange(classes))
+    estimate = estimate_prior(lp, y, lp[:100], draws=20)
+    np.testing.assert_allclose(estimate.prior, estimate.source_prior, atol=1e-3)
+    assert estimate.pure
+
+
 def test_of_six_unchanged_shares_none_seems_to_have_changed() -> None:
     share, moved = np.array([0.5] + [0.1] * 5), 0
 

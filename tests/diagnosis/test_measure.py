@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -138,8 +139,15 @@ def test_too_small_a_class_has_no_kinds():
     assert minority_kinds(read({"a": np.linspace(0, 1, 50)}, y=[1] * 5 + [0] * 45), 1) is None
 
 
-def test_weights_change_no_number_and_a_warning_states_this():
-    x, y = {"a": np.arange(40.0) ** 2}, np.arange(40) % 4 == 0
-    with pytest.warns(UserWarning, match="sample_weight= changes no number"):
-        weighed = diagnose(x, y, sample_weight=np.arange(40) + 1.0, quick=False)
-    assert weighed.record == diagnose(x, y, quick=False).record
+@pytest.mark.parametrize("form", [dict, Examples])
+def test_rows_count_once_whatever_their_weight_and_a_warning_states_this(form):
+    x, y, weight = np.arange(40.0) ** 2, np.arange(40) % 4 == 0, np.arange(40) // 8
+    if form is dict:
+        some, given, how = {"a": x[8:]}, ({"a": x}, y), {"sample_weight": weight, "quick": False}
+    else:
+        rows = read({"a": x}, y=y)
+        given, how = (replace(rows, sample_weight=weight.astype(np.float32)),), {"quick": False}
+        some = rows.subset(np.arange(8, 40))
+    with pytest.warns(UserWarning, match="diagnose counts each row once"):
+        weighed = diagnose(*given, **how)
+    assert weighed.record == diagnose(some, *([y[8:]] if form is dict else []), quick=False).record

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -52,13 +53,15 @@ def test_planted_wrong_labels_are_named():
     assert quick.suspicion.share == pytest.approx(12 / 450, abs=0.015)
 
 
-def test_suspicious_rows_of_a_label_are_counted_among_all_rows():
+def test_suspicious_rows_are_counted_among_all_rows_that_were_read():
     x, y = sample(n=900, gap=5.0)
     wrong = np.flatnonzero(y[500:] == 1)[:12] + 500
     y[wrong] = 0
     both = np.stack([np.where(np.arange(900) < 300, -1, y), 1 - y], axis=1)
-    named = set(measure(Examples(x, both, ("rare", "other"), kind="labels"), quick=True).quick.suspicion.rows)
-    assert len(named & set(wrong)) >= 8
+    rows = Examples(x, both, ("rare", "other"), kind="labels")
+    weighed = replace(rows, sample_weight=(np.arange(900) >= 200).astype(np.float32)).counted()
+    for one in (rows, weighed, replace(weighed, y=y[200:], kind="one_of")):
+        assert len(set(measure(one, quick=True).quick.suspicion.rows) & set(wrong)) >= 8
 
 
 @pytest.mark.parametrize("code", [0, 1])
