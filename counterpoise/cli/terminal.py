@@ -34,12 +34,19 @@ def print_line(text: object, error: bool = False) -> None:
 
 
 def _worded(shown: Text) -> Text:
-    """Return a sentence with options in the place of the arguments of Python, and any other text, such as a cell."""
+    """Return a sentence with options in the place of the arguments of Python, and any other text, such as a cell.
+
+    Styles before the first change stay, and those up to the end of the text. Others, such as those of numbers, would be
+    at other characters, and are left out.
+    """
     if not shown.plain.rstrip().endswith(".") or (plain := as_typed(shown.plain)) == shown.plain:
         return shown
     worded = shown.copy()
     worded.plain = plain
-    worded.spans = [Span(s.start, len(plain) if s.end == len(shown) else s.end, s.style) for s in shown.spans]
+    both = enumerate(zip(shown.plain, plain, strict=False))
+    same = next((i for i, (before, after) in both if before != after), min(len(shown), len(plain)))
+    ends = {**{end: end for end in range(same + 1)}, len(shown): len(plain)}
+    worded.spans = [Span(s.start, ends[s.end], s.style) for s in shown.spans if s.start <= same and s.end in ends]
     return worded
 
 

@@ -116,6 +116,17 @@ def _log_a_note(name):
     return find(name)
 
 
+def test_a_worded_sentence_with_numbers_may_be_shorter_than_before(capsys, monkeypatch):
+    """Rich gives each number a style; those behind the first change are left out."""
+    monkeypatch.setattr("counterpoise.cli.wording._running", EVERY)
+    sentence = "Values are 1 to 2, in 30 files, and words fill the line to its end. Pass cp.images(..., size=12)."
+    for text in (sentence, Text(sentence, "bold")):
+        Terminal(file=sys.stdout, width=80).print(text)
+        Terminal(file=sys.stdout, width=80, force_terminal=True, color_system="standard").print(text)
+    shown = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
+    assert " ".join(shown.split()).count(sentence.replace("cp.images(..., size=12)", "--size 12")) == 4
+
+
 def test_errors_warnings_and_notes_are_worded(tmp_path, monkeypatch):
     table, out = tmp_path / "t.csv", tmp_path / "m.keras"
     frame = pl.DataFrame(
