@@ -160,12 +160,12 @@ def evaluate(
     check_lengths({"data": leaves(encoded)[0], "y": codes})
     if isinstance(column, CostColumn) and stakes.costs is None and stakes.amount is None:
         stakes = replace(stakes, amount=values, cost_fp=column.cost_fp)
-    kept = slice(None) if weight is None else np.flatnonzero(weight > 0)
-    values, amount = (None if given is None else given[kept] for given in (values, stakes.amount))
-    stakes, grouped = replace(stakes, amount=amount), {name: given[kept] for name, given in grouped.items()}
-    examples = replace(examples, x=encoded, groups=group, units=units).counted()
+    examples = replace(examples, x=encoded, groups=group, units=units, amount=stakes.amount).counted()
     encoded, codes, weight = examples.x, examples.y, examples.sample_weight
-    group, units = examples.groups, examples.units
+    group, units, stakes = examples.groups, examples.units, replace(stakes, amount=examples.amount)
+    if examples.numbers is not None:  # some rows were left out
+        values = None if values is None else values[examples.numbers]
+        grouped = {name: given[examples.numbers] for name, given in grouped.items()}
     if group is not None and 1 < (count := len(np.unique(group))) < ENOUGH_GROUPS:
         warnings.warn(
             f"The rows are in {count} groups. Intervals from fewer than {ENOUGH_GROUPS} groups are too narrow. "

@@ -6,7 +6,7 @@ The command line imports this file before it silences TensorFlow, so that it mus
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -64,8 +64,8 @@ def _looks_like_rows(model: Any) -> bool:
 def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
     """Return the rows as a model takes them: arrays become a table (with an encoder) only for models named by the user.
 
-    Images (`cp.images`) are decoded, and one pass of a dataset is read, into memory. `Examples` stay as they were read.
-    Rows of weight 0 are left out of all.
+    Images (`cp.images`) are decoded, and one pass of a dataset is read, into memory. `Examples` stay as they were read,
+    but for rows of weight 0, which are left out of all.
     """
     if isinstance(data, Examples):
         return data.counted()
@@ -95,20 +95,21 @@ def _row_shape(model: Any) -> tuple[int | None, ...] | None:
     """Return the shape of a row of the first input of a Keras model, or of "cnn"; None if it is not known."""
     if model == "cnn":
         return (None, None, None)
-    shape = None
-    if hasattr(model, "layers"):
-        with suppress(Exception):  # one that was never called has none yet
-            shape = tuple(leaves(model.inputs)[0].shape[1:])
-    return shape
+    return _if_built(model, lambda network: tuple(leaves(network.inputs)[0].shape[1:]))
 
 
 def _predicts_steps(model: Any) -> bool:
     """Return whether a Keras model has an output for each step of a row."""
-    shape = None
-    if hasattr(model, "layers"):
-        with suppress(Exception):  # one that was never called has none yet
-            shape = model.output_shape
+    shape = _if_built(model, lambda network: network.output_shape)
     return isinstance(shape, tuple) and len(shape) == 3
+
+
+def _if_built(model: Any, shape_of: Callable[[Any], Any]) -> Any:
+    """Return a shape of a Keras model, or None for other models, and for one that was never called."""
+    if hasattr(model, "layers"):
+        with suppress(Exception):  # Keras raises errors of several kinds
+            return shape_of(model)
+    return None
 
 
 def _is_named_model(model: Any) -> bool:
